@@ -1,0 +1,108 @@
+"""Which device computes, and in which precision: chosen by a measurement, never by guess."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from cyclegan.config import ConfigError, Precision
+from cyclegan.files import write_atomically
+
+log = logging.getLogger(__name__)
+
+GAIN_NEEDED = 1.15
+"""bf16 is chosen where it is at least this much faster than fp32: below that it would cost accuracy for nothing."""
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; auto is the first of CUDA, Apple's GPU and the CPU that is there.
+
+    Raises ConfigError where the name is unknown or the device is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"device {name!r} is not available here ({str(error).splitlines()[0]}); use auto or cpu"
+        ) from None
+    return device
+
+
+def choose_precision(device: torch.device, wanted: Precision = "auto") -> torch.dtype:
+    """float32 or bfloat16, as wanted; for auto the faster on this device, measured once and remembered."""
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bf16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type != "cpu":
+        return torch.float32
+    path = cache_folder() / f"precision-{_machine_key()}.json"
+    try:
+        gain = float(json.loads(path.read_bytes())["bf16_gain"])
+    except (OSError, ValueError, KeyError, TypeError):
+        gain = measure_bf16_gain()
+        _remember(path, gain)
+    return torch.bfloat16 if gain >= GAIN_NEEDED else torch.float32
+
+
+def measure_bf16_gain(rounds: int = 5) -> float:
+    """How many times faster a 3x3 convolution of 128 channels runs in bf16 than in fp32; takes about 0.1 s."""
+    seconds = {dtype: float("inf") for dtype in (torch.float32, torch.bfloat16)}
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(1, 128, 64, 64, generator=generator)
+    weight = torch.randn(128, 128, 3, 3, generator=generator)
+    with torch.inference_mode():
+        for _ in range(rounds):
+            for dtype in seconds:
+                x = image.to(dtype, memory_format=torch.channels_last)
+                w = weight.to(dtype, memory_format=torch.channels_last)
+                start = time.perf_counter()
+                F.conv2d(x, w, padding=1)
+                seconds[dtype] = min(seconds[dtype], time.perf_counter() - start)
+    return seconds[torch.float32] / seconds[torch.bfloat16]
+
+
+def cache_folder() -> Path:
+    """Where this user's programs keep what can be made again."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
+    return base / "cyclegan"
+
+
+def _machine_key() -> str:
+    """Changes with whatever could change the measurement: processor, PyTorch, number of threads."""
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags"))}))
+    except OSError:
+        pass
+    parts = (processor, torch.__version__, str(torch.get_num_threads()))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _remember(path: Path, gain: float) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({"bf16_gain": round(gain, 3)}).encode())
+    except OSError as error:
+        log.info("the choice of precision is measured again next time: %s", error)

@@ -1,0 +1,345 @@
+"""Named datasets: where they are, how they come here, and a folder that is there complete or not at all."""
+
+import hashlib
+import http.client
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tqdm import tqdm
+
+from cyclegan.archives import ArchiveError, extract
+
+logger = logging.getLogger(__name__)
+
+CHUNK_BYTES = 1 << 18
+MAX_ARCHIVE_BYTES = 16 << 30  # where no size is published; the largest, edges2handbags, has about 8.6 GB
+TIMEOUT_SECONDS = 30.0  # without a byte
+RETRY_DELAYS = (1.0, 4.0)  # seconds before the second and the third attempt at a mirror
+RETRY_STATUSES = {408, 425, 429, 500, 502, 503, 504}
+ABANDONED_SECONDS = 600.0  # a live download writes far more often than this
+
+
+class DownloadError(RuntimeError):
+    """A dataset could not be brought here; the message says what, where, and how to place it by hand."""
+
+
+class _MirrorError(Exception):
+    """This mirror does not have the archive, or not the right one."""
+
+
+class _TransferError(_MirrorError):
+    """This mirror may do better at the next attempt."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file on one mirror; `size` in bytes. What is None has not been published and is not checked."""
+
+    url: str
+    sha256: str | None = None
+    size: int | None = None
+
+    @property
+    def filename(self) -> str:
+        return urlsplit(self.url).path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class NamedDataset:
+    """`domains` are the public names of a and b; `archives` are in the order in which to try them."""
+
+    domains: tuple[str, str]
+    archives: tuple[Archive, ...]
+
+
+_HOST = "efrosgans.eecs.berkeley.edu"
+
+# Bytes and sha256 of CycleGAN's archives, from tensorflow_datasets, url_checksums/cycle_gan.txt.
+_ZIPS = {
+    "facades": (35135868, "9a31ebf3a31b9b5cd195dd5bf62e9308e00cb94604d1019e3889ac84248695c0"),
+    "horse2zebra": (116867962, "a74d9d392eecca9966b51287a76ca126af473d9de4f3e8fc0e9cda08fa1730a1"),
+    "apple2orange": (78456409, "845a191e9af8926408ea597001cd03a452e3300a1f44a79fe329b3d59f6e3eb8"),
+    "summer2winter_yosemite": (132640856, "167fe1726807a9d22bd106b4a6c0bd7953b688af924ac1bf967439c4961e49f9"),
+    "monet2photo": (305231073, "88f91b00fc228f97c9411fbf1880ec1d119c98f1722e4cfcfaa2fb35fac05b04"),
+    "cezanne2photo": (279885071, "3a6c10ca21f9485862f1cbd707744b9dc258954a04631271d23a3605eeb63cff"),
+    "ukiyoe2photo": (292946532, "02a2a2fb5ecf425ca1bf86aca7304377da64a2a1d3b86df54eb65e4068bf3b08"),
+    "vangogh2photo": (306590349, "362c3473e70be0944bda08d49d660eafdc2854df55d697835b8186d1d79caaff"),
+    "iphone2dslr_flower": (339964458, "8fcb5e374d631b107e1d961b8c4cd0a186aa2a4ff3e279923f4c426128de7113"),
+}
+
+
+def _paired(name: str) -> tuple[Archive, ...]:
+    """pix2pix's archives: side-by-side pairs in train/, val/, test/. Their checksums are not published."""
+    path = f"{_HOST}/pix2pix/datasets/{name}.tar.gz"
+    return Archive(f"https://{path}"), Archive(f"http://{path}")
+
+
+def _unpaired(name: str) -> tuple[Archive, ...]:
+    """CycleGAN's archives: trainA/, trainB/, testA/, testB/."""
+    size, sha256 = _ZIPS[name]
+    path = f"{_HOST}/cyclegan/datasets/{name}.zip"
+    return Archive(f"https://{path}", sha256, size), Archive(f"http://{path}", sha256, size)
+
+
+DATASETS: dict[str, NamedDataset] = {
+    # The dataset reader recognises either layout by looking.
+    "facades": NamedDataset(("photo", "labels"), _paired("facades") + _unpaired("facades")),
+    "maps": NamedDataset(("aerial photo", "map"), _paired("maps")),
+    "edges2shoes": NamedDataset(("edges", "shoes"), _paired("edges2shoes")),
+    "edges2handbags": NamedDataset(("edges", "handbags"), _paired("edges2handbags")),
+    "night2day": NamedDataset(("night", "day"), _paired("night2day")),
+    "horse2zebra": NamedDataset(("horse", "zebra"), _unpaired("horse2zebra")),
+    "apple2orange": NamedDataset(("apple", "orange"), _unpaired("apple2orange")),
+    "summer2winter_yosemite": NamedDataset(("summer", "winter"), _unpaired("summer2winter_yosemite")),
+    "monet2photo": NamedDataset(("Monet", "photo"), _unpaired("monet2photo")),
+    "cezanne2photo": NamedDataset(("Cezanne", "photo"), _unpaired("cezanne2photo")),
+    "ukiyoe2photo": NamedDataset(("Ukiyo-e", "photo"), _unpaired("ukiyoe2photo")),
+    "vangogh2photo": NamedDataset(("Van Gogh", "photo"), _unpaired("vangogh2photo")),
+    "iphone2dslr_flower": NamedDataset(("iPhone", "DSLR"), _unpaired("iphone2dslr_flower")),
+}
+
+
+def data_root(given: Path | None = None) -> Path:
+    """The folder of all datasets: `given`, else $CYCLEGAN_DATASETS, else one in the user's cache."""
+    if given is not None:
+        return given
+    if chosen := os.environ.get("CYCLEGAN_DATASETS"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        cache = Path.home() / "Library" / "Caches"
+    else:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "cyclegan" / "datasets"
+
+
+def fetch(name: str, root: Path | None = None) -> Path:
+    """The folder of the named dataset, downloaded first where it is missing.
+
+    $CYCLEGAN_MIRROR, the URL of a folder with the archives, is tried before the public mirrors. What arrived
+    of a broken transfer is kept beside the dataset, and the next call continues it.
+
+    Raises ValueError for an unknown name, DownloadError where no mirror delivers or the disk refuses.
+    """
+    if name not in DATASETS:
+        raise ValueError(
+            f"unknown dataset {name!r}; known are {', '.join(DATASETS)}. "
+            "The path of a folder of your own images works too"
+        )
+    root = data_root(root)
+    folder = root / name
+    if _is_ready(folder):
+        with suppress(OSError), _workspace(root, name) as work:
+            shutil.rmtree(work / "parts")  # what broken calls have left, of no use any more
+        return folder
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _workspace(root, name) as work:
+            _publish(_obtain(name, folder, work), folder)
+            shutil.rmtree(work / "parts")
+    except OSError as error:  # a disk's: those of the network have become _TransferError
+        raise DownloadError(
+            f"dataset {name!r} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
+            f"another folder, {_by_hand(name, folder)}"
+        ) from error
+    return folder
+
+
+def _is_ready(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _by_hand(name: str, folder: Path) -> str:
+    url = DATASETS[name].archives[0].url
+    return f"or unpack {url} yourself, so that {folder} holds its folders train, test, ..."
+
+
+@contextmanager
+def _workspace(root: Path, name: str) -> Iterator[Path]:
+    """A folder of this call alone. Its `parts/`, the transfers, go from a broken call to the next one.
+
+    Every hand-over is one rename: of two processes at the same time, one continues the parts, the other
+    begins anew, and neither writes where the other does.
+    """
+    kept = root / f".{name}.parts"
+
+    def close(work: Path) -> None:
+        with suppress(OSError):  # no parts, or another process has kept its own
+            os.replace(work / "parts", kept)
+        shutil.rmtree(work, ignore_errors=True)
+
+    for stray in root.glob(f".{name}-*"):
+        if time.time() - _last_written(stray) > ABANDONED_SECONDS:  # its process was killed
+            close(stray)
+    work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
+    try:
+        with suppress(OSError):
+            os.replace(kept, work / "parts")
+        (work / "parts").mkdir(exist_ok=True)
+        yield work
+    finally:
+        close(work)
+
+
+def _last_written(folder: Path) -> float:
+    """Seconds since the epoch; infinite for a folder that vanishes meanwhile."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _publish(content: Path, folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()  # an empty one; Windows replaces none
+    try:
+        os.replace(content, folder)
+    except OSError:
+        if not _is_ready(folder):  # else another process was faster, and its result is as good
+            raise
+
+
+def _obtain(name: str, folder: Path, work: Path) -> Path:
+    failures = []
+    for archive in _mirrors(DATASETS[name]):
+        # The parts of different mirrors are never mixed: they may be different files.
+        part = work / "parts" / f"{hashlib.sha256(archive.url.encode()).hexdigest()[:16]}.part"
+        try:
+            _download(archive, part)
+            _verify(archive, part)
+            return extract(part, work / "unpacked")
+        except (_MirrorError, ArchiveError) as error:
+            if not isinstance(error, _TransferError):
+                part.unlink(missing_ok=True)  # the wrong bytes are not worth continuing
+            logger.warning("%s: %s", archive.url, error)
+            failures.append(f"  {archive.url}: {error}")
+    raise DownloadError(
+        "\n".join([f"dataset {name!r} cannot be downloaded:", *failures])
+        + "\nTry again later: what arrived of a broken transfer is kept. Or set CYCLEGAN_MIRROR to the URL "
+        f"of a folder with the archive, {_by_hand(name, folder)}"
+    )
+
+
+def _mirrors(dataset: NamedDataset) -> list[Archive]:
+    near = os.environ.get("CYCLEGAN_MIRROR")
+    if not near:
+        return list(dataset.archives)
+    if urlsplit(near).scheme not in ("http", "https"):
+        raise DownloadError(f"CYCLEGAN_MIRROR is {near!r}; it must be a folder's http:// or https:// URL")
+    local = [replace(each, url=f"{near.rstrip('/')}/{each.filename}") for each in dataset.archives]
+    return list(dict.fromkeys([*local, *dataset.archives]))
+
+
+def _download(archive: Archive, part: Path) -> None:
+    for delay in RETRY_DELAYS:
+        try:
+            return _transfer(archive, part)
+        except _TransferError as error:
+            logger.info("%s: %s; again in %g s", archive.url, error, delay)
+            time.sleep(delay)
+    return _transfer(archive, part)
+
+
+def _transfer(archive: Archive, part: Path) -> None:
+    """One request for what is missing of `part`, which is whole afterwards.
+
+    Beside it stands what makes it safe to continue: the validator by which the server knows the version, and
+    the size of the whole. A server that has another version by now, or no ranges, sends everything again.
+    """
+    note = part.with_suffix(".json")
+    validator, total = _read_note(note)
+    have = part.stat().st_size if validator and part.exists() else 0
+    if have and have == total:
+        return
+    headers = {"User-Agent": "cyclegan-pix2pix-demo"}
+    if validator and have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+    with _request(archive.url, headers) as response:
+        have, total = _extent(response, have)
+        if archive.size is not None and total not in (None, archive.size):
+            raise _MirrorError(f"the archive has {total:,} bytes there, but should have {archive.size:,}")
+        limit = archive.size or MAX_ARCHIVE_BYTES
+        with (
+            part.open("r+b" if have else "wb") as file,
+            tqdm(None, archive.filename, total, initial=have, unit="B", unit_scale=True, disable=None) as bar,
+        ):
+            file.seek(have)
+            # After the old bytes are gone, or a crash here would leave them under the new validator.
+            note.write_text(json.dumps([_validator(response), total]))
+            for chunk in _chunks(response):
+                have += len(chunk)
+                if have > limit:
+                    raise _MirrorError(f"the archive has more than {limit:,} bytes there, the limit")
+                file.write(chunk)
+                bar.update(len(chunk))
+    if total is not None and have != total:
+        raise _TransferError(f"the connection closed after {have:,} of {total:,} bytes")
+
+
+def _read_note(note: Path) -> tuple[str | None, int | None]:
+    try:
+        validator, total = json.loads(note.read_text())
+    except (FileNotFoundError, ValueError):  # none yet, or cut short by a full disk
+        return None, None
+    return validator, total
+
+
+def _validator(response: http.client.HTTPResponse) -> str | None:
+    etag = response.headers.get("ETag", "")
+    # RFC 9110, 13.1.5: If-Range takes no weak tag, which allows different bytes.
+    return etag if etag.startswith('"') else response.headers.get("Last-Modified")
+
+
+def _request(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+    try:
+        request = urllib.request.Request(url, headers=headers)
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+        return response
+    except urllib.error.HTTPError as error:
+        error.close()
+        kind = _TransferError if error.code in RETRY_STATUSES else _MirrorError
+        raise kind(f"HTTP {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a redirect to nonsense
+        raise _TransferError(str(error) or type(error).__name__) from error
+
+
+def _extent(response: http.client.HTTPResponse, asked: int) -> tuple[int, int | None]:
+    """The offset of the response's first byte and the size of the whole archive, in bytes."""
+    if response.status != 206:
+        return 0, response.length
+    given = response.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", given)
+    if not match or int(match[1]) != asked:
+        raise _MirrorError(f"asked for the bytes from {asked:,}, it answers with {given!r}")
+    return asked, int(match[2])
+
+
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while chunk := response.read(CHUNK_BYTES):
+            yield chunk
+    except (OSError, http.client.HTTPException) as error:
+        raise _TransferError(f"the connection broke: {str(error) or type(error).__name__}") from error
+
+
+def _verify(archive: Archive, part: Path) -> None:
+    with part.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if archive.sha256 is None:
+        logger.info("%s has the sha256 %s; none is published to compare it with", archive.filename, found)
+    elif found != archive.sha256:
+        raise _MirrorError(f"the archive has the sha256 {found}, but should have {archive.sha256}")

@@ -1,0 +1,81 @@
+"""Images in and out: any file to 8-bit RGB, 8-bit RGB to tensors in [-1, 1], and back."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"})
+MAX_PIXELS = 40_000_000
+"""Largest image that is decoded: 40 megapixels are 120 MB as RGB. A small file can claim far more."""
+
+
+class ImageError(ValueError):
+    """An image that cannot be used: the message names it, says what is wrong and what to do."""
+
+
+def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
+    """The image in a file as upright 8-bit RGB, alpha laid over white; of an animation, the first frame.
+
+    Raises ImageError where the file is no image, is damaged, or has more than MAX_PIXELS pixels; the size is
+    checked before anything is decoded.
+    """
+    name = name or (source.name if isinstance(source, Path) else "the image")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own size and metadata warnings: checked or harmless here
+            with Image.open(source) as image:
+                check_pixels(image, name)
+                return to_rgb(image)
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{name} is not an image this program can read; use PNG, JPEG or WebP") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{name} has too many pixels; the limit is {MAX_PIXELS // 10**6} megapixels") from None
+    except FileNotFoundError:
+        raise ImageError(f"{name} does not exist") from None
+    except Exception as error:  # decoders raise whatever they meet: struct.error, SyntaxError, EOFError, ...
+        raise ImageError(f"{name} is damaged and cannot be read ({type(error).__name__})") from error
+
+
+def check_pixels(image: Image.Image, name: str = "the image") -> None:
+    """Raise ImageError where the image, perhaps not yet decoded, has more than MAX_PIXELS pixels."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} is {width}x{height} pixels; the limit is {MAX_PIXELS // 10**6} megapixels: make it smaller"
+        )
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The image as upright 8-bit RGB: EXIF rotation applied, 16 bits scaled to 8, alpha laid over white."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        levels = np.asarray(image).astype(np.float64) / 257
+        image = Image.fromarray(np.clip(np.round(levels), 0, 255).astype(np.uint8))
+    elif image.mode == "F":
+        raise ImageError("the image holds floating-point values; save it with 8 or 16 bits a channel")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def to_tensor(pixels: np.ndarray | Image.Image) -> Tensor:
+    """8-bit RGB of shape [H, W, 3], or an RGB image, as float32 [3, H, W] in [-1, 1]."""
+    array = np.array(pixels)
+    return torch.from_numpy(array).permute(2, 0, 1).float().div_(127.5).sub_(1)
+
+
+def to_image(tensor: Tensor) -> Image.Image:
+    """A tensor [3, H, W] in [-1, 1] as an RGB image, rounded to the nearest level."""
+    levels = tensor.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())

@@ -1,0 +1,181 @@
+"""A run is one folder: configuration, history, samples, snapshots, checkpoint; the same shape on disk and on the Hub."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+from pydantic import ConfigDict
+from torch import nn
+
+from cyclegan.config import METHODS, CycleGANConfig, Direction, Method, MethodConfig, from_json
+from cyclegan.files import write_atomically
+from cyclegan.storage import load_generator, save_generator
+
+FORMAT = 1
+SampleInputs = Literal["drawn", "dataset"]
+
+
+class RunError(ValueError):
+    """A folder that is no usable run, or an epoch or domain it does not have: the message lists the choices."""
+
+
+@dataclass(frozen=True)
+class Domains:
+    """What the two domains are called in public."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    a: str
+    b: str
+
+
+@dataclass(frozen=True)
+class _RunFile:
+    """The content of `run.json`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    format: int
+    method: Method
+    domains: Domains
+    samples: dict[Direction, SampleInputs]
+    revision: str | None
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk. Only `run.json` is read when it is opened; everything else is read when it is asked for."""
+
+    folder: Path
+    method: Method
+    domains: Domains
+    config: MethodConfig
+    samples: Mapping[Direction, SampleInputs]
+    """For each direction, in the order of the rows of a sample image: drawn (the project's own label maps,
+    `facades.EXAMPLE_SEEDS`) or dataset (images of the validation split)."""
+    revision: str | None = None
+    """Commit of the code that trained it, where known."""
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Run:
+        """The run in a folder. Raises RunError or ConfigError where there is none, or one this version cannot read."""
+        folder = Path(folder)
+        path = folder / "run.json"
+        try:
+            text = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(f"{folder} is not a run: it has no run.json") from None
+        try:
+            stated = json.loads(text).get("format")
+        except (ValueError, AttributeError, RecursionError):
+            raise RunError(f"{path} is damaged: it is no JSON object") from None
+        if stated != FORMAT:
+            raise RunError(f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program")
+        file = from_json(_RunFile, text, str(path))
+        config = from_json(METHODS[file.method], json.dumps(file.config), f"config in {path}")
+        return cls(folder, file.method, file.domains, config, file.samples, file.revision)
+
+    def write(self) -> None:
+        """Write `run.json`."""
+        file = _RunFile(
+            FORMAT, self.method, self.domains, dict(self.samples), self.revision, asdict(self.config)
+        )
+        write_atomically(self.folder / "run.json", (json.dumps(asdict(file), indent=2) + "\n").encode())
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions it translates in."""
+        return ("ab", "ba") if isinstance(self.config, CycleGANConfig) else (self.config.direction,)
+
+    def domain(self, letter: str) -> str:
+        """The public name of domain a or b."""
+        return self.domains.a if letter == "a" else self.domains.b
+
+    def direction_to(self, target: str) -> Direction:
+        """The direction whose target domain has this public name. Raises RunError listing those there are."""
+        for direction in self.directions:
+            if self.domain(direction[1]) == target:
+                return direction
+        choices = ", ".join(repr(self.domain(direction[1])) for direction in self.directions)
+        raise RunError(f"{self.folder.name} does not translate to {target!r}; it translates to {choices}")
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs whose generators are there, in every direction, ascending."""
+        found = []
+        for folder in (self.folder / "snapshots").glob("[0-9]*"):
+            if folder.name.isdigit() and all(
+                (folder / direction / "model.safetensors").is_file() for direction in self.directions
+            ):
+                found.append(int(folder.name))
+        return tuple(sorted(found))
+
+    def check_epoch(self, epoch: int | None) -> int:
+        """The epoch itself, or the last one for None. Raises RunError listing those there are."""
+        epochs = self.epochs
+        if not epochs:
+            raise RunError(f"{self.folder} has no snapshots yet; train it further")
+        if epoch is None:
+            return epochs[-1]
+        if epoch not in epochs:
+            raise RunError(f"{self.folder.name} has no epoch {epoch}; it has {', '.join(map(str, epochs))}")
+        return epoch
+
+    def snapshot_folder(self, epoch: int, direction: Direction) -> Path:
+        return self.folder / "snapshots" / f"{epoch:04d}" / direction
+
+    def save_snapshot(self, epoch: int, generators: Mapping[Direction, nn.Module]) -> None:
+        """Keep the generators of an epoch, in half precision."""
+        for direction, generator in generators.items():
+            folder = self.snapshot_folder(epoch, direction)
+            save_generator(folder, self.config.generator, generator.state_dict())
+
+    def load_generator(self, epoch: int, direction: Direction) -> nn.Module:
+        """The generator of an epoch, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged."""
+        return load_generator(self.snapshot_folder(epoch, direction))[1]
+
+    def history(self) -> list[dict[str, Any]]:
+        """A record for each epoch: losses, learning rate, seconds. A torn last line, left by a crash, is passed over."""
+        try:
+            lines = (self.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        records = []
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line)
+                int(record["epoch"])
+            except (ValueError, KeyError, TypeError):
+                if number == len(lines):
+                    break
+                raise RunError(f"{self.folder / 'history.jsonl'} is damaged at line {number}") from None
+            records.append(record)
+        return records
+
+    def write_history(self, records: list[dict[str, Any]]) -> None:
+        """Replace the history by these records."""
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        write_atomically(self.folder / "history.jsonl", text.encode())
+
+    def sample_path(self, epoch: int) -> Path:
+        return self.folder / "samples" / f"{epoch:04d}.webp"
+
+    @property
+    def sample_epochs(self) -> tuple[int, ...]:
+        """Epochs of which a sample image is there, ascending."""
+        names = (path.stem for path in (self.folder / "samples").glob("*.webp"))
+        return tuple(sorted(int(name) for name in names if name.isdigit()))
+
+    def save_sample(self, epoch: int, image: Image.Image) -> None:
+        """Keep the sample image of an epoch: a row for each direction, a column for each input."""
+        content = io.BytesIO()
+        image.save(content, "WEBP", quality=80, method=4)
+        self.sample_path(epoch).parent.mkdir(exist_ok=True)
+        write_atomically(self.sample_path(epoch), content.getvalue())

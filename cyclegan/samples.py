@@ -1,0 +1,66 @@
+"""Sample images: the same inputs translated after every epoch, so that learning can be watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from PIL import Image
+from torch import nn
+
+from cyclegan.config import Direction
+from cyclegan.datasets import Split
+from cyclegan.facades import EXAMPLE_SEEDS, draw_facade, looks_like_labels
+from cyclegan.images import to_image, to_tensor
+from cyclegan.networks import for_translation
+from cyclegan.runs import SampleInputs
+
+SAMPLE_SIZE = 256
+"""Side of each picture of a sample image, in pixels."""
+
+Inputs = dict[Direction, list[Image.Image]]
+
+
+def choose_inputs(split: Split, directions: Sequence[Direction]) -> tuple[Inputs, dict[Direction, SampleInputs]]:
+    """Fixed inputs for each direction, and what they are: the drawn facades for label maps in their palette, which
+    can be published with the run; otherwise eight images of the split, evenly spread."""
+    inputs: Inputs = {}
+    kinds: dict[Direction, SampleInputs] = {}
+    for direction in directions:
+        domain: Literal["a", "b"] = "a" if direction == "ab" else "b"
+        sources = split.a if domain == "a" else split.b
+        if looks_like_labels(sources[0].load()):
+            kinds[direction] = "drawn"
+            inputs[direction] = [draw_facade(seed, size=SAMPLE_SIZE) for seed in EXAMPLE_SEEDS]
+        else:
+            kinds[direction] = "dataset"
+            count = min(len(EXAMPLE_SEEDS), len(sources))
+            chosen = [sources[index * len(sources) // count].load() for index in range(count)]
+            inputs[direction] = [
+                image.resize((SAMPLE_SIZE, SAMPLE_SIZE), Image.Resampling.BICUBIC) for image in chosen
+            ]
+    return inputs, kinds
+
+
+def render(
+    generators: Mapping[Direction, nn.Module], inputs: Inputs, device: torch.device, dtype: torch.dtype
+) -> Image.Image:
+    """The inputs' translations: a row for each direction, a column for each input, as one RGB image."""
+    columns = max(len(images) for images in inputs.values())
+    sheet = Image.new("RGB", (columns * SAMPLE_SIZE, len(inputs) * SAMPLE_SIZE))
+    with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        for row, (direction, images) in enumerate(inputs.items()):
+            network = for_translation(generators[direction])
+            for column, image in enumerate(images):
+                x = to_tensor(image)[None].to(device, memory_format=torch.channels_last)
+                picture = to_image(network(x)[0])
+                sheet.paste(picture, (column * SAMPLE_SIZE, row * SAMPLE_SIZE))
+    return sheet
+
+
+def cut(sheet: Image.Image, row: int, column: int) -> Image.Image:
+    """One picture of a sample image."""
+    left, top = column * SAMPLE_SIZE, row * SAMPLE_SIZE
+    return sheet.crop((left, top, left + SAMPLE_SIZE, top + SAMPLE_SIZE))
+

@@ -1,0 +1,98 @@
+"""Generator weights on disk: safetensors in half precision or 8 bits, checked strictly when they come back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from cyclegan.config import GeneratorConfig, from_json, to_json
+from cyclegan.files import write_atomically
+from cyclegan.networks import build_generator
+
+Storage = Literal["fp16", "int8"]
+SCALE = ".scale"
+"""Suffix of the tensor that turns an 8-bit weight back: weight = integers * scale."""
+
+
+class WeightsError(ValueError):
+    """Stored weights that cannot be used: the message names the file and what is wrong with it."""
+
+
+def save_generator(folder: Path, config: GeneratorConfig, state: dict[str, Tensor], storage: Storage = "fp16") -> None:
+    """Write `config.json` and `model.safetensors`; the weights file last, so that where it is, both are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "config.json", to_json(config).encode())
+    write_atomically(folder / "model.safetensors", save(pack(state, storage)))
+
+
+def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
+    """The generator stored in a folder, float32 on the CPU, ready to translate.
+
+    Raises WeightsError or ConfigError, naming the file, where one is missing, damaged, or fits not exactly.
+    """
+    config_path, weights_path = folder / "config.json", folder / "model.safetensors"
+    try:
+        config = from_json(GeneratorConfig, config_path.read_bytes(), str(config_path))
+        packed = load_file(weights_path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{error.filename or weights_path} is missing; copy or train the run again") from None
+    except SafetensorError as error:
+        raise WeightsError(f"{weights_path} is damaged ({error}); copy or train the run again") from None
+    with torch.device("meta"):
+        network = build_generator(config)
+    state = unpack(packed, str(weights_path))
+    expected = network.state_dict()
+    _check(state, expected, str(weights_path))
+    network.load_state_dict(state, strict=True, assign=True)
+    return config, network.eval().requires_grad_(False)
+
+
+def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
+    """Float weights as fp16, or convolution weights as int8 with one fp16 scale for each channel of dimension 0."""
+    packed: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu()
+        if not tensor.is_floating_point():
+            packed[name] = tensor.contiguous()
+        elif storage == "int8" and tensor.ndim == 4:
+            largest = tensor.float().abs().amax((1, 2, 3), keepdim=True)
+            scale = (largest / 127).clamp(min=1e-7).half()
+            packed[name] = (tensor.float() / scale.float()).round().clamp(-127, 127).to(torch.int8).contiguous()
+            packed[name + SCALE] = scale
+        else:
+            packed[name] = tensor.half().contiguous()
+    return packed
+
+
+def unpack(packed: dict[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Stored weights as float32. Raises WeightsError where a value is not finite or a scale is missing."""
+    state: dict[str, Tensor] = {}
+    for name, tensor in packed.items():
+        if name.endswith(SCALE):
+            continue
+        if tensor.dtype == torch.int8:
+            scale = packed.get(name + SCALE)
+            if scale is None or scale.shape != (len(tensor), 1, 1, 1):
+                raise WeightsError(f"{source}: {name} has 8 bits but no fitting {name + SCALE}")
+            tensor = tensor.float() * scale.float()
+        elif tensor.is_floating_point():
+            tensor = tensor.float()
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{source}: {name} holds values that are not finite")
+        state[name] = tensor
+    return state
+
+
+def _check(state: dict[str, Tensor], expected: dict[str, Tensor], source: str) -> None:
+    for what, names in (("lacks", expected.keys() - state.keys()), ("has unknown", state.keys() - expected.keys())):
+        if names:
+            raise WeightsError(f"{source} {what} {len(names)} tensors that its config.json asks for: {min(names)}, ...")
+    for name, tensor in expected.items():
+        if state[name].shape != tensor.shape:
+            shapes = f"{list(state[name].shape)}, its config.json says {list(tensor.shape)}"
+            raise WeightsError(f"{source}: {name} has shape {shapes}")

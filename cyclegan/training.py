@@ -1,0 +1,279 @@
+"""Training: the step, the epoch, the checkpoint, and going on exactly where a run stopped."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from cyclegan.config import Direction
+from cyclegan.datasets import Batches, Pair
+from cyclegan.devices import choose_precision
+from cyclegan.files import STRAY_PREFIX, sweep_strays, write_atomically
+from cyclegan.objectives import Losses, build_objective
+from cyclegan.runs import Run, RunError
+from cyclegan.samples import Inputs, render
+
+CHECK_EVERY = 50
+"""Steps on a GPU between two looks at the losses: each look waits for the device."""
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: the message says where it stopped, why, and what is kept."""
+
+
+@dataclass
+class Progress:
+    """How far a training is."""
+
+    epoch: int = 1
+    """The epoch in work, from 1."""
+    step: int = 0
+    """Steps of it that are done."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Sum of each loss over those steps."""
+    seconds: float = 0.0
+    """Training time spent on it."""
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Mean of each loss over the epoch so far."""
+        return {name: total / max(1, self.step) for name, total in self.sums.items()}
+
+
+class Trainer:
+    """Networks, optimisers and position of one run.
+
+    Opponents are frozen while a player moves, so that no gradient is computed to be thrown away; losses are read
+    from the device every CHECK_EVERY steps, not every step.
+    """
+
+    def __init__(self, run: Run, batches: Batches, inputs: Inputs, *, device: torch.device) -> None:
+        self.run, self.config = run, run.config
+        self.batches, self.inputs, self.device = batches, inputs, device
+        self.dtype = choose_precision(device, self.config.precision)
+        torch.manual_seed(self.config.seed)
+        self.objective = build_objective(self.config).to(device, memory_format=torch.channels_last)
+        if self.config.compile:
+            for network in (*self.objective.generators.values(), *self.objective.discriminators.values()):
+                network.compile()
+        self.players = {"generators": self.objective.generators, "discriminators": self.objective.discriminators}
+        self.optimizers = {
+            name: torch.optim.Adam(
+                player.parameters(), lr=self.config.learning_rate, betas=self.config.betas, fused=True
+            )
+            for name, player in self.players.items()
+        }
+        self.progress = Progress()
+        self._unread: list[Losses] = []
+
+    @property
+    def finished(self) -> bool:
+        return self.progress.epoch > self.config.total_epochs
+
+    @property
+    def generators(self) -> dict[Direction, nn.Module]:
+        return {direction: self.objective.generators[direction] for direction in self.run.directions}
+
+    def step(self, real: Pair) -> Losses:
+        """One batch, one move of each player, in the order the reference plays this objective."""
+        real = Pair(*(x.to(self.device, memory_format=torch.channels_last, non_blocking=True) for x in real))
+        autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+        with autocast:
+            fake = self.objective(real)
+        moves = ["discriminators", "generators"]
+        if self.objective.generators_first:
+            moves.reverse()
+        losses: Losses = {}
+        for player in moves:
+            for name, network in self.players.items():
+                network.requires_grad_(name == player)
+            with autocast:
+                terms = (
+                    self.objective.generator_losses(real, fake)
+                    if player == "generators"
+                    else self.objective.discriminator_losses(real, fake)
+                )
+            optimizer = self.optimizers[player]
+            optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(terms.values())).sum().backward()
+            optimizer.step()
+            losses |= {name: term.detach() for name, term in terms.items()}
+        for network in self.players.values():
+            network.requires_grad_(True)
+        return losses
+
+    def train(
+        self,
+        *,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Train to the end, or until `should_stop`; either way everything is saved. Returns whether it is finished.
+
+        Raises TrainingError where a loss is not finite, OSError where the run cannot be written: what was saved
+        before stays good.
+        """
+        while not self.finished:
+            progress = self.progress
+            rate = self.config.learning_rate_at(progress.epoch)
+            for optimizer in self.optimizers.values():
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            started = time.monotonic()
+            for real in self.batches.epoch(progress.epoch, progress.step):
+                self._unread.append(self.step(real))
+                stop = should_stop()
+                if stop or self.device.type == "cpu" or len(self._unread) >= CHECK_EVERY:
+                    self._read_losses()
+                    on_progress(progress)
+                if stop:
+                    progress.seconds += time.monotonic() - started
+                    self.save_checkpoint()
+                    return False
+            self._read_losses()
+            progress.seconds += time.monotonic() - started
+            on_progress(progress)
+            self._finish_epoch(rate)
+        return True
+
+    def save_checkpoint(self, folder: Path | None = None) -> None:
+        """Write everything that going on needs, whole or not at all, into the run's folder unless told otherwise."""
+        state = self.state_dict()
+        write_atomically((folder or self.run.folder) / "checkpoint.pt", lambda file: torch.save(state, file))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "objective": self.objective.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "pools": {name: pool.state_dict() for name, pool in self.objective.pools.items()},
+            "progress": vars(self.progress),
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.objective.load_state_dict(state["objective"], strict=True)
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        for name, pool in self.objective.pools.items():
+            pool.load_state_dict(state["pools"][name])
+            pool.images = [image.to(self.device) for image in pool.images]
+        self.progress = Progress(**state["progress"])
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["cuda_random"] is not None:
+            torch.cuda.set_rng_state(state["cuda_random"], self.device)
+
+    def _read_losses(self) -> None:
+        """Add the losses of the last steps to the sums, with one wait for the device. Raises TrainingError."""
+        if not self._unread:
+            return
+        progress = self.progress
+        names = list(self._unread[0])
+        rows = torch.stack([torch.stack([losses[name] for name in names]) for losses in self._unread]).tolist()
+        self._unread.clear()
+        for row in rows:
+            for name, value in zip(names, row, strict=True):
+                if not math.isfinite(value):
+                    kept = self.run.epochs
+                    raise TrainingError(
+                        f"loss {name} is {value} in epoch {progress.epoch}, step {progress.step + 1}; training stopped. "
+                        f"Kept: {f'snapshot {kept[-1]}' if kept else 'no snapshot yet'}, and the last checkpoint. "
+                        "Go on with a lower --learning-rate, or --precision fp32, in a new run"
+                    )
+                progress.sums[name] = progress.sums.get(name, 0.0) + value
+            progress.step += 1
+
+    def _finish_epoch(self, rate: float) -> None:
+        """Samples, snapshot and history first, the checkpoint last: a crash between them repeats the epoch, and the
+        repeated epoch writes the same again."""
+        progress = self.progress
+        epoch = progress.epoch
+        self.run.save_sample(epoch, render(self.generators, self.inputs, self.device, self.dtype))
+        if self.config.keeps_snapshot(epoch):
+            self.run.save_snapshot(epoch, self.generators)
+        record = {
+            "epoch": epoch,
+            "learning_rate": rate,
+            "seconds": round(progress.seconds, 3),
+            "images_per_second": round(self.batches.images / max(progress.seconds, 1e-9), 3),
+            "losses": {name: round(value, 6) for name, value in progress.losses.items()},
+        }
+        earlier = [line for line in self.run.history() if line["epoch"] < epoch]
+        self.run.write_history([*earlier, record])
+        self.progress = Progress(epoch + 1)
+        self.save_checkpoint()
+
+
+def check_free(folder: Path) -> None:
+    """Raise RunError where a new run cannot use this folder because something is in it."""
+    if folder.exists() and any(folder.iterdir()):
+        hint = f"go on with --resume {folder}" if (folder / "run.json").exists() else "it is not empty"
+        raise RunError(f"{folder} is there already: {hint}, or choose another folder with --out")
+
+
+def create(trainer: Trainer) -> None:
+    """Make the run's folder, complete with a checkpoint to go on from, in one move. Raises RunError where it exists."""
+    folder = trainer.run.folder
+    check_free(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=folder.parent))
+    try:
+        replace(trainer.run, folder=temporary).write()
+        trainer.save_checkpoint(temporary)
+        temporary.chmod(0o755)
+        temporary.replace(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def resume(trainer: Trainer) -> None:
+    """Load the newest checkpoint of the trainer's run. Raises RunError where it is missing or damaged."""
+    path = trainer.run.folder / "checkpoint.pt"
+    sweep_strays(trainer.run.folder)
+    try:
+        state = cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
+        trainer.load_state_dict(state)
+    except FileNotFoundError:
+        raise RunError(
+            f"{path} is missing: published runs carry no checkpoint, so this one cannot be trained further"
+        ) from None
+    except Exception as error:  # torch.load raises whatever a damaged file makes it meet
+        raise RunError(f"{path} cannot be loaded ({type(error).__name__}: {str(error).splitlines()[0]})") from error
+
+
+def estimate_bytes(trainer: Trainer) -> dict[str, int]:
+    """Disk that the whole run needs, in bytes, by kind of file."""
+    config = trainer.config
+    weights = sum(value.numel() for value in trainer.objective.generators.parameters())
+    everything = sum(value.numel() for value in trainer.objective.parameters())
+    snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
+    # A checkpoint holds each value in float32 with Adam's two moments, and the old one stays until the new one is whole.
+    pools = sum(pool.size for pool in trainer.objective.pools.values()) * 3 * config.crop_size**2 * 4
+    return {
+        "snapshots": snapshots * weights * 2,
+        "checkpoint": 2 * (everything * 4 * 3 + pools),
+        "samples": config.total_epochs * sum(map(len, trainer.inputs.values())) * 15_000,
+    }
+
+
+def measure_step(trainer: Trainer, steps: int = 3) -> float:
+    """Median seconds of a training step on real batches, after one to warm up. The trainer is not usable afterwards."""
+    seconds: list[float] = []
+    for index in range(steps + 1):
+        real = trainer.batches.batch(1, index % trainer.batches.steps)
+        started = time.monotonic()
+        losses = trainer.step(real)
+        torch.stack(list(losses.values())).tolist()  # waits for the device
+        seconds.append(time.monotonic() - started)
+    return sorted(seconds[1:])[steps // 2]
+

@@ -1,0 +1,123 @@
+"""Translate images with the generators of a run: the fast inference path."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from cyclegan.config import SIZE_MULTIPLE, Direction, Method, Precision
+from cyclegan.devices import choose_precision, pick_device
+from cyclegan.images import check_pixels, to_image, to_rgb, to_tensor
+from cyclegan.networks import for_translation
+from cyclegan.runs import Run
+
+CACHED_NETWORKS = 6
+"""Generators kept ready: both directions of a few epochs; the longest unused one makes room for another."""
+
+
+class Translator:
+    """A run that is ready to translate: any epoch, any direction it has, images of any size.
+
+    Safe to use from several threads; translations of one translator run one after another, since each already
+    uses all cores.
+    """
+
+    def __init__(self, run: Run, *, device: torch.device, dtype: torch.dtype) -> None:
+        self.run = run
+        self.device = device
+        self.dtype = dtype
+        self._networks: OrderedDict[tuple[int, Direction], nn.Module] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, source: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Translator:
+        """The translator of the run in a folder; weights are read at the first translation of their epoch.
+
+        Raises RunError or ConfigError where the folder holds no run that this version reads.
+        """
+        run = Run.open(source)
+        chosen = pick_device(device)
+        return cls(run, device=chosen, dtype=choose_precision(chosen, precision))
+
+    @property
+    def name(self) -> str:
+        return self.run.folder.name
+
+    @property
+    def method(self) -> Method:
+        return self.run.method
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What it translates to, by the public names of the domains: "photo", "labels"."""
+        return tuple(self.run.domain(direction[1]) for direction in self.run.directions)
+
+    def source_of(self, to: str) -> str:
+        """What it translates to this target from. Raises RunError where it does not."""
+        return self.run.domain(self.run.direction_to(to)[0])
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs it can translate with, ascending; the last is the default."""
+        return self.run.epochs
+
+    def translate(
+        self, image: Image.Image, *, to: str, epoch: int | None = None, dropout_seed: int | None = None
+    ) -> Image.Image:
+        """The translation, RGB in the image's own size.
+
+        `to` is the public name of the target domain, `epoch` one of `epochs` or None for the last. With
+        `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
+        (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise the result is always the same.
+
+        Raises RunError listing the choices where there is no such target or epoch, WeightsError where the weights
+        are damaged, ImageError where the image cannot be used.
+        """
+        direction = self.run.direction_to(to)
+        epoch = self.run.check_epoch(epoch)
+        check_pixels(image)
+        rgb = to_rgb(image)
+        padded = pad_to_multiple(np.asarray(rgb), SIZE_MULTIPLE[self.run.config.generator.architecture])
+        with self._lock:
+            network = self._network(epoch, direction)
+            x = to_tensor(padded)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
+            y = _run(network, x, dropout_seed)
+        return to_image(y[0, :, : rgb.height, : rgb.width])
+
+    def _network(self, epoch: int, direction: Direction) -> nn.Module:
+        key = (epoch, direction)
+        if key not in self._networks:
+            network = for_translation(self.run.load_generator(epoch, direction))
+            self._networks[key] = network.to(self.device, self.dtype, memory_format=torch.channels_last)
+            while len(self._networks) > CACHED_NETWORKS:
+                self._networks.popitem(last=False)
+        self._networks.move_to_end(key)
+        return self._networks[key]
+
+
+def pad_to_multiple(pixels: np.ndarray, multiple: int) -> np.ndarray:
+    """Pixels [H, W, 3] mirrored at the right and lower edge until both sides are multiples."""
+    height, width = pixels.shape[:2]
+    return np.pad(pixels, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="reflect")
+
+
+def _run(network: nn.Module, x: torch.Tensor, dropout_seed: int | None) -> torch.Tensor:
+    if dropout_seed is None:
+        with torch.inference_mode():
+            return network(x)
+    dropouts = [module for module in network.modules() if isinstance(module, nn.Dropout)]
+    with torch.inference_mode(), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+        torch.manual_seed(dropout_seed)
+        try:
+            for dropout in dropouts:
+                dropout.train()
+            return network(x)
+        finally:
+            for dropout in dropouts:
+                dropout.eval()

@@ -1,0 +1,86 @@
+"""Small real-format material that the tests share: datasets of drawn facades, and untrained runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cyclegan.config import CycleGANConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
+from cyclegan.facades import class_indices, draw_facade
+from cyclegan.networks import build_generator, initialize
+from cyclegan.runs import Domains, Run
+from cyclegan.samples import SAMPLE_SIZE
+
+PHOTO_COLOURS = np.random.default_rng(7).integers(0, 256, (12, 3))
+TINY_CYCLEGAN = GeneratorConfig(architecture="resnet_6blocks", width=4)
+TINY_PIX2PIX = GeneratorConfig(architecture="unet_256", width=4, norm="batch", dropout=True)
+
+
+def make_photo(seed: int, size: int = 256) -> Image.Image:
+    """A stand-in for the photo of a drawn facade: a colour for each class, and grain."""
+    colours = PHOTO_COLOURS[class_indices(draw_facade(seed, size=size))]
+    grain = np.random.default_rng(seed).normal(0, 12, colours.shape)
+    return Image.fromarray(np.clip(colours + grain, 0, 255).astype(np.uint8))
+
+
+def make_pairs(folder: Path, count: int, *, first_seed: int = 0, size: int = 256) -> Path:
+    """A folder of side-by-side JPEG pairs, photo left and labels right, as in the published facades."""
+    folder.mkdir(parents=True)
+    for index in range(count):
+        pair = Image.new("RGB", (2 * size, size))
+        pair.paste(make_photo(first_seed + index, size), (0, 0))
+        pair.paste(draw_facade(first_seed + index, size=size), (size, 0))
+        pair.save(folder / f"{index + 1}.jpg", quality=95)
+    return folder
+
+
+def make_run(folder: Path, config: MethodConfig, *, epochs: tuple[int, ...], sample_epochs: int) -> Run:
+    """An untrained run whose snapshots differ: each epoch has its own seed and a larger gain."""
+    method = "cyclegan" if isinstance(config, CycleGANConfig) else "pix2pix"
+    samples = {"ab": "dataset", "ba": "drawn"} if method == "cyclegan" else {"ba": "drawn"}
+    run = Run(folder, method, Domains("photo", "labels"), config, samples)  # type: ignore[arg-type]
+    folder.mkdir(parents=True)
+    run.write()
+    for epoch in epochs:
+        torch.manual_seed(epoch)
+        generators = {}
+        for direction in run.directions:
+            generators[direction] = build_generator(config.generator)
+            initialize(generators[direction], 0.02 * epoch)
+        run.save_snapshot(epoch, generators)
+    records = []
+    for epoch in range(1, sample_epochs + 1):
+        sheet = Image.new("RGB", (8 * SAMPLE_SIZE, len(samples) * SAMPLE_SIZE), (20 * epoch % 256, 90, 120))
+        run.save_sample(epoch, sheet)
+        losses = (
+            {"gan_a": 1 / epoch, "cycle_a": 9 / epoch, "discriminator_a": 0.5}
+            if method == "cyclegan"
+            else {"gan": 1 / epoch, "l1": 30 / epoch, "discriminator": 0.5}
+        )
+        records.append({"epoch": epoch, "learning_rate": 2e-4, "seconds": 1.0, "losses": losses})
+    run.write_history(records)
+    return run
+
+
+@pytest.fixture(scope="session")
+def facades(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset folder named facades in the pix2pix form: 6 training pairs, 2 for validation."""
+    folder = tmp_path_factory.mktemp("datasets") / "facades"
+    make_pairs(folder / "train", 6)
+    make_pairs(folder / "val", 2, first_seed=100)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two tiny untrained runs, as `weights/` holds trained ones."""
+    folder = tmp_path_factory.mktemp("weights")
+    cyclegan = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, epochs=3, decay_epochs=2)
+    pix2pix = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX, epochs=3, decay_epochs=2)
+    make_run(folder / "facades-cyclegan", cyclegan, epochs=(1, 3, 5), sample_epochs=5)
+    make_run(folder / "facades-pix2pix", pix2pix, epochs=(1, 2, 5), sample_epochs=5)
+    return folder

@@ -1,0 +1,292 @@
+"""Train CycleGAN or pix2pix from the command line: `python train.py --dataset facades`."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from tqdm import tqdm
+
+from cyclegan.config import METHODS, ConfigError, CycleGANConfig, Method, MethodConfig, Pix2PixConfig
+from cyclegan.datasets import Batches, DatasetError, Split, find_split
+from cyclegan.devices import pick_device
+from cyclegan.downloads import DATASETS, DownloadError, fetch
+from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, looks_like_labels
+from cyclegan.networks import parameter_count
+from cyclegan.runs import Domains, Run, RunError
+from cyclegan.samples import choose_inputs
+from cyclegan.training import (
+    Progress,
+    Trainer,
+    TrainingError,
+    check_free,
+    create,
+    estimate_bytes,
+    measure_step,
+    resume,
+)
+
+USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, RunError)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What to train on: settings of this machine, not of the run."""
+
+    data_root: Path | None = None
+    """Folder of the named datasets; $CYCLEGAN_DATASETS or the user's cache folder unless given."""
+    device: str = "auto"
+    """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
+    threads: int = 0
+    """CPU threads; 0 takes PyTorch's default, all cores."""
+
+
+@dataclass(frozen=True)
+class Launch(Machine):
+    """A new run."""
+
+    out: Path | None = None
+    """Folder of the run; runs/DATASET-METHOD unless given."""
+    domain_names: tuple[str, str] | None = None
+    """What domains a and b are called in the app; known for named datasets."""
+    dry_run: bool = False
+    """Print the plan (parameters, steps, measured time, disk) and leave."""
+
+
+@dataclass(frozen=True)
+class TrainCycleGAN:
+    """Train CycleGAN (Zhu et al. 2017), both directions from unpaired images. Other commands:
+
+    python train.py pix2pix --dataset facades        pix2pix (labels -> photo) instead; pix2pix --help for its options
+    python train.py --resume runs/facades-cyclegan   go on exactly where a run stopped
+    python train.py --dataset facades --dry-run      what it would take: time, disk, parameters
+    """
+
+    config: Annotated[CycleGANConfig, tyro.conf.arg(name="")]
+    launch: Annotated[Launch, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True)
+class TrainPix2Pix:
+    """Train pix2pix (Isola et al. 2017), one direction from aligned pairs."""
+
+    config: Annotated[Pix2PixConfig, tyro.conf.arg(name="")]
+    launch: Annotated[Launch, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on exactly where a run stopped; everything but the machine is taken from the run."""
+
+    resume: Path
+    """Folder of the run."""
+    machine: Annotated[Machine, tyro.conf.arg(name="")]
+
+
+COMMANDS: dict[Method, type[TrainCycleGAN | TrainPix2Pix]] = {"cyclegan": TrainCycleGAN, "pix2pix": TrainPix2Pix}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit code: 0, 1 for a training that failed, 2 for a mistake in the input."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        if any(argument.split("=")[0] == "--resume" for argument in arguments):
+            return run_resume(tyro.cli(Resume, args=arguments, prog="train.py"))
+        named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+        command = COMMANDS[named or "cyclegan"]
+        prog = f"train.py {named}" if named else "train.py"
+        parsed = tyro.cli(command, args=arguments[1:] if named else arguments, prog=prog)
+        return run_new(parsed.config, parsed.launch)
+    except USAGE_ERRORS as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    except (TrainingError, OSError) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 1
+
+
+def run_new(config: MethodConfig, launch: Launch) -> int:
+    """Start a run, or print its plan."""
+    set_threads(launch.threads)
+    folder = find_dataset(config.dataset, launch.data_root)
+    split = find_split(folder)
+    say(f"{folder}: {split}")
+    method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
+    out = launch.out or Path("runs") / f"{folder.name}-{method}"
+    run = Run(out, method, name_domains(split, launch, config.dataset), config, {}, revision())
+    check_free(out)
+    trainer = prepare(run, folder, split, launch)
+    if launch.dry_run:
+        print_plan(trainer)
+        return 0
+    create(trainer)
+    return train(trainer)
+
+
+def run_resume(command: Resume) -> int:
+    """Go on with a run."""
+    set_threads(command.machine.threads)
+    run = Run.open(command.resume)
+    folder = find_dataset(run.config.dataset, command.machine.data_root)
+    trainer = prepare(run, folder, find_split(folder), command.machine)
+    resume(trainer)
+    if trainer.finished:
+        print(f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained")
+        return 0
+    return train(trainer)
+
+
+def set_threads(threads: int) -> None:
+    """Use this many CPU threads; 0 leaves PyTorch's choice. Raises ConfigError for a negative number."""
+    if threads < 0:
+        raise ConfigError(f"threads is {threads}; it must be 0 (all cores) or more")
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def find_dataset(dataset: str, data_root: Path | None) -> Path:
+    """The folder of a dataset; a named one is downloaded where it is missing."""
+    if dataset in DATASETS:
+        return fetch(dataset, data_root)
+    folder = Path(dataset).expanduser()
+    if not folder.is_dir():
+        raise DatasetError(
+            f"dataset {dataset!r} is neither a folder nor one of {', '.join(DATASETS)}; give one of these names, "
+            "or the path of a folder of your own images"
+        )
+    return folder.resolve()
+
+
+def name_domains(split: Split, launch: Launch, dataset: str) -> Domains:
+    """What the domains are called: as told, as the named dataset says, or by whether b holds facade label maps."""
+    if launch.domain_names:
+        a, b = launch.domain_names
+    elif dataset in DATASETS:
+        a, b = DATASETS[dataset].domains
+    else:
+        sample = split.b[0].load()
+        labels = any(looks_like_labels(sample, palette) for palette in (PALETTE, CMP_BASE_PALETTE))
+        a, b = ("photo", "labels") if labels else ("a", "b")
+    if a == b:
+        raise ConfigError(f"both domains are called {a!r}; give them different names")
+    return Domains(a, b)
+
+
+def prepare(run: Run, folder: Path, split: Split, machine: Machine) -> Trainer:
+    """Read the images and build the networks of a run."""
+    device = pick_device(machine.device)
+    batches = Batches(split, run.config, paired=isinstance(run.config, Pix2PixConfig))
+    inputs, kinds = choose_inputs(held_out(folder, split), run.directions)
+    trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device)
+    say(f"training on {device} in {str(trainer.dtype).removeprefix('torch.')}")
+    return trainer
+
+
+def held_out(folder: Path, train: Split) -> Split:
+    """The split whose images are translated after every epoch: val, else test, else the training images."""
+    for name in ("val", "test"):
+        try:
+            return find_split(folder, name)
+        except DatasetError:
+            continue
+    return train
+
+
+def train(trainer: Trainer) -> int:
+    """Train with a progress bar until the end, a signal or an error."""
+    run, config, batches = trainer.run, trainer.config, trainer.batches
+    done = (trainer.progress.epoch - 1) * batches.steps + trainer.progress.step
+    bar = tqdm(
+        total=config.total_epochs * batches.steps * config.batch_size,
+        initial=done * config.batch_size,
+        unit="img",
+        dynamic_ncols=True,
+        smoothing=0.02,
+    )
+
+    def show(progress: Progress) -> None:
+        steps = (progress.epoch - 1) * batches.steps + progress.step
+        bar.set_description(f"epoch {progress.epoch}/{config.total_epochs}", refresh=False)
+        bar.set_postfix({name: f"{loss:.3f}" for name, loss in progress.losses.items()}, refresh=False)
+        bar.update(steps * config.batch_size - bar.n)
+
+    with bar, stop_signals() as stopped:
+        finished = trainer.train(on_progress=show, should_stop=lambda: bool(stopped))
+    if finished:
+        say(f"finished: {run.folder}, epochs {', '.join(map(str, run.epochs))} are kept")
+    else:
+        say(f"stopped and saved; go on with: python train.py --resume {run.folder}")
+    return 0
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list for the trainer to look at; a second Ctrl-C interrupts at once."""
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        if received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def print_plan(trainer: Trainer) -> None:
+    """What the training would take."""
+    config, batches = trainer.config, trainer.batches
+    disk = estimate_bytes(trainer)
+    seconds = measure_step(trainer)
+    epoch_seconds = seconds * batches.steps
+    free = shutil.disk_usage(next(folder for folder in trainer.run.folder.absolute().parents if folder.is_dir())).free
+    for name, player in trainer.players.items():
+        counts = " + ".join(f"{parameter_count(network) / 1e6:.2f} M" for network in player.values())
+        print(f"{name:<15}{counts} parameters")
+    print(f"{'images':<15}{batches.images} an epoch, {batches.steps} steps of {config.batch_size}")
+    print(f"{'epochs':<15}{config.epochs} + {config.decay_epochs}: {config.total_epochs * batches.steps} steps")
+    print(f"{'time':<15}{seconds:.3f} s a step (median of 3), {duration(epoch_seconds)} an epoch, ", end="")
+    print(f"{duration(epoch_seconds * config.total_epochs)} in all")
+    parts = ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in disk.items())
+    print(f"{'disk':<15}{sum(disk.values()) / 1e6:.0f} MB ({parts}); {free / 1e6:.0f} MB are free")
+    print(f"{'run':<15}{trainer.run.folder}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say it: 42 s, 3 min 20 s, 5 h 10 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
+
+
+def revision() -> str | None:
+    """The commit of this code, where it is a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
