@@ -97,7 +97,8 @@ COMMANDS: dict[Method, type[TrainCycleGAN | TrainPix2Pix]] = {"cyclegan": TrainC
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command line; returns the exit code: 0, 1 for a training that failed, 2 for a mistake in the input."""
+    """Run the command line; returns the exit code: 0, 1 where training failed, 2 for a mistake in the input,
+    128 + the signal's number where it was stopped by one."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         if any(argument.split("=")[0] == "--resume" for argument in arguments):
@@ -224,9 +225,9 @@ def train(trainer: Trainer) -> int:
         finished = trainer.train(on_progress=show, should_stop=lambda: bool(stopped))
     if finished:
         say(f"finished: {run.folder}, epochs {', '.join(map(str, run.epochs))} are kept")
-    else:
-        say(f"stopped and saved; go on with: python train.py --resume {run.folder}")
-    return 0
+        return 0
+    say(f"stopped and saved; go on with: python train.py --resume {run.folder}")
+    return 128 + stopped[0]  # what shells report of a stopped command, so that `train && next` does not go on
 
 
 @contextmanager

@@ -1,0 +1,91 @@
+"""Make a run small enough to ship: `python -m cyclegan.pack RUN OUT --epochs 1 5 30 --storage int8`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from PIL import Image
+
+from cyclegan.config import ConfigError
+from cyclegan.files import STRAY_PREFIX
+from cyclegan.runs import Run, RunError
+from cyclegan.samples import SAMPLE_SIZE
+from cyclegan.storage import Storage, WeightsError, save_generator
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Copy a run without what only training needs: no checkpoint, and of the samples only the drawn examples, since
+    pictures of a dataset are not ours to publish."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Folder of the run."""
+    out: Annotated[Path, tyro.conf.Positional]
+    """Folder to make; must not exist."""
+    epochs: tuple[int, ...] = ()
+    """Snapshots to keep; all of them unless given."""
+    storage: Storage = "fp16"
+    """fp16: as trained; int8: half of that, one scale a channel."""
+
+
+def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage = "fp16") -> Run:
+    """The packed copy of a run, made whole or not at all.
+
+    Raises RunError where `out` exists or an epoch is not there, WeightsError where weights are damaged.
+    """
+    if out.exists():
+        raise RunError(f"{out} is there already; choose another folder or remove it")
+    for epoch in epochs:
+        source.check_epoch(epoch)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=out.parent))
+    rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind == "drawn"}
+    packed = replace(source, folder=folder, samples=dict.fromkeys(rows, "drawn"))
+    try:
+        packed.write()
+        packed.write_history(source.history())
+        for epoch in source.sample_epochs if rows else ():
+            with Image.open(source.sample_path(epoch)) as sheet:
+                packed.save_sample(epoch, _keep_rows(sheet, list(rows.values())))
+        for epoch in epochs or source.epochs:
+            for direction in source.directions:
+                state = source.load_generator(epoch, direction).state_dict()
+                save_generator(packed.snapshot_folder(epoch, direction), source.config.generator, state, storage)
+        folder.chmod(0o755)
+        folder.replace(out)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return replace(packed, folder=out)
+
+
+def _keep_rows(sheet: Image.Image, rows: list[int]) -> Image.Image:
+    kept = Image.new("RGB", (sheet.width, len(rows) * SAMPLE_SIZE))
+    for place, row in enumerate(rows):
+        strip = sheet.convert("RGB").crop((0, row * SAMPLE_SIZE, sheet.width, (row + 1) * SAMPLE_SIZE))
+        kept.paste(strip, (0, place * SAMPLE_SIZE))
+    return kept
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit code: 0, 1 where the disk refuses, 2 for a mistake in the input."""
+    command = tyro.cli(Pack, args=arguments, prog="python -m cyclegan.pack")
+    try:
+        run = pack(Run.open(command.run), command.out, epochs=command.epochs, storage=command.storage)
+    except (ConfigError, RunError, WeightsError, OSError) as error:
+        sys.stderr.write(f"cyclegan.pack: {error}\n")
+        return 1 if isinstance(error, OSError) else 2
+    size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
+    sys.stderr.write(f"{run.folder}: epochs {', '.join(map(str, run.epochs))}, {size / 1e6:.1f} MB\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""Packing a run for publication."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan.facades import draw_facade
+from cyclegan.pack import main
+from cyclegan.runs import Run
+from cyclegan.translate import Translator
+
+
+def test_a_packed_run_translates_like_the_original_in_half_the_space(weights: Path, tmp_path: Path) -> None:
+    source = weights / "facades-cyclegan"
+    (source / "checkpoint.pt").write_bytes(b"stays at home")
+    assert main([str(source), str(tmp_path / "packed"), "--epochs", "1", "5", "--storage", "int8"]) == 0
+    run = Run.open(tmp_path / "packed")
+    assert run.epochs == (1, 5)
+    assert run.history() == Run.open(source).history()
+    assert not (run.folder / "checkpoint.pt").exists()
+    name = "snapshots/0005/ab/model.safetensors"
+    assert (run.folder / name).stat().st_size < 0.75 * (source / name).stat().st_size
+    pictures = [
+        np.asarray(Translator.load(folder, precision="fp32").translate(draw_facade(3), to="photo"), dtype=float)
+        for folder in (source, run.folder)
+    ]
+    assert 0 < np.abs(pictures[0] - pictures[1]).mean() < 4
+
+
+def test_only_samples_of_the_drawn_examples_are_packed(weights: Path, tmp_path: Path) -> None:
+    assert main([str(weights / "facades-cyclegan"), str(tmp_path / "packed")]) == 0
+    run = Run.open(tmp_path / "packed")
+    assert dict(run.samples) == {"ba": "drawn"}
+    assert run.sample_epochs == (1, 2, 3, 4, 5)
+    with Image.open(run.sample_path(3)) as sheet:
+        assert sheet.height == 256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--epochs", "4"], "has no epoch 4; it has 1, 3, 5"), ([], "is there already")],
+    ids=["unknown epoch", "existing folder"],
+)
+def test_mistakes_are_named_and_leave_nothing(
+    arguments: list[str], message: str, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "packed"
+    if not arguments:
+        out.mkdir()
+    assert main([str(weights / "facades-cyclegan"), str(out), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.safetensors"))

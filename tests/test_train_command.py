@@ -1,0 +1,255 @@
+"""train.py as people type it, in fresh processes: going on exactly, signals, plans and mistakes."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import train
+from cyclegan.runs import Run
+from tests.conftest import make_pairs
+
+ROOT = Path(__file__).parent.parent
+TINY = {
+    "cyclegan": ["--generator.architecture", "resnet_6blocks", "--load-size", "72", "--crop-size", "64"],
+    "pix2pix": ["pix2pix", "--generator.architecture", "unet_128", "--load-size", "136", "--crop-size", "128"],
+}
+FOUR_EPOCHS = ["--epochs", "2", "--decay-epochs", "2", "--snapshot-epochs", "1", "2"]
+WIDTHS = ["--generator.width", "4", "--discriminator.width", "4"]
+METHODS = pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+
+
+def start(arguments: Sequence[object], **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "train.py"), *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **options
+    )
+
+
+def run(arguments: Sequence[object], code: int = 0, **options: Any) -> str:
+    """What the command printed; fails where it ends with another exit code."""
+    process = start(arguments, **options)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == code, err
+    return out + err
+
+
+def new_run(method: str, facades: Path, out: Path) -> list[object]:
+    return [*TINY[method], "--dataset", facades, "--out", out, *WIDTHS, *FOUR_EPOCHS, "--device", "cpu"]
+
+
+def wait_for_epoch(process: subprocess.Popen[str], folder: Path, epoch: int) -> None:
+    """Wait until the epoch stands in the history; the process is then in the midst of the next."""
+    history = folder / "history.jsonl"
+    deadline = time.monotonic() + 150
+    while not history.exists() or len(history.read_text().splitlines()) < epoch:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "no epoch was finished in time"
+        time.sleep(0.02)
+
+
+def checkpoint(folder: Path) -> dict[str, Any]:
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    assert isinstance(state, dict)
+    return state
+
+
+def assert_equal(left: Any, right: Any, where: str = "checkpoint") -> None:
+    """Bit-equal, whatever the nesting."""
+    assert type(left) is type(right), where
+    if isinstance(left, dict):
+        assert left.keys() == right.keys(), where
+        for key, value in left.items():
+            if key != "seconds":  # the clock is no part of the training
+                assert_equal(value, right[key], f"{where}.{key}")
+    elif isinstance(left, list | tuple):
+        assert len(left) == len(right), where
+        for index, (one, other) in enumerate(zip(left, right, strict=True)):
+            assert_equal(one, other, f"{where}.{index}")
+    elif isinstance(left, torch.Tensor):
+        assert torch.equal(left, right), where
+    else:
+        assert left == right, where
+
+
+def losses(folder: Path) -> list[tuple[int, dict[str, float]]]:
+    return [(record["epoch"], record["losses"]) for record in Run.open(folder).history()]
+
+
+def assert_same_runs(left: Path, right: Path) -> None:
+    assert_equal(checkpoint(left), checkpoint(right))
+    assert losses(left) == losses(right)
+    names = [
+        sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file()) for folder in (left, right)
+    ]
+    assert names[0] == names[1]
+    for name in names[0]:
+        if name.suffix in (".safetensors", ".webp"):
+            assert (left / name).read_bytes() == (right / name).read_bytes(), name
+
+
+@pytest.fixture(scope="module")
+def whole(facades: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A run of each method that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    for method in TINY:
+        run(new_run(method, facades, folder / method))
+    return {method: folder / method for method in TINY}
+
+
+@METHODS
+def test_a_killed_training_goes_on_to_bit_equal_weights(
+    method: str, whole: dict[str, Path], facades: Path, tmp_path: Path
+) -> None:
+    process = start(new_run(method, facades, tmp_path / "killed"))
+    wait_for_epoch(process, tmp_path / "killed", 2)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert len(losses(tmp_path / "killed")) < 4, "it was finished before it could be killed"
+    run(["--resume", tmp_path / "killed"])
+    assert [epoch for epoch, _ in losses(tmp_path / "killed")] == [1, 2, 3, 4]
+    assert_same_runs(whole[method], tmp_path / "killed")
+
+
+@pytest.mark.parametrize(("method", "number"), [("cyclegan", signal.SIGINT), ("pix2pix", signal.SIGTERM)])
+def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
+    method: str, number: signal.Signals, whole: dict[str, Path], facades: Path, tmp_path: Path
+) -> None:
+    process = start(new_run(method, facades, tmp_path / "stopped"))
+    wait_for_epoch(process, tmp_path / "stopped", 1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert f"python train.py --resume {tmp_path / 'stopped'}" in err
+    assert "Traceback" not in err
+    stopped = checkpoint(tmp_path / "stopped")["progress"]
+    assert (stopped["epoch"], stopped["step"]) > (1, 0)
+    run(["--resume", tmp_path / "stopped"])
+    assert_same_runs(whole[method], tmp_path / "stopped")
+
+
+def test_resuming_a_finished_run_says_so(whole: dict[str, Path]) -> None:
+    before = checkpoint(whole["pix2pix"])
+    assert "is finished: all 4 epochs" in run(["--resume", whole["pix2pix"]])
+    assert_equal(before, checkpoint(whole["pix2pix"]))
+
+
+@METHODS
+def test_a_dry_run_prints_the_plan_and_leaves_nothing(method: str, facades: Path, tmp_path: Path) -> None:
+    printed = run([*new_run(method, facades, tmp_path / "runs" / "plan"), "--dry-run"])
+    for word in ("parameters", "6 an epoch", "2 + 2: 24 steps", "median of 3", "an epoch", "MB are free"):
+        assert word in printed, word
+    assert not (tmp_path / "runs").exists()
+
+
+def test_help_names_the_methods_and_the_options() -> None:
+    page = run(["--help"])
+    for word in ("--dataset", "--resume", "pix2pix", "--lambda-cycle", "--dry-run", "--generator.width"):
+        assert word in page, word
+    assert "--lambda-l1" not in page  # an option that means nothing to a method does not exist there
+    assert "--lambda-l1" in run(["pix2pix", "--help"])
+
+
+def _two_folders(folder: Path, counts: tuple[int, int]) -> Path:
+    for name, count in zip(("trainA", "trainB"), counts, strict=True):
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            Image.new("RGB", (300, 300), (index, 0, 0)).save(folder / name / f"{index}.png")
+    return folder
+
+
+def _with_text(folder: Path) -> Path:
+    make_pairs(folder / "train", 2)
+    (folder / "train" / "3.jpg").write_text("no image")
+    return folder
+
+
+def _small(folder: Path) -> Path:
+    make_pairs(folder / "train", 1, size=100)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (lambda _: ["--dataset", "faceds"], ["'faceds'", "facades", "path of a folder"]),
+        (lambda folder: ["--dataset", folder / "nowhere"], ["nowhere", "path of a folder"]),
+        (lambda folder: ["--dataset", folder], ["holds no images", ".jpg"]),
+        (lambda folder: ["--dataset", _with_text(folder / "set")], ["3.jpg", "cannot be read"]),
+        (
+            lambda folder: ["pix2pix", "--dataset", _two_folders(folder / "set", (3, 2))],
+            ["3 images", "2 in", "no partner"],
+        ),
+        (
+            lambda folder: ["--dataset", _small(folder / "set"), "--preprocess", "crop"],
+            ["1.jpg", "100x100", "256", "--crop-size"],
+        ),
+        (lambda _: ["--dataset", "facades", "--crop-size", "250"], ["250", "multiple of 4"]),
+        (lambda _: ["--dataset", "facades", "--load-size", "200"], ["200", "256", "--load-size"]),
+        (lambda _: ["--dataset", "facades", "--epochs", "-1"], ["-1", "0 or more"]),
+        (lambda _: ["--dataset", "facades", "--lambda-l1", "3"], ["lambda-l1"]),
+        (lambda _: [], ["--dataset"]),
+        (lambda folder: ["--resume", folder / "nowhere"], ["nowhere", "run.json"]),
+        (lambda folder: ["--dataset", _small(folder / "set"), "--device", "cuda:99"], ["cuda:99", "cpu"]),
+    ],
+    ids=lambda value: "" if callable(value) else value[0],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(
+    arguments: Any,
+    expected: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = train.main([str(argument) for argument in arguments(tmp_path)])
+    except SystemExit as leaving:  # how the option parser leaves
+        code = int(leaving.code or 0)
+    printed = "".join(capsys.readouterr())
+    assert code == 2
+    assert "Traceback" not in printed
+    for word in expected:
+        assert word in printed
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_full_disk_stops_training_and_loses_nothing(facades: Path, tmp_path: Path) -> None:
+    process = start(new_run("pix2pix", facades, tmp_path / "run"))
+    wait_for_epoch(process, tmp_path / "run", 1)
+    process.kill()
+    process.communicate()
+    before = checkpoint(tmp_path / "run")
+
+    def limit_files() -> None:  # no file may grow beyond half a checkpoint: what a full disk does to a write
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "run" / "checkpoint.pt").stat().st_size // 2,) * 2)
+
+    printed = run(["--resume", tmp_path / "run"], code=1, preexec_fn=limit_files)
+    assert "cannot write" in printed
+    assert "checkpoint.pt" in printed
+    assert "Traceback" not in printed
+    assert_equal(before, checkpoint(tmp_path / "run"))
+    run(["--resume", tmp_path / "run"])
+    assert [epoch for epoch, _ in losses(tmp_path / "run")] == [1, 2, 3, 4]
+    assert not list((tmp_path / "run").rglob(".tmp-*"))
+
+
+def test_run_json_records_the_whole_configuration(whole: dict[str, Path]) -> None:
+    stored = json.loads((whole["pix2pix"] / "run.json").read_text())
+    assert stored["method"] == "pix2pix"
+    assert stored["domains"] == {"a": "photo", "b": "labels"}
+    assert stored["config"]["crop_size"] == 128
+    assert stored["config"]["generator"]["architecture"] == "unet_128"
+    assert stored["revision"] is None or len(stored["revision"]) == 40

@@ -1,0 +1,212 @@
+"""The trainer: order of moves, what an epoch leaves behind, and what stops it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from cyclegan.config import (
+    CycleGANConfig,
+    Direction,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    MethodConfig,
+    Pix2PixConfig,
+)
+from cyclegan.datasets import Batches, find_split
+from cyclegan.facades import draw_facade
+from cyclegan.runs import Domains, Run, RunError
+from cyclegan.storage import load_generator
+from cyclegan.training import Progress, Trainer, TrainingError, create, measure_step, resume
+
+CYCLEGAN = CycleGANConfig(
+    dataset="facades",
+    generator=GeneratorConfig(architecture="resnet_6blocks", width=4),
+    discriminator=DiscriminatorConfig(width=4),
+    load_size=72,
+    crop_size=64,
+    epochs=2,
+    decay_epochs=1,
+    snapshot_epochs=(1,),
+    precision="fp32",
+    pool_size=3,
+)
+PIX2PIX = Pix2PixConfig(
+    dataset="facades",
+    generator=GeneratorConfig(architecture="unet_128", width=4, norm="batch", dropout=True),
+    discriminator=DiscriminatorConfig(width=4, norm="batch"),
+    load_size=136,
+    crop_size=128,
+    epochs=2,
+    decay_epochs=1,
+    snapshot_epochs=(1,),
+    precision="fp32",
+)
+BOTH = pytest.mark.parametrize("config", [CYCLEGAN, PIX2PIX], ids=["cyclegan", "pix2pix"])
+
+
+def make_trainer(config: MethodConfig, folder: Path, facades: Path) -> Trainer:
+    batches = Batches(find_split(facades), config, paired=isinstance(config, Pix2PixConfig))
+    method = "cyclegan" if isinstance(config, CycleGANConfig) else "pix2pix"
+    directions: tuple[Direction, ...] = ("ab", "ba") if method == "cyclegan" else ("ba",)
+    run = Run(folder, method, Domains("photo", "labels"), config, dict.fromkeys(directions, "drawn"))  # type: ignore[arg-type]
+    inputs = {direction: [draw_facade(1), draw_facade(2)] for direction in directions}
+    return Trainer(run, batches, inputs, device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("config", "order"),
+    [(CYCLEGAN, ["generators", "discriminators"]), (PIX2PIX, ["discriminators", "generators"])],
+    ids=["cyclegan", "pix2pix"],
+)
+def test_the_players_move_in_the_references_order(
+    config: MethodConfig, order: list[str], tmp_path: Path, facades: Path
+) -> None:
+    trainer = make_trainer(config, tmp_path / "run", facades)
+    moves: list[str] = []
+    for name, optimizer in trainer.optimizers.items():
+        optimizer.register_step_post_hook(lambda *_, name=name: moves.append(name))
+    trainer.step(trainer.batches.batch(1, 0))
+    assert moves == order
+
+
+@BOTH
+def test_an_opponent_gets_no_gradient_from_the_other_players_move(
+    config: MethodConfig, tmp_path: Path, facades: Path
+) -> None:
+    trainer = make_trainer(config, tmp_path / "run", facades)
+    others: dict[str, list[bool]] = {}
+    for name, optimizer in trainer.optimizers.items():
+        opponent = next(player for other, player in trainer.players.items() if other != name)
+
+        def look(*_: object, name: str = name, opponent: torch.nn.Module = opponent) -> None:
+            others[name] = [parameter.requires_grad for parameter in opponent.parameters()]
+
+        optimizer.register_step_pre_hook(look)
+    trainer.step(trainer.batches.batch(1, 0))
+    assert set(others) == {"generators", "discriminators"}
+    assert not any(any(flags) for flags in others.values())
+
+
+@BOTH
+def test_a_finished_run_holds_history_samples_snapshots_and_checkpoint(
+    config: MethodConfig, tmp_path: Path, facades: Path
+) -> None:
+    trainer = make_trainer(config, tmp_path / "run", facades)
+    create(trainer)
+    assert trainer.train()
+    run = Run.open(tmp_path / "run")
+    assert run.config == config
+    assert run.epochs == (1, 3)  # the rule's, and the last
+    assert run.sample_epochs == (1, 2, 3)
+    with Image.open(run.sample_path(2)) as sample:
+        assert sample.size == (2 * 256, len(run.directions) * 256)
+    records = run.history()
+    assert [record["epoch"] for record in records] == [1, 2, 3]
+    assert [record["learning_rate"] for record in records] == [config.learning_rate_at(epoch) for epoch in (1, 2, 3)]
+    assert all(value > 0 for value in records[-1]["losses"].values())
+    for direction in run.directions:
+        trained = trainer.objective.generators[direction].state_dict()
+        _, stored = load_generator(run.snapshot_folder(3, direction))
+        for name, value in stored.state_dict().items():
+            torch.testing.assert_close(value, trained[name], rtol=1e-3, atol=1e-4)
+
+
+@BOTH
+def test_training_makes_the_networks_fit(config: MethodConfig, tmp_path: Path, facades: Path) -> None:
+    config = dataclasses.replace(config, epochs=10, decay_epochs=0, snapshot_epochs=(), learning_rate=2e-3)
+    trainer = make_trainer(config, tmp_path / "run", facades)
+    create(trainer)
+    trainer.train()
+    history = trainer.run.history()
+    name = "l1" if isinstance(config, Pix2PixConfig) else "cycle_b"
+    assert history[-1]["losses"][name] < 0.8 * history[0]["losses"][name]
+
+
+@BOTH
+def test_a_loss_that_is_not_finite_stops_training_and_keeps_what_was_good(
+    config: MethodConfig, tmp_path: Path, facades: Path
+) -> None:
+    trainer = make_trainer(config, tmp_path / "run", facades)
+    create(trainer)
+
+    def poison(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (2, 3):
+            torch.nn.init.constant_(next(trainer.objective.generators.parameters()), float("nan"))
+
+    with pytest.raises(TrainingError, match=r"loss \w+ is nan in epoch 2, step 4; .*snapshot 1"):
+        trainer.train(on_progress=poison)
+    assert trainer.run.epochs == (1,)
+    trainer.run.load_generator(1, trainer.run.directions[0])  # raises where a value is not finite
+    again = make_trainer(config, tmp_path / "run", facades)
+    resume(again)
+    assert again.progress.epoch == 2
+    assert all(torch.isfinite(value).all() for value in again.objective.state_dict().values())
+
+
+def test_losses_read_seldom_are_the_same_as_losses_read_every_step(tmp_path: Path, facades: Path) -> None:
+    often, seldom = (make_trainer(PIX2PIX, tmp_path / name, facades) for name in ("often", "seldom"))
+    for trainer in (often, seldom):
+        create(trainer)
+        torch.manual_seed(0)
+        for real in trainer.batches.epoch(1):
+            trainer._unread.append(trainer.step(real))
+            if trainer is often:
+                trainer._read_losses()
+        trainer._read_losses()
+    assert often.progress.losses == seldom.progress.losses
+
+
+def test_bf16_follows_fp32(tmp_path: Path, facades: Path) -> None:
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        config = dataclasses.replace(CYCLEGAN, precision=precision)  # type: ignore[arg-type]
+        trainer = make_trainer(config, tmp_path / precision, facades)
+        losses[precision] = {name: value.item() for name, value in trainer.step(trainer.batches.batch(1, 0)).items()}
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+
+
+def test_a_new_run_refuses_a_folder_that_is_in_use(tmp_path: Path, facades: Path) -> None:
+    trainer = make_trainer(PIX2PIX, tmp_path / "run", facades)
+    create(trainer)
+    with pytest.raises(RunError, match="--resume"):
+        create(make_trainer(PIX2PIX, tmp_path / "run", facades))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(RunError, match="not empty"):
+        create(make_trainer(PIX2PIX, tmp_path / "other", facades))
+    assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_run_that_cannot_be_created_leaves_nothing_behind(
+    tmp_path: Path, facades: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(PIX2PIX, tmp_path / "runs" / "run", facades)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match=r"checkpoint\.pt.*No space left"):
+        create(trainer)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "not a checkpoint"])
+def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path, facades: Path) -> None:
+    create(make_trainer(PIX2PIX, tmp_path / "run", facades))
+    path = tmp_path / "run" / "checkpoint.pt"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:1000] if damage == "truncated" else b"hello")
+    with pytest.raises(RunError, match=r"checkpoint\.pt"):
+        resume(make_trainer(PIX2PIX, tmp_path / "run", facades))
+
+
+def test_measuring_a_step_takes_time_and_gives_it(tmp_path: Path, facades: Path) -> None:
+    assert 0 < measure_step(make_trainer(PIX2PIX, tmp_path / "run", facades)) < 60
