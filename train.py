@@ -111,8 +111,11 @@ def main(arguments: Sequence[str]) -> int:
     except USAGE_ERRORS as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
-    except (TrainingError, OSError) as error:
+    except TrainingError as error:
         print(f"train.py: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"train.py: {error.strerror or error}; what was saved before is whole", file=sys.stderr)
         return 1
 
 

@@ -44,9 +44,7 @@ class ArchiveError(Exception):
     """The archive is damaged, is no archive, or holds something that is not unpacked."""
 
 
-def extract(
-    archive: Path, into: Path, *, max_bytes: int | None = None, max_members: int = MAX_MEMBERS
-) -> Path:
+def extract(archive: Path, into: Path, *, max_bytes: int | None = None, max_members: int = MAX_MEMBERS) -> Path:
     """Unpack a tar.gz or zip into the new folder `into`; return the folder in which its content begins.
 
     That is `into`, or the archive's top folder where everything stands under one (`facades/train/...`).

@@ -125,9 +125,7 @@ class TrainingConfig:
         _require(self.total_epochs >= 1, "epochs + decay_epochs is 0; train for 1 epoch or more")
         _require(self.batch_size >= 1, f"batch_size is {self.batch_size}; it must be 1 or more")
         _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be above 0")
-        _require(
-            all(0 <= beta < 1 for beta in self.betas), f"betas are {self.betas}; both must be in [0, 1)"
-        )
+        _require(all(0 <= beta < 1 for beta in self.betas), f"betas are {self.betas}; both must be in [0, 1)")
         _require(self.init_gain > 0, f"init_gain is {self.init_gain}; it must be above 0")
         _require(self.crop_size >= 16, f"crop_size is {self.crop_size}; it must be 16 pixels or more")
         _require(
@@ -197,6 +195,13 @@ SIZE_MULTIPLE: dict[GeneratorName, int] = {
     "unet_128": 128,
 }
 """Pixels of which both sides of a generator's input must be a multiple."""
+SMALLEST_SIZE: dict[GeneratorName, int] = {
+    "resnet_9blocks": 8,
+    "resnet_6blocks": 8,
+    "unet_256": 256,
+    "unet_128": 128,
+}
+"""Pixels that both sides must have at least; a ResNet mirrors 1 pixel at a quarter of the size, which takes 2."""
 
 
 def _require_multiple(config: MethodConfig) -> None:

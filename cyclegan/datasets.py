@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,8 +129,8 @@ def find_split(folder: Path, split: str = "train") -> Split:
 class Batches:
     """Training batches as a pure function of (seed, epoch, step): the same for any resume and any number of threads.
 
-    Images are decoded and resized once and kept as uint8 where they fit in a quarter of the machine's memory;
-    otherwise they are read again for each batch. Raises DatasetError, naming every bad file, where any is unreadable
+    Images are decoded and resized once and kept as uint8, as many as fit in a quarter of the machine's memory;
+    the others are read again for each batch. Raises DatasetError, naming the bad files, where any is unreadable
     or smaller than the crop.
     """
 
@@ -189,30 +189,29 @@ class Batches:
         return np.asarray(image)
 
     def _check_and_store(self) -> None:
-        sources = dict.fromkeys(self.split.a + self.split.b)
-        if self.config.preprocess == "resize_and_crop":
-            needed = len(sources) * self.config.load_size**2 * 3
-        else:
-            needed = sum(width * height * 3 for width, height in (_size(source.path) for source in sources))
         limit = _physical_memory() // 4
-        keep = needed <= limit
-        problems: list[str] = []
+        total = kept = 0
+        problems: set[str] = set()
 
-        def visit(source: Source) -> None:
+        def read(source: Source) -> Pixels | ImageError:
             try:
-                pixels = self._load(source)
+                return self._load(source)
             except ImageError as error:
-                problems.append(str(error))
-            else:
-                if keep:
-                    self._stored[source] = pixels
+                return error
 
+        sources = tuple(dict.fromkeys(self.split.a + self.split.b))
         with ThreadPoolExecutor() as executor:
-            list(executor.map(visit, sources))
+            for source, pixels in zip(sources, executor.map(read, sources), strict=True):
+                if isinstance(pixels, ImageError):
+                    problems.add(str(pixels))
+                    continue
+                total += pixels.nbytes
+                if total <= limit:
+                    self._stored[source] = pixels
+                    kept = total
         if problems:
             raise DatasetError(f"{len(problems)} images cannot be used: {'; '.join(sorted(problems)[:10])}")
-        size = f"{needed / 1e6:.0f} MB of images"
-        log.info("%s kept in memory" if keep else "%s: too much to keep in memory, read again each epoch", size)
+        log.info("%.0f of %.0f MB of images are kept in memory", kept / 1e6, total / 1e6)
 
 
 class _Place(NamedTuple):
@@ -234,10 +233,10 @@ class _Place(NamedTuple):
         return cropped[:, ::-1] if self.mirror else cropped
 
 
-def load_inputs(split: Split, domain: Literal["a", "b"], count: int, size: int) -> list[Image.Image]:
-    """`count` images of a domain, evenly spread over the split, as squares of `size` pixels."""
-    sources = split.a if domain == "a" else split.b
-    chosen = [sources[i * len(sources) // count] for i in range(min(count, len(sources)))]
+def load_inputs(sources: Sequence[Source], count: int, size: int) -> list[Image.Image]:
+    """`count` of the images, or all if they are fewer, evenly spread, as squares of `size` pixels."""
+    count = min(count, len(sources))
+    chosen = [sources[index * len(sources) // count] for index in range(count)]
     return [source.load().resize((size, size), Image.Resampling.BICUBIC) for source in chosen]
 
 

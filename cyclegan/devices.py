@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import platform
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from cyclegan.config import ConfigError, Precision
-from cyclegan.files import write_atomically
+from cyclegan.files import cache_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -74,18 +72,6 @@ def measure_bf16_gain(rounds: int = 5) -> float:
                 F.conv2d(x, w, padding=1)
                 seconds[dtype] = min(seconds[dtype], time.perf_counter() - start)
     return seconds[torch.float32] / seconds[torch.bfloat16]
-
-
-def cache_folder() -> Path:
-    """Where this user's programs keep what can be made again."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
-    return base / "cyclegan"
 
 
 def _machine_key() -> str:

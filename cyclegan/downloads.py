@@ -1,60 +1,28 @@
 """Named datasets: where they are, how they come here, and a folder that is there complete or not at all."""
 
 import hashlib
-import http.client
-import json
 import logging
 import os
-import re
 import shutil
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
 from cyclegan.archives import ArchiveError, extract
+from cyclegan.files import cache_folder
+from cyclegan.transfers import Archive, MirrorError, TransferError, download, verify
 
 logger = logging.getLogger(__name__)
 
-CHUNK_BYTES = 1 << 18
-MAX_ARCHIVE_BYTES = 16 << 30  # where no size is published; the largest, edges2handbags, has about 8.6 GB
-TIMEOUT_SECONDS = 30.0  # without a byte
-RETRY_DELAYS = (1.0, 4.0)  # seconds before the second and the third attempt at a mirror
-RETRY_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 ABANDONED_SECONDS = 600.0  # a live download writes far more often than this
 
 
 class DownloadError(RuntimeError):
     """A dataset could not be brought here; the message says what, where, and how to place it by hand."""
-
-
-class _MirrorError(Exception):
-    """This mirror does not have the archive, or not the right one."""
-
-
-class _TransferError(_MirrorError):
-    """This mirror may do better at the next attempt."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A file on one mirror; `size` in bytes. What is None has not been published and is not checked."""
-
-    url: str
-    sha256: str | None = None
-    size: int | None = None
-
-    @property
-    def filename(self) -> str:
-        return urlsplit(self.url).path.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -118,13 +86,7 @@ def data_root(given: Path | None = None) -> Path:
         return given
     if chosen := os.environ.get("CYCLEGAN_DATASETS"):
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "cyclegan" / "datasets"
+    return cache_folder() / "datasets"
 
 
 def fetch(name: str, root: Path | None = None) -> Path:
@@ -151,7 +113,7 @@ def fetch(name: str, root: Path | None = None) -> Path:
         with _workspace(root, name) as work:
             _publish(_obtain(name, folder, work), folder)
             shutil.rmtree(work / "parts")
-    except OSError as error:  # a disk's: those of the network have become _TransferError
+    except OSError as error:  # a disk's: those of the network have become TransferError
         raise DownloadError(
             f"dataset {name!r} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
             f"another folder, {_by_hand(name, folder)}"
@@ -179,7 +141,7 @@ def _workspace(root: Path, name: str) -> Iterator[Path]:
 
     def close(work: Path) -> None:
         with suppress(OSError):  # no parts, or another process has kept its own
-            os.replace(work / "parts", kept)
+            (work / "parts").replace(kept)
         shutil.rmtree(work, ignore_errors=True)
 
     for stray in root.glob(f".{name}-*"):
@@ -188,7 +150,7 @@ def _workspace(root: Path, name: str) -> Iterator[Path]:
     work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
     try:
         with suppress(OSError):
-            os.replace(kept, work / "parts")
+            kept.replace(work / "parts")
         (work / "parts").mkdir(exist_ok=True)
         yield work
     finally:
@@ -207,7 +169,7 @@ def _publish(content: Path, folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()  # an empty one; Windows replaces none
     try:
-        os.replace(content, folder)
+        content.replace(folder)
     except OSError:
         if not _is_ready(folder):  # else another process was faster, and its result is as good
             raise
@@ -219,11 +181,11 @@ def _obtain(name: str, folder: Path, work: Path) -> Path:
         # The parts of different mirrors are never mixed: they may be different files.
         part = work / "parts" / f"{hashlib.sha256(archive.url.encode()).hexdigest()[:16]}.part"
         try:
-            _download(archive, part)
-            _verify(archive, part)
+            download(archive, part)
+            verify(archive, part)
             return extract(part, work / "unpacked")
-        except (_MirrorError, ArchiveError) as error:
-            if not isinstance(error, _TransferError):
+        except (MirrorError, ArchiveError) as error:
+            if not isinstance(error, TransferError):
                 part.unlink(missing_ok=True)  # the wrong bytes are not worth continuing
             logger.warning("%s: %s", archive.url, error)
             failures.append(f"  {archive.url}: {error}")
@@ -242,104 +204,3 @@ def _mirrors(dataset: NamedDataset) -> list[Archive]:
         raise DownloadError(f"CYCLEGAN_MIRROR is {near!r}; it must be a folder's http:// or https:// URL")
     local = [replace(each, url=f"{near.rstrip('/')}/{each.filename}") for each in dataset.archives]
     return list(dict.fromkeys([*local, *dataset.archives]))
-
-
-def _download(archive: Archive, part: Path) -> None:
-    for delay in RETRY_DELAYS:
-        try:
-            return _transfer(archive, part)
-        except _TransferError as error:
-            logger.info("%s: %s; again in %g s", archive.url, error, delay)
-            time.sleep(delay)
-    return _transfer(archive, part)
-
-
-def _transfer(archive: Archive, part: Path) -> None:
-    """One request for what is missing of `part`, which is whole afterwards.
-
-    Beside it stands what makes it safe to continue: the validator by which the server knows the version, and
-    the size of the whole. A server that has another version by now, or no ranges, sends everything again.
-    """
-    note = part.with_suffix(".json")
-    validator, total = _read_note(note)
-    have = part.stat().st_size if validator and part.exists() else 0
-    if have and have == total:
-        return
-    headers = {"User-Agent": "cyclegan-pix2pix-demo"}
-    if validator and have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
-    with _request(archive.url, headers) as response:
-        have, total = _extent(response, have)
-        if archive.size is not None and total not in (None, archive.size):
-            raise _MirrorError(f"the archive has {total:,} bytes there, but should have {archive.size:,}")
-        limit = archive.size or MAX_ARCHIVE_BYTES
-        with (
-            part.open("r+b" if have else "wb") as file,
-            tqdm(None, archive.filename, total, initial=have, unit="B", unit_scale=True, disable=None) as bar,
-        ):
-            file.seek(have)
-            # After the old bytes are gone, or a crash here would leave them under the new validator.
-            note.write_text(json.dumps([_validator(response), total]))
-            for chunk in _chunks(response):
-                have += len(chunk)
-                if have > limit:
-                    raise _MirrorError(f"the archive has more than {limit:,} bytes there, the limit")
-                file.write(chunk)
-                bar.update(len(chunk))
-    if total is not None and have != total:
-        raise _TransferError(f"the connection closed after {have:,} of {total:,} bytes")
-
-
-def _read_note(note: Path) -> tuple[str | None, int | None]:
-    try:
-        validator, total = json.loads(note.read_text())
-    except (FileNotFoundError, ValueError):  # none yet, or cut short by a full disk
-        return None, None
-    return validator, total
-
-
-def _validator(response: http.client.HTTPResponse) -> str | None:
-    etag = response.headers.get("ETag", "")
-    # RFC 9110, 13.1.5: If-Range takes no weak tag, which allows different bytes.
-    return etag if etag.startswith('"') else response.headers.get("Last-Modified")
-
-
-def _request(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    try:
-        request = urllib.request.Request(url, headers=headers)
-        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
-        return response
-    except urllib.error.HTTPError as error:
-        error.close()
-        kind = _TransferError if error.code in RETRY_STATUSES else _MirrorError
-        raise kind(f"HTTP {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a redirect to nonsense
-        raise _TransferError(str(error) or type(error).__name__) from error
-
-
-def _extent(response: http.client.HTTPResponse, asked: int) -> tuple[int, int | None]:
-    """The offset of the response's first byte and the size of the whole archive, in bytes."""
-    if response.status != 206:
-        return 0, response.length
-    given = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", given)
-    if not match or int(match[1]) != asked:
-        raise _MirrorError(f"asked for the bytes from {asked:,}, it answers with {given!r}")
-    return asked, int(match[2])
-
-
-def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    try:
-        while chunk := response.read(CHUNK_BYTES):
-            yield chunk
-    except (OSError, http.client.HTTPException) as error:
-        raise _TransferError(f"the connection broke: {str(error) or type(error).__name__}") from error
-
-
-def _verify(archive: Archive, part: Path) -> None:
-    with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if archive.sha256 is None:
-        logger.info("%s has the sha256 %s; none is published to compare it with", archive.filename, found)
-    elif found != archive.sha256:
-        raise _MirrorError(f"the archive has the sha256 {found}, but should have {archive.sha256}")

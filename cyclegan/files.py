@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,27 +19,23 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
 
     Raises OSError, naming the file, where it cannot be written (full disk, no permission); `path` is then as it was.
     """
+    temporary = path.with_name(STRAY_PREFIX + secrets.token_hex(8))
     try:
-        descriptor, name = tempfile.mkstemp(prefix=STRAY_PREFIX, dir=path.parent)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             if callable(content):
                 content(file)
             else:
                 file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644 & ~_umask())
-        os.replace(name, path)
-    # torch.save turns a full disk into RuntimeError; whatever stopped the write, the target is untouched.
+        temporary.replace(path)
     except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError | RuntimeError):
-            reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
-            code = error.errno if isinstance(error, OSError) else None
-            raise OSError(code, f"cannot write {path}: {reason}; free some space and go on") from error
+        with suppress(OSError):
+            temporary.unlink()
+        # Where the disk is full torch.save raises a RuntimeError that speaks of positions.
+        refused = error.__context__ if isinstance(error, RuntimeError) else error
+        if isinstance(refused, OSError):
+            raise _explain(refused, path) from error
         raise
     _sync_folder(path.parent)
 
@@ -47,10 +46,22 @@ def sweep_strays(folder: Path) -> None:
         stray.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def cache_folder() -> Path:
+    """Where this user's programs keep what can be made again."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "cyclegan"
+
+
+def _explain(error: OSError, path: Path) -> OSError:
+    remedy = "; free some space and go on" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    message = f"cannot write {path}: {error.strerror or error}{remedy}"
+    return OSError(message) if error.errno is None else OSError(error.errno, message)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +22,33 @@ class ImageError(ValueError):
     """An image that cannot be used: the message names it, says what is wrong and what to do."""
 
 
+class _Quiet:
+    """Ignores warnings while any thread is inside: Pillow's, of size and metadata, are checked or harmless here.
+
+    `warnings.catch_warnings` by itself, left by threads in another order than entered, would ignore them for good.
+    """
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self.lock = threading.Lock()
+        self.ignoring = ExitStack()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                self.ignoring.enter_context(warnings.catch_warnings(action="ignore"))
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                self.ignoring.close()
+
+
+_quiet = _Quiet()
+
+
 def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
     """The image in a file as upright 8-bit RGB, alpha laid over white; of an animation, the first frame.
 
@@ -28,11 +57,9 @@ def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
     """
     name = name or (source.name if isinstance(source, Path) else "the image")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own size and metadata warnings: checked or harmless here
-            with Image.open(source) as image:
-                check_pixels(image, name)
-                return to_rgb(image)
+        with _quiet, Image.open(source) as image:
+            check_pixels(image, name)
+            return to_rgb(image, name)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -54,14 +81,17 @@ def check_pixels(image: Image.Image, name: str = "the image") -> None:
         )
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """The image as upright 8-bit RGB: EXIF rotation applied, 16 bits scaled to 8, alpha laid over white."""
+def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:
+    """The image as upright 8-bit RGB: EXIF rotation applied, 16 bits scaled to 8, alpha laid over white.
+
+    Raises ImageError where it holds floating-point values, whose range nobody knows.
+    """
     image = ImageOps.exif_transpose(image)
     if image.mode == "I" or image.mode.startswith("I;16"):
         levels = np.asarray(image).astype(np.float64) / 257
         image = Image.fromarray(np.clip(np.round(levels), 0, 255).astype(np.uint8))
     elif image.mode == "F":
-        raise ImageError("the image holds floating-point values; save it with 8 or 16 bits a channel")
+        raise ImageError(f"{name} holds floating-point values; save it with 8 or 16 bits a channel")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cyclegan.config import (
     SIZE_MULTIPLE,
+    SMALLEST_SIZE,
     DiscriminatorConfig,
     DiscriminatorName,
     GeneratorConfig,
@@ -41,9 +42,7 @@ class InstanceNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
             return F.group_norm(x, self.channels, self.weight, self.bias)
-        images = [
-            F.batch_norm(image, None, None, self.weight, self.bias, training=True) for image in x.split(1)
-        ]
+        images = [F.batch_norm(image, None, None, self.weight, self.bias, training=True) for image in x.split(1)]
         return images[0] if len(images) == 1 else torch.cat(images)
 
 
@@ -86,7 +85,7 @@ class ResnetGenerator(nn.Module):
     its published weights load unchanged.
 
     Shapes: [N, 3, H, W] -> [N, 3, H, W], values in [-1, 1].
-    Raises ValueError where H or W is no multiple of 4: the output would not align with the input.
+    Raises ValueError where H or W is no multiple of 4, since the output would not align with the input, or below 8.
     """
 
     def __init__(self, config: GeneratorConfig, *, blocks: int) -> None:
@@ -108,9 +107,7 @@ class ResnetGenerator(nn.Module):
         layers += [ResnetBlock(4 * width, norm, dropout=config.dropout) for _ in range(blocks)]
         for channels in (4 * width, 2 * width):
             layers += [
-                nn.ConvTranspose2d(
-                    channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=bias
-                ),
+                nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=bias),
                 NORMS[norm](channels // 2),
                 nn.ReLU(),
             ]
@@ -118,7 +115,7 @@ class ResnetGenerator(nn.Module):
         self.model = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        _check_size(x, SIZE_MULTIPLE["resnet_9blocks"])
+        _check_size(x, SIZE_MULTIPLE["resnet_9blocks"], SMALLEST_SIZE["resnet_9blocks"])
         return self.model(x)
 
 
@@ -182,7 +179,7 @@ class UnetGenerator(nn.Module):
         self.model = UnetLevel(IMAGE_CHANNELS, width, level, norm, outermost=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        _check_size(x, self.multiple)
+        _check_size(x, self.multiple, self.multiple)
         return self.model(x)
 
 
@@ -271,10 +268,12 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _check_size(x: Tensor, multiple: int) -> None:
+def _check_size(x: Tensor, multiple: int, smallest: int) -> None:
     height, width = x.shape[-2:]
     if height % multiple or width % multiple:
         raise ValueError(f"image is {width}x{height}; both sides must be multiples of {multiple}")
+    if min(height, width) < smallest:
+        raise ValueError(f"image is {width}x{height}; both sides must have {smallest} pixels or more")
 
 
 def for_translation(network: nn.Module) -> nn.Module:

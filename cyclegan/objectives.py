@@ -35,10 +35,10 @@ class ImagePool:
         chosen = []
         for image in images.detach().split(1):
             if len(self.images) < self.size:
-                self.images.append(image)
+                self.images.append(image.clone())  # a view would keep, and a checkpoint save, the whole batch
             elif self.rng.random() < 0.5:
                 index = int(self.rng.integers(self.size))
-                image, self.images[index] = self.images[index], image
+                image, self.images[index] = self.images[index], image.clone()
             chosen.append(image)
         return torch.cat(chosen)
 
@@ -65,10 +65,7 @@ class CycleGAN(nn.Module):
         self.config = config
         self.generators = nn.ModuleDict({way: build_generator(config.generator) for way in ("ab", "ba")})
         self.discriminators = nn.ModuleDict(
-            {
-                domain: build_discriminator(config.discriminator, in_channels=IMAGE_CHANNELS)
-                for domain in ("a", "b")
-            }
+            {domain: build_discriminator(config.discriminator, in_channels=IMAGE_CHANNELS) for domain in ("a", "b")}
         )
         self.pools = {
             domain: ImagePool(config.pool_size, config.seed + index) for index, domain in enumerate(("a", "b"))

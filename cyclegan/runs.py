@@ -1,4 +1,4 @@
-"""A run is one folder: configuration, history, samples, snapshots, checkpoint; the same shape on disk and on the Hub."""
+"""A run is one folder: configuration, history, samples, snapshots, checkpoint."""
 
 from __future__ import annotations
 
@@ -142,9 +142,9 @@ class Run:
         return load_generator(self.snapshot_folder(epoch, direction))[1]
 
     def history(self) -> list[dict[str, Any]]:
-        """A record for each epoch: losses, learning rate, seconds. A torn last line, left by a crash, is passed over."""
+        """A record for each epoch: losses, learning rate, seconds. A torn last line is passed over."""
         try:
-            lines = (self.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+            lines = (self.folder / "history.jsonl").read_bytes().splitlines()
         except FileNotFoundError:
             return []
         records = []

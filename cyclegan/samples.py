@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import torch
 from PIL import Image
 from torch import nn
 
 from cyclegan.config import Direction
-from cyclegan.datasets import Split
+from cyclegan.datasets import Split, load_inputs
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade, looks_like_labels
 from cyclegan.images import to_image, to_tensor
 from cyclegan.networks import for_translation
@@ -28,18 +27,13 @@ def choose_inputs(split: Split, directions: Sequence[Direction]) -> tuple[Inputs
     inputs: Inputs = {}
     kinds: dict[Direction, SampleInputs] = {}
     for direction in directions:
-        domain: Literal["a", "b"] = "a" if direction == "ab" else "b"
-        sources = split.a if domain == "a" else split.b
+        sources = split.a if direction == "ab" else split.b
         if looks_like_labels(sources[0].load()):
             kinds[direction] = "drawn"
             inputs[direction] = [draw_facade(seed, size=SAMPLE_SIZE) for seed in EXAMPLE_SEEDS]
         else:
             kinds[direction] = "dataset"
-            count = min(len(EXAMPLE_SEEDS), len(sources))
-            chosen = [sources[index * len(sources) // count].load() for index in range(count)]
-            inputs[direction] = [
-                image.resize((SAMPLE_SIZE, SAMPLE_SIZE), Image.Resampling.BICUBIC) for image in chosen
-            ]
+            inputs[direction] = load_inputs(sources, len(EXAMPLE_SEEDS), SAMPLE_SIZE)
     return inputs, kinds
 
 

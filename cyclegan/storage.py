@@ -71,13 +71,14 @@ def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
 
 def unpack(packed: dict[str, Tensor], source: str) -> dict[str, Tensor]:
     """Stored weights as float32. Raises WeightsError where a value is not finite or a scale is missing."""
+    scales = {name + SCALE for name, tensor in packed.items() if tensor.dtype == torch.int8}
     state: dict[str, Tensor] = {}
     for name, tensor in packed.items():
-        if name.endswith(SCALE):
+        if name in scales:
             continue
         if tensor.dtype == torch.int8:
             scale = packed.get(name + SCALE)
-            if scale is None or scale.shape != (len(tensor), 1, 1, 1):
+            if scale is None or scale.shape != (*tensor.shape[:1], 1, 1, 1):
                 raise WeightsError(f"{source}: {name} has 8 bits but no fitting {name + SCALE}")
             tensor = tensor.float() * scale.float()
         elif tensor.is_floating_point():
@@ -89,10 +90,15 @@ def unpack(packed: dict[str, Tensor], source: str) -> dict[str, Tensor]:
 
 
 def _check(state: dict[str, Tensor], expected: dict[str, Tensor], source: str) -> None:
-    for what, names in (("lacks", expected.keys() - state.keys()), ("has unknown", state.keys() - expected.keys())):
+    for what, names in (
+        ("lacks {} tensors that its config.json asks for", expected.keys() - state.keys()),
+        ("has {} tensors that its config.json does not know", state.keys() - expected.keys()),
+    ):
         if names:
-            raise WeightsError(f"{source} {what} {len(names)} tensors that its config.json asks for: {min(names)}, ...")
+            raise WeightsError(f"{source} {what.format(len(names))}: {min(names)}, ...")
     for name, tensor in expected.items():
         if state[name].shape != tensor.shape:
             shapes = f"{list(state[name].shape)}, its config.json says {list(tensor.shape)}"
             raise WeightsError(f"{source}: {name} has shape {shapes}")
+        if state[name].dtype != tensor.dtype:
+            raise WeightsError(f"{source}: {name} has {state[name].dtype}, not {tensor.dtype}")

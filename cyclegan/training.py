@@ -61,7 +61,9 @@ class Trainer:
         self.batches, self.inputs, self.device = batches, inputs, device
         self.dtype = choose_precision(device, self.config.precision)
         torch.manual_seed(self.config.seed)
-        self.objective = build_objective(self.config).to(device, memory_format=torch.channels_last)
+        self.objective = build_objective(self.config).to(device)
+        if device.type != "cpu":  # there fused Adam copies weights that are not contiguous, six times its own work
+            self.objective.to(memory_format=torch.channels_last)
         if self.config.compile:
             for network in (*self.objective.generators.values(), *self.objective.discriminators.values()):
                 network.compile()
@@ -103,9 +105,9 @@ class Trainer:
                     else self.objective.discriminator_losses(real, fake)
                 )
             optimizer = self.optimizers[player]
-            optimizer.zero_grad(set_to_none=True)
             torch.stack(list(terms.values())).sum().backward()
             optimizer.step()
+            optimizer.zero_grad(set_to_none=True)  # now, so that the opponent's move does not hold this one's gradients
             losses |= {name: term.detach() for name, term in terms.items()}
         for network in self.players.values():
             network.requires_grad_(True)
@@ -276,4 +278,3 @@ def measure_step(trainer: Trainer, steps: int = 3) -> float:
         torch.stack(list(losses.values())).tolist()  # waits for the device
         seconds.append(time.monotonic() - started)
     return sorted(seconds[1:])[steps // 2]
-

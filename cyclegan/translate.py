@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cyclegan.config import SIZE_MULTIPLE, Direction, Method, Precision
+from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.devices import choose_precision, pick_device
 from cyclegan.images import check_pixels, to_image, to_rgb, to_tensor
 from cyclegan.networks import for_translation
@@ -83,7 +83,8 @@ class Translator:
         epoch = self.run.check_epoch(epoch)
         check_pixels(image)
         rgb = to_rgb(image)
-        padded = pad_to_multiple(np.asarray(rgb), SIZE_MULTIPLE[self.run.config.generator.architecture])
+        architecture = self.run.config.generator.architecture
+        padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
         with self._lock:
             network = self._network(epoch, direction)
             x = to_tensor(padded)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
@@ -94,17 +95,17 @@ class Translator:
         key = (epoch, direction)
         if key not in self._networks:
             network = for_translation(self.run.load_generator(epoch, direction))
-            self._networks[key] = network.to(self.device, self.dtype, memory_format=torch.channels_last)
+            self._networks[key] = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
             while len(self._networks) > CACHED_NETWORKS:
                 self._networks.popitem(last=False)
         self._networks.move_to_end(key)
         return self._networks[key]
 
 
-def pad_to_multiple(pixels: np.ndarray, multiple: int) -> np.ndarray:
-    """Pixels [H, W, 3] mirrored at the right and lower edge until both sides are multiples."""
-    height, width = pixels.shape[:2]
-    return np.pad(pixels, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="reflect")
+def pad(pixels: np.ndarray, multiple: int, smallest: int) -> np.ndarray:
+    """Pixels [H, W, 3] mirrored at the right and lower edge until both sides are multiples, and large enough."""
+    below, right = (max(-side % multiple, smallest - side) for side in pixels.shape[:2])
+    return np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="reflect")
 
 
 def _run(network: nn.Module, x: torch.Tensor, dropout_seed: int | None) -> torch.Tensor:

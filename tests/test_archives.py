@@ -63,9 +63,7 @@ def out(tmp_path: Path) -> Iterator[Path]:
 
 
 def read_back(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @MAKERS
@@ -86,9 +84,7 @@ def test_a_lone_top_folder_is_left_out_of_the_result(make: Make, tmp_path: Path,
     ],
     ids=["two tops", "dotted", "one split", "bare"],
 )
-def test_other_layouts_are_unpacked_as_they_are(
-    make: Make, files: dict[str, bytes], tmp_path: Path, out: Path
-) -> None:
+def test_other_layouts_are_unpacked_as_they_are(make: Make, files: dict[str, bytes], tmp_path: Path, out: Path) -> None:
     assert extract(make(tmp_path / "archive", files), out) == out
     assert read_back(out) == {name.removeprefix("./"): data for name, data in files.items()}
 
@@ -190,9 +186,7 @@ def test_special_zip_members_are_refused(kind: int, tmp_path: Path, out: Path) -
 
 @MAKERS
 @pytest.mark.parametrize("second", ["a//1.jpg", "a/1.jpg/2.jpg", "a/./1.jpg", "a\\1.jpg", "."])
-def test_a_member_that_overwrites_another_is_refused(
-    make: Make, second: str, tmp_path: Path, out: Path
-) -> None:
+def test_a_member_that_overwrites_another_is_refused(make: Make, second: str, tmp_path: Path, out: Path) -> None:
     with pytest.raises(ArchiveError, match="overwrite"):
         extract(make(tmp_path / "archive", {"a/1.jpg": b"1", second: b"2"}), out)
     assert not out.exists()
@@ -250,9 +244,7 @@ def test_an_archive_cut_anywhere_is_refused(make: Make, tmp_path: Path, out: Pat
 
 
 @MAKERS
-def test_a_flipped_bit_gives_the_true_files_or_an_archive_error(
-    make: Make, tmp_path: Path, out: Path
-) -> None:
+def test_a_flipped_bit_gives_the_true_files_or_an_archive_error(make: Make, tmp_path: Path, out: Path) -> None:
     whole = make(tmp_path / "archive", FILES).read_bytes()
     refused = 0
     for position in range(len(whole)):

@@ -22,8 +22,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cyclegan import archives, downloads
-from cyclegan.downloads import DATASETS, Archive, DownloadError, NamedDataset, data_root, fetch
+from cyclegan import archives, downloads, transfers
+from cyclegan.downloads import DATASETS, DownloadError, NamedDataset, data_root, fetch
+from cyclegan.transfers import Archive
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ FIRST, SECOND = "/first/facades.tar.gz", "/second/facades.tar.gz"
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     """A server with two mirrors of facades, and nothing on the second."""
-    monkeypatch.setattr(downloads, "RETRY_DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(transfers, "RETRY_DELAYS", (0.0, 0.0))
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("CYCLEGAN_MIRROR", raising=False)
@@ -241,7 +242,7 @@ def test_an_interrupted_transfer_is_continued_by_the_next_call(
 
     mirror.replies[FIRST] = [GOOD]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(downloads, "_chunks", interrupted)
+        patch.setattr(transfers, "_chunks", interrupted)
         fetch("facades", tmp_path)
     assert not (tmp_path / "facades").exists()
     fetch("facades", tmp_path)
@@ -274,7 +275,7 @@ def test_a_crash_right_after_another_version_began_does_not_mix_them(
         fetch("facades", tmp_path)
     mirror.replies[FIRST] = [GOOD]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(downloads, "_chunks", interrupted)
+        patch.setattr(transfers, "_chunks", interrupted)
         fetch("facades", tmp_path)
     fetch("facades", tmp_path)
     assert_complete(tmp_path)
@@ -328,7 +329,7 @@ def test_a_bad_mirror_is_left_for_the_next(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.1 if bad.silent else 5.0)
+    monkeypatch.setattr(transfers, "TIMEOUT_SECONDS", 0.1 if bad.silent else 5.0)
     monkeypatch.setattr(archives, "GROWTH_FLOOR_BYTES", 1 << 16)
     root = tmp_path / "room" / "root"
     mirror.replies = {FIRST: [bad], SECOND: [GOOD]}
@@ -406,13 +407,18 @@ def test_a_wrong_size_is_refused_before_the_transfer(
 
 @pytest.mark.parametrize("size", [None, len(TAR)])
 def test_an_endless_answer_is_cut_off(
-    size: int | None, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    size: int | None,
+    mirror: Mirror,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     publish(monkeypatch, size=size)
-    monkeypatch.setattr(downloads, "MAX_ARCHIVE_BYTES", len(TAR))
+    monkeypatch.setattr(transfers, "MAX_ARCHIVE_BYTES", len(TAR))
     mirror.replies = {FIRST: [Reply(TAR + b"0", chunked=True)], SECOND: [GOOD]}
     fetch("facades", tmp_path)
     assert_complete(tmp_path)
+    assert f"more than {len(TAR):,} bytes there" in caplog.text
     assert len(mirror.requests) == 2
 
 
@@ -470,10 +476,10 @@ def killed(mirror: Mirror, tmp_path: Path) -> Path:
     mirror.replies[FIRST] = [GOOD]
     code = (
         "import os, pathlib, signal, sys\n"
-        "from cyclegan import archives, downloads\n"
+        "from cyclegan import archives, downloads, transfers\n"
         "archives._content = lambda folder: os.kill(os.getpid(), signal.SIGTERM)\n"
         "url, root = sys.argv[1:]\n"
-        "dataset = downloads.NamedDataset(('photo', 'labels'), (downloads.Archive(url),))\n"
+        "dataset = downloads.NamedDataset(('photo', 'labels'), (transfers.Archive(url),))\n"
         "downloads.DATASETS['facades'] = dataset\n"
         "downloads.fetch('facades', pathlib.Path(root))\n"
     )
@@ -497,9 +503,7 @@ def test_a_killed_call_is_not_taken_for_complete(mirror: Mirror, killed: Path) -
 
 
 @pytest.mark.parametrize("ready", [False, True])
-def test_what_a_killed_call_left_is_used_or_swept_when_it_is_old(
-    ready: bool, mirror: Mirror, killed: Path
-) -> None:
+def test_what_a_killed_call_left_is_used_or_swept_when_it_is_old(ready: bool, mirror: Mirror, killed: Path) -> None:
     if ready:
         fetch("facades", killed)
     before = len(mirror.requests)
@@ -546,13 +550,13 @@ def test_a_transfer_in_progress_is_not_taken_over(
     def overtaken(response: HTTPResponse) -> Iterator[bytes]:
         yield response.read(500)
         with monkeypatch.context() as patch:
-            patch.setattr(downloads, "_chunks", chunks)
+            patch.setattr(transfers, "_chunks", chunks)
             fetch("facades", tmp_path)  # another call meanwhile
         yield from chunks(response)
 
-    chunks = downloads._chunks
+    chunks = transfers._chunks
     mirror.replies[FIRST] = [GOOD]
-    monkeypatch.setattr(downloads, "_chunks", overtaken)
+    monkeypatch.setattr(transfers, "_chunks", overtaken)
     fetch("facades", tmp_path)
     assert_complete(tmp_path)
     assert mirror.requests == [(FIRST, None)] * 2
@@ -580,9 +584,7 @@ def test_a_mirror_of_ones_own_is_held_to_the_checksum(
     assert [path for path, _ in mirror.requests] == ["/lab/facades.tar.gz", FIRST]
 
 
-def test_a_mirror_that_is_no_url_is_refused(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mirror_that_is_no_url_is_refused(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CYCLEGAN_MIRROR", "/mnt/sets")
     with pytest.raises(DownloadError, match="CYCLEGAN_MIRROR is '/mnt/sets'"):
         fetch("facades", tmp_path)

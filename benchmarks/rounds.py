@@ -1,0 +1,105 @@
+"""Interleaved measurement: each variant in a process of its own, all asked in turn, so that a busy moment hits all."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Work = Callable[[], object]
+
+
+def compare(variants: dict[str, tuple[Callable[..., Work], Sequence[Any]]], *, rounds: int, threads: int) -> dict[str, Any]:
+    """Seconds of each variant (a function that prepares, its arguments; what it returns is timed), and peak memory.
+
+    The first variant is the baseline: `ratio` is how many times faster another one is, the median over rounds of
+    the ratio within a round.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    processes = []
+    for name, (prepare, arguments) in variants.items():
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there, prepare, arguments, threads))
+        process.start()
+        processes.append(process)
+        pipes[name] = here
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for index in range(rounds + 1):  # the first round warms up
+        for name, pipe in pipes.items():
+            pipe.send("work")
+            value = pipe.recv()
+            if index:
+                seconds[name].append(value)
+        print(f"round {index}/{rounds}", file=sys.stderr)
+    results: dict[str, Any] = {}
+    baseline = seconds[next(iter(variants))]
+    for name, pipe in pipes.items():
+        pipe.send("stop")
+        ratios = [slow / fast for slow, fast in zip(baseline, seconds[name], strict=True)]
+        results[name] = {
+            "seconds": round(statistics.median(seconds[name]), 4),
+            "ratio": round(statistics.median(ratios), 2),
+            "peak_mb": pipe.recv(),
+        }
+    for process in processes:
+        process.join()
+    return results
+
+
+def ceilings(threads: int) -> dict[str, float]:
+    """TFLOP/s of a 1536-square matrix product on this machine: what no convolution can exceed."""
+    torch.set_num_threads(threads)
+    rates = {}
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        x = torch.randn(1536, 1536).to(dtype)
+        best = float("inf")
+        for _ in range(6):
+            start = time.perf_counter()
+            x @ x
+            best = min(best, time.perf_counter() - start)
+        rates[name] = round(2 * 1536**3 / best / 1e12, 3)
+    return rates
+
+
+def report(name: str, threads: int, results: dict[str, Any], out: Path | None) -> None:
+    """Print the results as JSON, with the machine beside them, and write them where told to."""
+    machine = {
+        "processor": _processor(),
+        "threads": threads,
+        "torch": torch.__version__,
+        "ceiling_tflops": ceilings(threads),
+    }
+    text = json.dumps({"benchmark": name, "machine": machine, "results": results}, indent=2)
+    print(text)
+    if out:
+        out.write_text(text + "\n", encoding="utf-8")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _serve(pipe: Connection, prepare: Callable[..., Work], arguments: Sequence[Any], threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    work = prepare(*arguments)
+    while pipe.recv() == "work":
+        start = time.perf_counter()
+        work()
+        pipe.send(time.perf_counter() - start)
+    pipe.send(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
