@@ -268,7 +268,9 @@ def _size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return image.size
     except Exception as error:  # decoders raise whatever they meet
-        raise DatasetError(f"{path} cannot be read as an image ({type(error).__name__}); remove or replace it") from None
+        raise DatasetError(
+            f"{path} cannot be read as an image ({type(error).__name__}); remove or replace it"
+        ) from None
 
 
 def _physical_memory() -> int:

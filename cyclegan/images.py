@@ -73,8 +73,10 @@ def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
 
 
 def check_pixels(image: Image.Image, name: str = "the image") -> None:
-    """Raise ImageError where the image, perhaps not yet decoded, has more than MAX_PIXELS pixels."""
+    """Raise ImageError where the image, perhaps not yet decoded, has no pixels, or more than MAX_PIXELS."""
     width, height = image.size
+    if not width * height:
+        raise ImageError(f"{name} is {width}x{height}: it has no pixels")
     if width * height > MAX_PIXELS:
         raise ImageError(
             f"{name} is {width}x{height} pixels; the limit is {MAX_PIXELS // 10**6} megapixels: make it smaller"

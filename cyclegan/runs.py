@@ -84,9 +84,7 @@ class Run:
 
     def write(self) -> None:
         """Write `run.json`."""
-        file = _RunFile(
-            FORMAT, self.method, self.domains, dict(self.samples), self.revision, asdict(self.config)
-        )
+        file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, asdict(self.config))
         write_atomically(self.folder / "run.json", (json.dumps(asdict(file), indent=2) + "\n").encode())
 
     @property

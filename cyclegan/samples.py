@@ -57,4 +57,3 @@ def cut(sheet: Image.Image, row: int, column: int) -> Image.Image:
     """One picture of a sample image."""
     left, top = column * SAMPLE_SIZE, row * SAMPLE_SIZE
     return sheet.crop((left, top, left + SAMPLE_SIZE, top + SAMPLE_SIZE))
-

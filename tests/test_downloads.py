@@ -426,7 +426,7 @@ def test_the_checksum_of_an_unverified_archive_is_logged(
     mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mirror.replies[FIRST] = [GOOD]
-    with caplog.at_level(logging.INFO, "cyclegan.downloads"):
+    with caplog.at_level(logging.INFO, "cyclegan.transfers"):
         fetch("facades", tmp_path)
     assert hashlib.sha256(TAR).hexdigest() in caplog.text
 

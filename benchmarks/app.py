@@ -1,0 +1,90 @@
+"""Seconds from `python app.py` to the first byte and to the first translation, and memory: `python -m benchmarks.app`."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from gradio_client import Client, handle_file
+
+from cyclegan.facades import draw_facade
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Options:
+    method: str = "CycleGAN"
+    """Whose translations are timed."""
+    translations: int = 20
+    """Translations after the first; memory is read after them."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_first_byte(url: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:
+                response.read(1)
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.02)
+    raise SystemExit(f"app.py ended with exit code {process.returncode}")
+
+
+def memory_mb(process: subprocess.Popen[bytes]) -> float:
+    """Resident memory of the process, from /proc (Linux)."""
+    lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
+    return round(next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024, 1)
+
+
+def main(options: Options) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--port", str(port)])
+    try:
+        wait_for_first_byte(url, process)
+        first_byte = time.perf_counter() - started
+        client = Client(url, verbose=False)
+        with tempfile.TemporaryDirectory() as folder:
+            image = Path(folder) / "labels.png"
+            draw_facade(999).save(image)
+            seconds = []
+            for _ in range(1 + options.translations):
+                begin = time.perf_counter()
+                client.predict(handle_file(image), "photo", options.method, None, api_name="/translate")
+                seconds.append(time.perf_counter() - begin)
+        later = sorted(seconds[1:])
+        print(
+            json.dumps(
+                {
+                    "first_byte_s": round(first_byte, 2),
+                    "first_translation_s": round(seconds[0], 2),
+                    "median_translation_s": round(later[len(later) // 2], 2) if later else None,
+                    "memory_mb": memory_mb(process),
+                },
+                indent=2,
+            )
+        )
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, prog="python -m benchmarks.app"))

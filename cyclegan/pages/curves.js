@@ -1,0 +1,91 @@
+// Loss curves as SVG: one plot per model, logarithmic, with a cursor that the epoch slider moves.
+
+const SVG = "http://www.w3.org/2000/svg";
+const PLOT = { width: 440, height: 170, left: 44, right: 8, top: 8, bottom: 22 };
+
+function svg(name, attributes, parent) {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  parent?.append(node);
+  return node;
+}
+
+/** Powers of ten from the one at or below the smallest value to the one at or above the largest. */
+function decades(values) {
+  const exponents = values.map(Math.log10);
+  const low = Math.floor(Math.min(...exponents));
+  return [low, Math.max(low + 1, Math.ceil(Math.max(...exponents)))];
+}
+
+function nearestEarlier(points, epoch) {
+  return points.findLast(([at]) => at <= epoch) ?? points[0];
+}
+
+/** A plot of `curves` ({name, points}) in `parent`; returns {move(epoch)}, which sets the cursor and the legend. */
+function drawCurves(parent, title, scale, curves, onPick) {
+  curves = curves
+    .map(({ name, points }) => ({ name, points: points.filter(([, value]) => value > 0) }))
+    .filter(({ points }) => points.length);
+  if (!curves.length) return { move() {} };
+
+  const figure = document.createElement("figure");
+  const caption = document.createElement("figcaption");
+  const small = document.createElement("small");
+  small.textContent = scale;
+  caption.append(title, " ", small);
+  const plot = svg("svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", "aria-label": title });
+  const legend = document.createElement("ul");
+  figure.append(caption, plot, legend);
+  parent.append(figure);
+
+  const all = curves.flatMap(({ points }) => points);
+  const first = Math.min(...all.map(([epoch]) => epoch));
+  const last = Math.max(...all.map(([epoch]) => epoch));
+  const [low, high] = decades(all.map(([, value]) => value));
+  const bottom = PLOT.height - PLOT.bottom;
+  const span = PLOT.width - PLOT.left - PLOT.right;
+  const x = (epoch) => PLOT.left + (span * (epoch - first)) / Math.max(1, last - first);
+  const y = (value) => bottom - ((bottom - PLOT.top) * (Math.log10(value) - low)) / (high - low);
+
+  for (let exponent = low; exponent <= high; exponent++) {
+    const at = y(10 ** exponent);
+    svg("line", { class: "grid", x1: PLOT.left, x2: PLOT.width - PLOT.right, y1: at, y2: at }, plot);
+    svg("text", { x: PLOT.left - 6, y: at + 4, "text-anchor": "end" }, plot).textContent = String(+(10 ** exponent).toPrecision(1));
+  }
+  svg("text", { x: PLOT.left, y: PLOT.height - 5 }, plot).textContent = String(first);
+  svg("text", { x: PLOT.width - PLOT.right, y: PLOT.height - 5, "text-anchor": "end" }, plot).textContent = String(last);
+
+  const readings = curves.map(({ name, points }, index) => {
+    const path = points.map(([epoch, value]) => `${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+    svg("polyline", { class: `curve series-${index % 5}`, points: path }, plot);
+    const item = document.createElement("li");
+    item.className = `series-${index % 5}`;
+    const reading = document.createElement("b");
+    item.append(`${name} `, reading);
+    legend.append(item);
+    return reading;
+  });
+  const cursor = svg("line", { class: "cursor", y1: PLOT.top, y2: bottom }, plot);
+
+  function pick(event) {
+    const box = plot.getBoundingClientRect();
+    const at = ((event.clientX - box.left) / box.width) * PLOT.width;
+    onPick(first + ((at - PLOT.left) / span) * (last - first));
+  }
+  plot.addEventListener("pointerdown", (event) => {
+    plot.setPointerCapture(event.pointerId);
+    pick(event);
+  });
+  plot.addEventListener("pointermove", (event) => event.buttons && pick(event));
+
+  return {
+    move(epoch) {
+      const at = x(Math.min(last, Math.max(first, epoch)));
+      cursor.setAttribute("x1", at);
+      cursor.setAttribute("x2", at);
+      curves.forEach(({ points }, index) => {
+        readings[index].textContent = String(+nearestEarlier(points, epoch)[1].toPrecision(3));
+      });
+    },
+  };
+}

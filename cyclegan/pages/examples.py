@@ -1,0 +1,78 @@
+"""The examples: drawn label maps, and the pictures that a run made of them as photos whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
+from cyclegan.pages import texts
+from cyclegan.pages.frames import sample_picture
+from cyclegan.pages.models import Model, Models, Route, fingerprint
+from cyclegan.samples import SAMPLE_SIZE
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture to try, and the answer where it is known."""
+
+    image: Image.Image
+    alt: str
+    column: int
+    """Its place among the drawn facades, and so its column in sample images."""
+    truth: Image.Image | None = None
+
+
+class Examples:
+    """The examples of every route; a route may have none."""
+
+    def __init__(self, by_route: dict[Route, Sequence[Example]]) -> None:
+        self._by_route = by_route
+        self._by_picture = {
+            (route, fingerprint(example.image)): example for route, examples in by_route.items() for example in examples
+        }
+
+    @classmethod
+    def of(cls, models: Models) -> Examples:
+        """Label maps for the routes that were sampled with them; for the way back, the newest samples."""
+        drawn = [draw_facade(seed, size=SAMPLE_SIZE) for seed in EXAMPLE_SEEDS]
+        by_route: dict[Route, Sequence[Example]] = {}
+        for route in models.routes:
+            painters = [model for model in models.on(route) if model.drawn_row(route) is not None]
+            if not painters:
+                continue
+            by_route[route] = [
+                Example(image, texts.LABELS_ALT.format(number=column + 1), column) for column, image in enumerate(drawn)
+            ]
+            back = models.reverse(route)
+            sampled = [model for model in painters if model.translator.run.sample_epochs]
+            if back is not None and sampled:
+                by_route[back] = _photos(_best_painter(sampled), route, drawn)
+        return cls(by_route)
+
+    def on(self, route: Route) -> Sequence[Example]:
+        return self._by_route.get(route, ())
+
+    def find(self, image: Image.Image, route: Route) -> Example | None:
+        """The example of this route that the image is, pixel for pixel."""
+        return self._by_picture.get((route, fingerprint(image)))
+
+
+def _best_painter(models: Sequence[Model]) -> Model:
+    """pix2pix where it is there: its pictures keep to the label map, so the label map is their truth."""
+    return next((model for model in models if model.translator.method == "pix2pix"), models[0])
+
+
+def _photos(painter: Model, route: Route, drawn: Sequence[Image.Image]) -> list[Example]:
+    epoch = painter.translator.run.sample_epochs[-1]
+    return [
+        Example(
+            sample_picture(painter, route, epoch, column),
+            texts.PHOTO_ALT.format(number=column + 1),
+            column,
+            truth,
+        )
+        for column, truth in enumerate(drawn)
+    ]

@@ -1,0 +1,88 @@
+"""The pictures of every epoch: cut from a run's sample images, or computed for a visitor's own picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from cyclegan.images import open_image
+from cyclegan.pages.inputs import LABELS
+from cyclegan.pages.models import Model, Models, Route
+from cyclegan.samples import SAMPLE_SIZE, cut
+
+CACHED_SHEETS = 1000
+"""Sample images whose pictures are kept, ready to send: about 150 kB each, 60 MB for two runs of 200 epochs."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of the stack: by which model (its place in `Models`), after which epoch, as a data URI."""
+
+    model: int
+    epoch: int
+    src: str
+
+
+def sample_picture(model: Model, route: Route, epoch: int, column: int) -> Image.Image:
+    """A drawn example's picture in the sample image of an epoch. Raises ValueError where the run has none."""
+    row = model.drawn_row(route)
+    if row is None:
+        raise ValueError(f"{model.title} has no drawn samples for {route.label}")
+    return cut(open_image(model.translator.run.sample_path(epoch)), row, column)
+
+
+def sample_frames(models: Models, route: Route, column: int) -> Iterator[Frame]:
+    """The frames of a drawn example, from a rough overview to every epoch."""
+    sampled = [
+        (index, model.translator.run, row)
+        for index, model in enumerate(models.models)
+        if (row := model.drawn_row(route)) is not None
+    ]
+    there = {index: frozenset(run.sample_epochs) for index, run, _ in sampled}
+    for epoch in coarse_to_fine(sorted(frozenset().union(*there.values()))):
+        for index, run, row in sampled:
+            if epoch in there[index]:
+                yield Frame(index, epoch, _sheet(run.sample_path(epoch), row)[column])
+
+
+def computed_frames(models: Models, route: Route, image: Image.Image) -> Iterator[Frame]:
+    """The frames of any picture at the epochs whose generators are kept, in the order of training."""
+    steps = sorted(
+        (epoch, index)
+        for index, model in enumerate(models.models)
+        if route in model.routes
+        for epoch in model.translator.epochs
+    )
+    for epoch, index in steps:
+        picture = models.models[index].translate(image, route, epoch)
+        yield Frame(index, epoch, data_uri(picture, exact=route.target == LABELS))
+
+
+def coarse_to_fine(epochs: Iterable[int]) -> list[int]:
+    """Every 16th first, then the gaps between: whoever drags the slider early finds something near everywhere."""
+    epochs = list(epochs)
+    ordered = [epoch for step in (16, 4, 1) for epoch in epochs[::step]]
+    return list(dict.fromkeys(ordered))
+
+
+def data_uri(image: Image.Image, *, exact: bool = False) -> str:
+    """The image as a data URI: PNG where every pixel counts, otherwise JPEG, ten times smaller and quick to make."""
+    content = io.BytesIO()
+    if exact:
+        image.save(content, "PNG", compress_level=6)
+    else:
+        image.save(content, "JPEG", quality=90)
+    return f"data:image/{'png' if exact else 'jpeg'};base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+@lru_cache(CACHED_SHEETS)
+def _sheet(path: Path, row: int) -> tuple[str, ...]:
+    """All pictures in a row of a sample image: decoding it takes far longer than cutting it."""
+    sheet = open_image(path)
+    return tuple(data_uri(cut(sheet, row, column)) for column in range(sheet.width // SAMPLE_SIZE))

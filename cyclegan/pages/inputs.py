@@ -1,0 +1,97 @@
+"""The visitor's picture: read safely, then made ready for the networks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+from PIL import Image
+
+from cyclegan.facades import looks_like_labels, snap_to_palette
+from cyclegan.images import ImageError, open_image
+from cyclegan.pages import texts
+from cyclegan.pages.errors import friendly, refuse
+from cyclegan.pages.models import Route
+
+LABELS = "labels"
+"""Public name of the domain whose pictures are label maps in the colours of `facades.PALETTE`."""
+TRANSLATE_PIXELS = 1_500_000
+"""Largest picture that is translated; at 256x256 a CPU needs up to a second, and the time grows with the pixels."""
+
+
+def picture_input(value: Image.Image | None = None, **settings: Any) -> gr.Image:
+    """An image input that no file can harm or confuse: it gives handlers upright 8-bit RGB or a friendly error.
+
+    The stock component accepts a small file of 121 megapixels, shows 16-bit images white, uncovers hidden colours,
+    and its errors show paths of the server. `preprocess` is replaced on the object: for a subclass Gradio would
+    write a stub file beside this module. Give it new values only, since an update of other properties remakes it.
+    """
+    # PNG: a lossy format would move pixels of a label map into other classes.
+    picture = gr.Image(value, type="pil", format="png", **settings)
+    picture.preprocess = read_picture  # type: ignore[method-assign]
+    return picture
+
+
+@friendly()
+def read_picture(payload: ImageData | None) -> Image.Image | None:
+    """The picture in an upload or a data URI; its size is checked before anything is decoded."""
+    if payload is None:
+        return None
+    if payload.url and payload.url.startswith("data:"):
+        try:
+            content = base64.b64decode(payload.url.partition(",")[2], validate=True)
+        except binascii.Error:
+            raise ImageError("your picture is no valid data URI") from None
+        return open_image(io.BytesIO(content), "your picture")
+    return open_image(Path(payload.path or ""), "your picture")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture ready to translate, what was done to it, and whether it seems to belong to the other direction."""
+
+    image: Image.Image
+    notes: tuple[str, ...]
+    wrong_way: bool
+
+
+def prepare(image: Image.Image | None, route: Route, *, max_pixels: int = TRANSLATE_PIXELS) -> Prepared:
+    """Shrink what is too large, clean the colours of label maps. Raises gr.Error where there is no picture."""
+    if image is None:
+        raise refuse(texts.NO_IMAGE)
+    notes = []
+    is_labels = looks_like_labels(image)
+    if is_labels and route.source == LABELS:
+        image = snap_to_palette(image)
+    before = image.size
+    image = shrink(image, max_pixels, smooth=not is_labels)
+    if image.size != before:
+        notes.append(texts.SHRUNK.format(before=size_text(before), after=size_text(image.size)))
+    wrong_way = False
+    if route.source == LABELS and not is_labels:
+        wrong_way = True
+        notes.append(texts.LOOKS_LIKE_PHOTO)
+    elif route.target == LABELS and is_labels:
+        wrong_way = True
+        notes.append(texts.LOOKS_LIKE_LABELS)
+    return Prepared(image, tuple(notes), wrong_way)
+
+
+def shrink(image: Image.Image, max_pixels: int, *, smooth: bool = True) -> Image.Image:
+    """The image in its own shape with at most `max_pixels`; `smooth` mixes colours, which a label map must not."""
+    width, height = image.size
+    scale = (max_pixels / (width * height)) ** 0.5
+    if scale >= 1:
+        return image
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    return image.resize(size, Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST)
+
+
+def size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"

@@ -1,0 +1,21 @@
+"""How the app looks: theme and style sheet, with the fonts of the visitor's system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+STYLE_SHEET = Path(__file__).with_name("look.css")
+
+
+def theme() -> gr.themes.Base:
+    """Calm and flat; no web font, so that the page asks no other host."""
+    return gr.themes.Default(
+        primary_hue=gr.themes.colors.indigo,
+        secondary_hue=gr.themes.colors.indigo,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_lg,
+        font=("system-ui", "Noto Sans", "sans-serif"),
+        font_mono=("ui-monospace", "Noto Sans Mono", "monospace"),
+    )

@@ -1,0 +1,135 @@
+"""The runs that the app shows, ready to translate, and the directions they offer."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from cyclegan.config import Direction, Precision
+from cyclegan.pages import texts
+from cyclegan.pages.errors import refuse
+from cyclegan.runs import RunError
+from cyclegan.translate import Translator
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A direction by the public names of its domains."""
+
+    source: str
+    target: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.source.capitalize()} → {self.target.capitalize()}"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A run as the visitor meets it: a title, the routes it knows, and its translator."""
+
+    title: str
+    translator: Translator
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return tuple(Route(self.translator.source_of(target), target) for target in self.translator.targets)
+
+    @property
+    def newest_epoch(self) -> int:
+        return self.translator.epochs[-1]
+
+    @property
+    def not_this_way(self) -> str:
+        """What to say where a route is not among its own."""
+        return texts.NOT_THIS_WAY.format(method=self.title, routes=", ".join(route.label for route in self.routes))
+
+    def direction(self, route: Route) -> Direction:
+        return self.translator.run.direction_to(route.target)
+
+    def translate(self, image: Image.Image, route: Route, epoch: int) -> Image.Image:
+        return self.translator.translate(image, to=route.target, epoch=epoch)
+
+    def drawn_row(self, route: Route) -> int | None:
+        """The row of its sample images that shows the drawn examples along this route; None where there is none."""
+        if route not in self.routes:
+            return None
+        direction, samples = self.direction(route), self.translator.run.samples
+        return list(samples).index(direction) if samples.get(direction) == "drawn" else None
+
+
+class Models:
+    """All models of the app, in the order of their panels."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self.models = tuple(models)
+        offered = [route for model in self.models for route in model.routes]
+        # The route that most models share comes first: it is the one that the page opens with.
+        self.routes = tuple(sorted(dict.fromkeys(offered), key=offered.count, reverse=True))
+
+    @classmethod
+    def load(cls, folders: Sequence[Path], *, device: str = "auto", precision: Precision = "auto") -> Models:
+        """The runs in these folders. Raises RunError or ConfigError where one is no usable run or has no snapshot."""
+        translators = [Translator.load(folder, device=device, precision=precision) for folder in folders]
+        for translator in translators:
+            translator.run.check_epoch(None)
+        methods = [translator.method for translator in translators]
+        models = []
+        for translator in translators:
+            title = texts.METHOD_NAMES[translator.method]
+            if methods.count(translator.method) > 1:
+                title = f"{title} ({translator.name})"
+            models.append(Model(title, translator))
+        return cls(models)
+
+    def warm_up(self) -> None:
+        """Load the newest generators and run them once, so that the first visitor waits no longer than the second.
+
+        Failures are logged only: whoever uses the model meets them again.
+        """
+        image = Image.new("RGB", (256, 256))
+        for model in self.models:
+            try:
+                model.translate(image, self._opening(model), model.newest_epoch)
+            except Exception:
+                log.exception("%s cannot translate", model.title)
+
+    def _opening(self, model: Model) -> Route:
+        return self.routes[0] if self.routes[0] in model.routes else model.routes[0]
+
+    def route(self, label: str) -> Route:
+        """The route with this label. Raises gr.Error listing those there are."""
+        for route in self.routes:
+            if route.label == label:
+                return route
+        choices = ", ".join(route.label for route in self.routes)
+        raise refuse(texts.UNKNOWN_DIRECTION.format(direction=label, choices=choices))
+
+    def reverse(self, route: Route) -> Route | None:
+        """The way back, where a model offers it."""
+        back = Route(route.target, route.source)
+        return back if back in self.routes else None
+
+    def on(self, route: Route) -> tuple[Model, ...]:
+        """The models that translate along a route."""
+        return tuple(model for model in self.models if route in model.routes)
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The runs inside a folder, by name. Raises RunError where there are none."""
+    runs = sorted(path.parent for path in folder.glob("*/run.json"))
+    if not runs:
+        raise RunError(f"{folder} holds no runs; train one with train.py, or name one with --run PATH")
+    return runs
+
+
+def fingerprint(image: Image.Image) -> str:
+    """The same for two images exactly if their size and pixels are."""
+    return hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).hexdigest()[:16]

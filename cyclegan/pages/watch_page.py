@@ -1,0 +1,100 @@
+"""Watch it learn: one picture, translated by every model after every epoch, under one slider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from cyclegan.pages import texts
+from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan_message
+from cyclegan.pages.curves import curves_of
+from cyclegan.pages.errors import friendly
+from cyclegan.pages.examples import Examples
+from cyclegan.pages.frames import Frame, computed_frames, data_uri, sample_frames, sample_picture
+from cyclegan.pages.inputs import prepare, size_text
+from cyclegan.pages.models import Model, Models, Route, fingerprint
+
+FRAME_PIXELS = 320 * 320
+"""Largest picture that is translated at every epoch: two models, a dozen epochs each, and people wait."""
+
+
+class WatchPage:
+    """The page's component, and the handlers that fill it."""
+
+    def __init__(self, models: Models, examples: Examples) -> None:
+        self.models = models
+        self.examples = examples
+        route = models.routes[0]
+        first = next(iter(examples.on(route)), None)
+        gr.Markdown(texts.WATCH_INTRO)
+        self.stack = frame_stack(
+            self.plan(first.image if first else None, route),
+            [curves_of(model.translator.run) for model in models.models],
+            texts.WATCH_LABELS,
+        )
+
+    def connect(self, picture: gr.Image, direction: gr.Radio) -> Any:
+        """Fill the stack whenever it asks for frames. Returns the event, for others to cancel."""
+        return self.stack.wanted(
+            self.fill, [picture, direction], self.stack,
+            api_visibility="private", show_progress="hidden", trigger_mode="multiple", concurrency_limit=2,
+        )  # fmt: skip
+
+    @friendly()
+    def announce(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
+        """The message that empties the stack and says what will fill it."""
+        return plan_message(self.plan(image, self.models.route(direction)))
+
+    def fill(self, image: Image.Image | None, direction: str) -> Iterator[dict[str, Any]]:
+        """The messages that fill the stack, a frame each."""
+        with friendly():
+            route = self.models.route(direction)
+            token = self.plan(image, route).token
+            for frame in self.frames(image, route):
+                yield frame_message(token, frame)
+
+    def frames(self, image: Image.Image | None, route: Route) -> Iterator[Frame]:
+        """The frames of a picture: from the samples on disk if it is a drawn example, otherwise computed one by one.
+
+        Raises gr.Error where there is no picture.
+        """
+        small = prepare(image, route, max_pixels=FRAME_PIXELS).image
+        example = self.examples.find(small, route)
+        if example is not None and self._is_sampled(route):
+            return sample_frames(self.models, route, example.column)
+        return computed_frames(self.models, route, small)
+
+    def plan(self, image: Image.Image | None, route: Route) -> Plan:
+        """What `frames` will give for this picture; an empty plan without one."""
+        if image is None:
+            return Plan("", tuple(Figure(model.title, ()) for model in self.models.models))
+        small = prepare(image, route, max_pixels=FRAME_PIXELS).image
+        example = self.examples.find(small, route)
+        sampled = example is not None and self._is_sampled(route)
+        return Plan(
+            token=f"{fingerprint(small)} {route.label}",
+            figures=tuple(self._figure(model, route, sampled) for model in self.models.models),
+            note="" if small.size == image.size else texts.WATCH_SIZE.format(size=size_text(small.size)),
+            follow=not sampled,
+            frames=tuple(self._newest(route, example.column)) if sampled and example else (),
+        )
+
+    def _is_sampled(self, route: Route) -> bool:
+        """Whether every model of the route has drawn samples: half of a stack would be of other epochs."""
+        models = self.models.on(route)
+        return all(model.drawn_row(route) is not None and model.translator.run.sample_epochs for model in models)
+
+    def _figure(self, model: Model, route: Route, sampled: bool) -> Figure:
+        if route not in model.routes:
+            return Figure(model.title, (), model.not_this_way)
+        run = model.translator.run
+        return Figure(model.title, run.sample_epochs if sampled else run.epochs)
+
+    def _newest(self, route: Route, column: int) -> Iterator[Frame]:
+        for index, model in enumerate(self.models.models):
+            if route in model.routes:
+                epoch = model.translator.run.sample_epochs[-1]
+                yield Frame(index, epoch, data_uri(sample_picture(model, route, epoch, column)))

@@ -1,0 +1,71 @@
+"""Make the README's pictures from the shipped runs: `python docs/pictures.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # so that it runs as a script, as typed above
+
+from cyclegan.facades import EXAMPLE_SEEDS, draw_facade  # noqa: E402
+from cyclegan.runs import Run  # noqa: E402
+from cyclegan.samples import cut  # noqa: E402
+from cyclegan.translate import Translator  # noqa: E402
+
+SIDE, GAP, LEGEND = 192, 6, 22
+
+
+def sheet(rows: list[tuple[str, list[Image.Image]]], columns: list[str]) -> Image.Image:
+    """Pictures in a grid, the names of rows at the left and of columns on top."""
+    margin = 84
+    width = margin + len(columns) * (SIDE + GAP)
+    page = Image.new("RGB", (width, LEGEND + len(rows) * (SIDE + GAP)), "white")
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(14)
+    for column, name in enumerate(columns):
+        pen.text((margin + column * (SIDE + GAP) + SIDE / 2, LEGEND / 2), name, "black", font, anchor="mm")
+    for row, (name, pictures) in enumerate(rows):
+        top = LEGEND + row * (SIDE + GAP)
+        pen.text((margin - 8, top + SIDE / 2), name, "black", font, anchor="rm")
+        for column, picture in enumerate(pictures):
+            small = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            page.paste(small, (margin + column * (SIDE + GAP), top))
+    return page
+
+
+def side_by_side(translators: dict[str, Translator]) -> Image.Image:
+    """Drawn label maps and what each method makes of them."""
+    drawn = [draw_facade(seed) for seed in EXAMPLE_SEEDS[:4]]
+    rows = [("labels", drawn)]
+    for name, translator in translators.items():
+        rows.append((name, [translator.translate(labels, to="photo") for labels in drawn]))
+    return sheet(rows, ["" for _ in drawn])
+
+
+def epoch_strip(runs: dict[str, Run], count: int = 5) -> Image.Image:
+    """One drawn label map through the epochs of both trainings."""
+    shared = sorted(set.intersection(*(set(run.sample_epochs) for run in runs.values())))
+    shares = [(index / (count - 1)) ** 2 for index in range(count)]  # the first epochs change most
+    epochs = [shared[round(share * (len(shared) - 1))] for share in shares]
+    rows = []
+    for name, run in runs.items():
+        pictures = []
+        for epoch in epochs:
+            with Image.open(run.sample_path(epoch)) as sample:
+                pictures.append(cut(sample, list(run.samples).index("ba"), 0))
+        rows.append((name, pictures))
+    return sheet(rows, [f"epoch {epoch}" for epoch in epochs])
+
+
+def main() -> None:
+    folders = {"CycleGAN": ROOT / "weights" / "facades-cyclegan", "pix2pix": ROOT / "weights" / "facades-pix2pix"}
+    translators = {name: Translator.load(folder) for name, folder in folders.items()}
+    side_by_side(translators).save(ROOT / "docs" / "side-by-side.webp", quality=85, method=6)
+    runs = {name: translator.run for name, translator in translators.items()}
+    epoch_strip(runs).save(ROOT / "docs" / "epochs.webp", quality=85, method=6)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,540 @@
+"""The app without a browser: its handlers are plain functions."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import json
+import logging
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio.data_classes import ImageData
+from PIL import Image, ImageFile
+
+import app
+from cyclegan.facades import EXAMPLE_SEEDS, PALETTE, draw_facade
+from cyclegan.pages import texts
+from cyclegan.pages.api import translate_with
+from cyclegan.pages.curves import Curve, curves_of
+from cyclegan.pages.errors import friendly
+from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
+from cyclegan.pages.inputs import TRANSLATE_PIXELS, prepare, read_picture
+from cyclegan.pages.layout import Layout
+from cyclegan.pages.models import Model, Models, Route
+from cyclegan.pages.watch_page import FRAME_PIXELS
+from tests.conftest import make_photo
+
+gr = app.gr  # imported through the app, which first turns Gradio's analytics off
+
+
+ROOT = Path(__file__).parent.parent
+TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Uploads and results go where pytest clears up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_event_loops() -> Iterator[None]:
+    """Gradio opens event loops for its locks and leaves them open, which Python warns of; close them."""
+    loops = []
+    new_event_loop = asyncio.new_event_loop
+
+    def record() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", record)
+        yield
+    asyncio.set_event_loop(None)
+    for loop in loops:
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def layout(weights: Path) -> Layout:
+    return Layout(Models.load([weights / "facades-cyclegan", weights / "facades-pix2pix"], precision="fp32"))
+
+
+@pytest.fixture
+def model_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What the networks are asked for: title and epoch of each call."""
+    calls = []
+    translate = Model.translate
+
+    def record(model: Model, image: Image.Image, route: Route, epoch: int) -> Image.Image:
+        calls.append((model.title, epoch))
+        return translate(model, image, route, epoch)
+
+    monkeypatch.setattr(Model, "translate", record)
+    return calls
+
+
+def upload(path: Path) -> Image.Image:
+    image = read_picture(ImageData(path=str(path), orig_name=path.name))
+    assert image is not None
+    return image
+
+
+def differs(a: Image.Image, b: Image.Image) -> bool:
+    return a.size != b.size or a.tobytes() != b.tobytes()
+
+
+class TestTranslate:
+    def test_labels_become_a_photo_by_both_methods(self, layout: Layout) -> None:
+        translation = layout.translate_page.translate(draw_facade(3), TO_PHOTO)
+        cyclegan, pix2pix = translation.results
+        assert cyclegan is not None and pix2pix is not None
+        assert differs(cyclegan, pix2pix)
+        assert translation.truth is None
+
+    def test_only_cyclegan_goes_back_to_labels_and_pix2pix_says_so(self, layout: Layout) -> None:
+        translation = layout.translate_page.translate(make_photo(3), TO_LABELS)
+        assert translation.results[0] is not None
+        assert translation.results[1] is None
+        updates = layout.translate_page.updates(translation)
+        assert "trained for Labels → Photo only" in updates[3]["value"]
+        assert updates[4]["visible"] is False and updates[5]["visible"] is False
+
+    @pytest.mark.parametrize("size", [(300, 200), (64, 301)])
+    def test_results_have_the_pictures_own_size(self, layout: Layout, size: tuple[int, int]) -> None:
+        image = draw_facade(3).resize(size, Image.Resampling.NEAREST)
+        for result in layout.translate_page.translate(image, TO_PHOTO).results:
+            assert result is not None and result.size == size
+
+    def test_label_maps_are_snapped_to_the_palette(self) -> None:
+        content = io.BytesIO()
+        draw_facade(3).save(content, "JPEG", quality=85)
+        jittered = Image.open(content)
+        assert len(jittered.getcolors(1 << 16) or []) > len(PALETTE)
+        colours = prepare(jittered, TO_PHOTO).image.getcolors(1 << 16) or []
+        assert {colour for _, colour in colours} <= {tuple(map(int, colour)) for colour in PALETTE}
+
+    def test_photos_keep_their_pixels(self) -> None:
+        assert not differs(prepare(make_photo(3), TO_LABELS).image, make_photo(3))
+
+    def test_a_large_picture_is_shrunk_and_the_note_says_from_what_to_what(self) -> None:
+        prepared = prepare(make_photo(3).resize((2000, 1000)), TO_LABELS)
+        width, height = prepared.image.size
+        assert width * height <= TRANSLATE_PIXELS < 1.01 * width * height
+        assert prepared.notes == (f"Your picture was shrunk from 2000 x 1000 to {width} x {height} pixels.",)
+
+    def test_shrinking_mixes_no_new_colours_into_a_label_map(self) -> None:
+        large = draw_facade(3, size=1500)
+        assert len(prepare(large, TO_PHOTO).image.getcolors() or []) == len(large.getcolors() or [])
+
+    @pytest.mark.parametrize(
+        ("image", "direction", "hint", "remedy"),
+        [
+            (make_photo(3), TO_PHOTO, texts.LOOKS_LIKE_PHOTO, "Switch to Photo → Labels"),
+            (draw_facade(3), TO_LABELS, texts.LOOKS_LIKE_LABELS, "Switch to Labels → Photo"),
+        ],
+    )
+    def test_a_picture_of_the_other_domain_gets_a_hint_and_a_way_out(
+        self, layout: Layout, image: Image.Image, direction: Route, hint: str, remedy: str
+    ) -> None:
+        note, switch, *_ = layout.show(image, direction.label)
+        assert note == gr.update(value=hint, visible=True)
+        assert switch == gr.update(value=remedy, visible=True)
+        assert layout.turn_back(direction.label)[0] == remedy.removeprefix("Switch to ")
+
+    def test_a_fitting_picture_gets_no_hint(self, layout: Layout) -> None:
+        note, switch, *_ = layout.show(draw_facade(3), TO_PHOTO.label)
+        assert note["visible"] is False and switch["visible"] is False
+
+    def test_a_missing_picture_is_asked_for(self, layout: Layout) -> None:
+        with pytest.raises(gr.Error, match="Choose a picture first"):
+            layout.show(None, TO_PHOTO.label)
+
+    def test_the_page_is_given_a_value_for_every_output(self, layout: Layout) -> None:
+        outputs = 2 + len(layout.translate_page.outputs)
+        assert len(layout.show(make_photo(3), TO_LABELS.label)) == outputs
+        assert len(layout.clear()) == outputs
+        assert len(layout.reject()) == outputs + 1
+
+    def test_results_are_kept_as_png_under_telling_names(self, layout: Layout) -> None:
+        image = draw_facade(3)
+        updates = layout.translate_page.updates(layout.translate_page.translate(image, TO_PHOTO))
+        before, after = updates[1]["value"]
+        assert updates[2]["value"] == after
+        assert after.name == "photo-cyclegan-epoch-5.png"
+        with Image.open(before) as kept, Image.open(after) as result:
+            assert not differs(kept, image)
+            assert result.format == "PNG" and result.size == image.size
+
+
+class TestExamples:
+    def test_there_are_eight_for_both_directions(self, layout: Layout) -> None:
+        for route in (TO_PHOTO, TO_LABELS):
+            assert len(layout.examples.on(route)) == len(EXAMPLE_SEEDS) == 8
+            assert len({example.alt for example in layout.examples.on(route)}) == 8
+
+    def test_a_photos_truth_is_the_drawn_label_map(self, layout: Layout) -> None:
+        example = layout.examples.on(TO_LABELS)[2]
+        translation = layout.translate_page.translate(example.image, TO_LABELS)
+        assert translation.truth is not None
+        assert layout.examples.find(example.image, TO_LABELS) is not None
+
+    def test_any_other_picture_has_no_truth(self, layout: Layout) -> None:
+        assert layout.translate_page.translate(make_photo(3), TO_LABELS).truth is None
+
+    def test_the_page_opens_with_pictures_from_disk(self, layout: Layout, model_calls: list[tuple[str, int]]) -> None:
+        first = layout.translate_page.first(TO_PHOTO)
+        assert first is not None and model_calls == []
+        for model, result in zip(layout.models.models, first.results, strict=True):
+            assert result is not None
+            assert not differs(result, sample_picture(model, TO_PHOTO, 5, 0))
+
+    def test_a_click_gives_the_example(self, layout: Layout) -> None:
+        chosen = layout.choose(TO_PHOTO.label, gr.EventData(None, {"index": 4}))
+        assert not differs(chosen, draw_facade(EXAMPLE_SEEDS[4]))
+
+    def test_turning_keeps_the_building(self, layout: Layout) -> None:
+        picture, thumbnails = layout.turn(draw_facade(EXAMPLE_SEEDS[4]), TO_LABELS.label)
+        assert not differs(picture, layout.examples.on(TO_LABELS)[4].image)
+        assert len(thumbnails) == 8
+
+    def test_turning_keeps_a_visitors_own_picture(self, layout: Layout) -> None:
+        picture, _ = layout.turn(make_photo(3), TO_LABELS.label)
+        assert picture == gr.skip()
+
+
+class TestWatch:
+    def test_an_examples_frames_are_the_samples_of_every_epoch(
+        self, layout: Layout, model_calls: list[tuple[str, int]]
+    ) -> None:
+        image = draw_facade(EXAMPLE_SEEDS[1])
+        frames = list(layout.watch_page.frames(image, TO_PHOTO))
+        assert sorted((frame.epoch, frame.model) for frame in frames) == list(itertools.product(range(1, 6), (0, 1)))
+        assert model_calls == []
+        plan = layout.watch_page.plan(image, TO_PHOTO)
+        assert [figure.epochs for figure in plan.figures] == [(1, 2, 3, 4, 5)] * 2
+        assert [(frame.model, frame.epoch) for frame in plan.frames] == [(0, 5), (1, 5)]
+
+    def test_own_frames_come_one_at_a_time_in_the_order_of_training(
+        self, layout: Layout, model_calls: list[tuple[str, int]]
+    ) -> None:
+        frames = layout.watch_page.frames(draw_facade(3), TO_PHOTO)
+        assert model_calls == []
+        first = next(frames)
+        assert (first.model, first.epoch) == (0, 1) and len(model_calls) == 1
+        rest = [(frame.epoch, frame.model) for frame in frames]
+        assert rest == [(1, 1), (2, 1), (3, 0), (5, 0), (5, 1)]
+
+    def test_frames_of_different_epochs_differ(self, layout: Layout) -> None:
+        frames = list(computed_frames(layout.models, TO_PHOTO, draw_facade(3)))
+        assert len({frame.src for frame in frames}) == len(frames)
+
+    def test_label_maps_travel_as_png_and_photos_as_jpeg(self, layout: Layout) -> None:
+        to_labels = next(layout.watch_page.frames(make_photo(3), TO_LABELS))
+        to_photo = next(layout.watch_page.frames(draw_facade(3), TO_PHOTO))
+        assert to_labels.src.startswith("data:image/png;base64,")
+        assert to_photo.src.startswith("data:image/jpeg;base64,")
+
+    def test_stopping_the_fill_stops_the_networks(self, layout: Layout, model_calls: list[tuple[str, int]]) -> None:
+        fill = layout.watch_page.fill(draw_facade(3), TO_PHOTO.label)
+        next(fill)
+        fill.close()  # type: ignore[attr-defined]
+        assert len(model_calls) == 1
+
+    def test_every_way_to_a_new_picture_cancels_the_fill(self, layout: Layout) -> None:
+        dependencies = layout.blocks.config["dependencies"]
+        (fill,) = (item["id"] for item in dependencies if ("stack", "wanted") in triggers(layout, item))
+        cancelling = {
+            trigger for item in dependencies if item["cancels"] == [fill] for trigger in triggers(layout, item)
+        }
+        assert cancelling == {
+            ("picture", "upload"), ("examples", "select"), ("direction", "input"), ("switch", "click")
+        }  # fmt: skip
+
+    def test_frames_name_the_picture_and_direction_they_belong_to(self, layout: Layout) -> None:
+        tokens = set()
+        for image, route in ((draw_facade(3), TO_PHOTO), (draw_facade(4), TO_PHOTO), (make_photo(3), TO_LABELS)):
+            plan = layout.watch_page.announce(image, route.label)
+            frame = next(layout.watch_page.fill(image, route.label))
+            assert plan["kind"] == "plan" and frame["kind"] == "frame"
+            assert plan["token"] == frame["token"]
+            tokens.add(plan["token"])
+        assert len(tokens) == 3
+
+    def test_a_large_picture_is_watched_smaller_and_the_note_says_so(self, layout: Layout) -> None:
+        plan = layout.watch_page.plan(make_photo(3).resize((900, 600)), TO_LABELS)
+        width, height = (int(part) for part in plan.note.split(" pixels")[0].removeprefix("Shown at ").split(" x "))
+        assert width * height <= FRAME_PIXELS
+        assert plan.figures[1].epochs == () and "Labels → Photo only" in plan.figures[1].note
+
+    def test_a_missing_picture_is_asked_for(self, layout: Layout) -> None:
+        with pytest.raises(gr.Error, match="Choose a picture first"):
+            next(layout.watch_page.fill(None, TO_PHOTO.label))
+
+    def test_the_samples_come_from_a_rough_overview_to_every_epoch(self) -> None:
+        order = coarse_to_fine(range(1, 201))
+        assert order[:4] == [1, 17, 33, 49]
+        assert sorted(order) == list(range(1, 201))
+
+    def test_curves_are_readable_and_of_both_directions_the_mean(self, layout: Layout, tmp_path: Path) -> None:
+        run = layout.models.models[0].translator.run
+        shutil.copytree(run.folder, tmp_path / "run")
+        losses = {"gan_a": 1.0, "gan_b": 3.0, "l1": 0.5, "new_term": 2.0}
+        (tmp_path / "run" / "history.jsonl").write_text(json.dumps({"epoch": 1, "losses": losses}))
+        assert curves_of(type(run).open(tmp_path / "run")) == [
+            Curve("Fooling the critic", ((1, 2.0),)),
+            Curve("Distance to the truth", ((1, 0.5),)),
+            Curve("New term", ((1, 2.0),)),
+        ]
+
+    def test_sample_frames_show_the_column_that_was_asked_for(
+        self, layout: Layout, tmp_path: Path, weights: Path
+    ) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
+        sheet = Image.new("RGB", (8 * 256, 256))
+        sheet.paste((250, 200, 10), (3 * 256, 0, 4 * 256, 256))
+        models = Models.load([tmp_path / "run"], precision="fp32")
+        for path in (tmp_path / "run" / "samples").glob("*.webp"):
+            path.unlink()
+        models.models[0].translator.run.save_sample(1, sheet)
+        (frame,) = sample_frames(models, TO_PHOTO, 3)
+        picture = read_picture(ImageData(url=frame.src))
+        assert picture is not None
+        assert np.abs(np.asarray(picture).mean((0, 1)) - (250, 200, 10)).max() < 5
+
+
+def triggers(layout: Layout, dependency: dict[str, Any]) -> list[tuple[str | None, str]]:
+    """The (elem_id, event) pairs that set off an event of the app's configuration."""
+    blocks = layout.blocks.blocks
+    return [(blocks[target].elem_id if target else None, event) for target, event in dependency["targets"]]
+
+
+def _corrupt(path: Path) -> None:
+    content = io.BytesIO()
+    draw_facade(1).save(content, "PNG")
+    path.write_bytes(content.getvalue()[:300])
+
+
+def _truncated_jpeg(path: Path) -> None:
+    content = io.BytesIO()
+    make_photo(1).save(content, "JPEG")
+    path.write_bytes(content.getvalue()[:4000])
+
+
+BAD_FILES: dict[str, Callable[[Path], Any]] = {
+    "corrupt.png": _corrupt,
+    "truncated.jpg": _truncated_jpeg,
+    "empty.png": lambda path: path.write_bytes(b""),
+    "text.png": lambda path: path.write_text("not an image"),
+    "drawing.svg": lambda path: path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+    "page.html": lambda path: path.write_text("<html><img src=x onerror=alert(1)></html>"),
+    "bomb.png": lambda path: Image.new("1", (11000, 11000)).save(path),
+}
+
+
+class TestBadPictures:
+    @pytest.mark.parametrize("name", BAD_FILES)
+    def test_a_friendly_message_without_paths(self, name: str, tmp_path: Path) -> None:
+        path = tmp_path / name
+        BAD_FILES[name](path)
+        with pytest.raises(gr.Error) as caught:
+            upload(path)
+        message = caught.value.message
+        assert message.startswith("Your picture ") and message.endswith(".")
+        assert name not in message and "/" not in message and "cannot identify" not in message
+        assert caught.value.print_exception is False
+
+    def test_121_megapixels_are_refused_before_decoding(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "bomb.png"
+        BAD_FILES["bomb.png"](path)
+        decoded = []
+        monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
+        with pytest.raises(gr.Error, match="11000x11000 pixels; the limit is 40 megapixels"):
+            upload(path)
+        assert decoded == []
+
+    def test_16_bits_are_scaled_not_clipped_to_white(self, tmp_path: Path) -> None:
+        path = tmp_path / "deep.png"
+        Image.fromarray(np.array([[0, 0x8080, 0xFFFF]], np.uint16)).save(path)
+        assert np.asarray(upload(path))[0, :, 0].tolist() == [0, 128, 255]
+
+    def test_alpha_is_laid_over_white(self, tmp_path: Path) -> None:
+        path = tmp_path / "alpha.png"
+        Image.new("RGBA", (4, 4), (200, 0, 0, 0)).save(path)
+        assert upload(path).getpixel((0, 0)) == (255, 255, 255)
+
+    def test_an_animation_gives_its_first_frame(self, tmp_path: Path) -> None:
+        path = tmp_path / "moving.gif"
+        red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+        red.save(path, save_all=True, append_images=[blue])
+        picture = upload(path)
+        assert picture.mode == "RGB" and picture.getpixel((0, 0)) == (255, 0, 0)
+
+    def test_cmyk_becomes_rgb(self, tmp_path: Path) -> None:
+        path = tmp_path / "print.jpg"
+        Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(path)
+        red, green, blue = upload(path).getpixel((0, 0))  # type: ignore[misc]
+        assert red > 200 and green < 60 and blue < 60
+
+    def test_a_phones_rotation_is_applied(self, tmp_path: Path) -> None:
+        path = tmp_path / "phone.jpg"
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", (40, 20)).save(path, exif=exif)
+        assert upload(path).size == (20, 40)
+
+    def test_a_data_uri_is_read_and_a_broken_one_refused(self) -> None:
+        with pytest.raises(gr.Error, match="no valid data URI"):
+            read_picture(ImageData(url="data:image/png;base64,?"))
+
+    def test_no_upload_is_no_picture(self) -> None:
+        assert read_picture(None) is None
+
+    def test_the_apps_inputs_read_safely(self, layout: Layout) -> None:
+        inputs = [
+            block
+            for block in layout.blocks.blocks.values()
+            if isinstance(block, gr.Image) and block.interactive is not False and block.label != "translation"
+        ]
+        assert len(inputs) == 2
+        assert all(block.preprocess is read_picture for block in inputs)
+
+
+class TestErrors:
+    def test_unexpected_errors_are_logged_and_not_shown(self, caplog: pytest.LogCaptureFixture) -> None:
+        with pytest.raises(gr.Error) as caught, caplog.at_level(logging.ERROR), friendly():
+            raise RuntimeError("/secret/path is gone")
+        assert caught.value.message == texts.UNEXPECTED
+        assert "/secret/path is gone" in caplog.text
+
+    def test_damaged_weights_do_not_show_their_path(
+        self, weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
+        for path in (tmp_path / "run").rglob("model.safetensors"):
+            path.write_bytes(b"damaged")
+        broken = Layout(Models.load([tmp_path / "run"], precision="fp32"))
+        with pytest.raises(gr.Error) as caught:
+            broken.show(draw_facade(3), TO_PHOTO.label)
+        assert caught.value.message == texts.UNEXPECTED
+        assert str(tmp_path) in caplog.text
+
+    def test_an_unknown_direction_lists_the_choices(self, layout: Layout) -> None:
+        with pytest.raises(gr.Error, match="Labels → Photo, Photo → Labels"):
+            layout.show(draw_facade(3), "A to B")
+
+
+class TestApi:
+    def test_only_the_translation_is_public(self, layout: Layout) -> None:
+        dependencies = layout.blocks.config["dependencies"]
+        assert [item["api_name"] for item in dependencies if item["api_visibility"] == "public"] == ["translate"]
+
+    def test_it_translates_with_the_method_and_epoch_asked_for(self, layout: Layout) -> None:
+        image = draw_facade(3).resize((90, 70), Image.Resampling.NEAREST)
+        newest = translate_with(layout.models, image, to="photo", method="pix2pix")
+        assert newest.size == (90, 70)
+        assert not differs(newest, translate_with(layout.models, image, to="photo", method="pix2pix", epoch=5))
+        assert differs(newest, translate_with(layout.models, image, to="photo", method="pix2pix", epoch=2))
+
+    @pytest.mark.parametrize(
+        ("to", "method", "epoch", "message"),
+        [
+            ("photo", "dalle", None, "one of: CycleGAN, pix2pix"),
+            ("labels", "pix2pix", None, "Labels → Photo only"),
+            ("photo", "pix2pix", 4, "one of: 1, 2, 5"),
+        ],
+    )
+    def test_wrong_choices_list_the_right_ones(
+        self, layout: Layout, to: str, method: str, epoch: int | None, message: str
+    ) -> None:
+        with pytest.raises(gr.Error, match=message):
+            translate_with(layout.models, draw_facade(3), to=to, method=method, epoch=epoch)
+
+
+class TestRuns:
+    def test_one_run_is_enough(self, weights: Path) -> None:
+        layout = Layout(Models.load([weights / "facades-cyclegan"], precision="fp32"))
+        assert [route.label for route in layout.models.routes] == ["Photo → Labels", "Labels → Photo"]
+        assert len(layout.show(draw_facade(3), TO_PHOTO.label)) == 2 + len(layout.translate_page.outputs)
+
+    def test_two_runs_of_a_method_are_told_apart(self, weights: Path, tmp_path: Path) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "other")
+        models = Models.load([weights / "facades-pix2pix", tmp_path / "other"], precision="fp32")
+        assert [model.title for model in models.models] == ["pix2pix (facades-pix2pix)", "pix2pix (other)"]
+
+    def test_runs_without_drawn_samples_open_without_an_example(self, weights: Path, tmp_path: Path) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "horses")
+        text = (tmp_path / "horses" / "run.json").read_text().replace('"drawn"', '"dataset"')
+        (tmp_path / "horses" / "run.json").write_text(text)
+        layout = Layout(Models.load([tmp_path / "horses"], precision="fp32"))
+        assert layout.translate_page.first(TO_PHOTO) is None
+        assert layout.examples.on(TO_PHOTO) == ()
+
+
+class TestCommand:
+    def failure(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+        """The line on stderr of a start that must fail with exit code 2."""
+        assert app.main(["--precision", "fp32", *arguments]) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        return lines[0]
+
+    def test_a_folder_that_is_no_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "is not a run" in self.failure(capsys, "--run", str(tmp_path))
+
+    def test_a_damaged_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "run.json").write_text("{")
+        assert "is damaged" in self.failure(capsys, "--run", str(tmp_path))
+
+    def test_a_run_without_snapshots(self, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        folder = tmp_path / "young"
+        shutil.copytree(weights / "facades-pix2pix", folder, ignore=shutil.ignore_patterns("snapshots"))
+        line = self.failure(capsys, "--run", str(weights / "facades-cyclegan"), "--run", str(folder))
+        assert "young has no snapshots yet" in line
+
+    def test_no_runs_at_all(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(app, "WEIGHTS", tmp_path)
+        assert "holds no runs; train one" in self.failure(capsys)
+
+    def test_an_unknown_device(self, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        line = self.failure(capsys, "--run", str(weights / "facades-pix2pix"), "--device", "abacus")
+        assert "device 'abacus' is not available" in line
+
+    def test_a_port_in_use(self, weights: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            command = [sys.executable, "app.py", "--run", str(weights / "facades-pix2pix"), "--port", port]
+            done = subprocess.run([*command, "--precision", "fp32"], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.splitlines() == [
+            f"app.py: port {port} is taken or not allowed; choose another one with --port"
+        ]
+
+    def test_the_runs_in_weights_are_found_by_name(self, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(app, "WEIGHTS", weights)
+        assert [path.name for path in app.find_runs(app.WEIGHTS)] == ["facades-cyclegan", "facades-pix2pix"]
+
+
+def test_starting_the_app_loads_nothing_that_only_training_needs() -> None:
+    script = "import app, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "cyclegan.translate" in loaded
+    assert not loaded & {f"cyclegan.{name}" for name in ("training", "objectives", "losses", "downloads")}
+
+
+def test_gradio_writes_no_stub_files_into_the_package() -> None:
+    assert not list((ROOT / "cyclegan").rglob("*.pyi"))

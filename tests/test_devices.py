@@ -1,0 +1,131 @@
+"""Devices and precision: what is asked for or a clear refusal; bf16 only where it was measured to be faster."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from cyclegan import devices
+from cyclegan.config import ConfigError
+from cyclegan.devices import GAIN_NEEDED, choose_precision, measure_bf16_gain, pick_device
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(devices, "cache_folder", lambda: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+class Measurement:
+    """Stands in for the measurement, and counts how often it is made."""
+
+    def __init__(self, gain: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gain, self.count = gain, 0
+        monkeypatch.setattr(devices, "measure_bf16_gain", self)
+
+    def __call__(self) -> float:
+        self.count += 1
+        return self.gain
+
+
+def remembered(cache: Path) -> Path:
+    (path,) = cache.iterdir()
+    return path
+
+
+def test_a_device_is_picked_by_name() -> None:
+    assert pick_device("cpu") == CPU
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(False, False, "cpu"), (False, True, "mps"), (True, True, "cuda")]
+)
+def test_auto_is_the_first_that_is_there(cuda: bool, mps: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert pick_device() == torch.device(expected)
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "hpu", "cuda:99", "meta", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^device {name!r} is not available here \(.+\); use auto or cpu$"):
+        pick_device(name)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_a_wanted_precision_is_not_measured(device: str, cache: Path) -> None:
+    assert choose_precision(torch.device(device), "fp32") == torch.float32
+    assert choose_precision(torch.device(device), "bf16") == torch.bfloat16
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("gain", "expected"),
+    [(3.0, torch.bfloat16), (GAIN_NEEDED, torch.bfloat16), (1.1, torch.float32), (0.2, torch.float32)],
+)
+def test_bf16_is_chosen_where_it_is_enough_faster(
+    gain: float, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Measurement(gain, monkeypatch)
+    assert choose_precision(CPU) == expected
+    assert choose_precision(CPU) == expected
+
+
+def test_the_measurement_is_remembered(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measurement = Measurement(2.0, monkeypatch)
+    for _ in range(3):
+        choose_precision(CPU)
+    assert measurement.count == 1
+    assert json.loads(remembered(cache).read_text()) == {"bf16_gain": 2.0}
+
+
+def test_another_number_of_threads_is_measured_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    measurement = Measurement(2.0, monkeypatch)
+    for threads in (1, 2, 1):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        choose_precision(CPU)
+    assert measurement.count == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no json", b"[]", b"{}", b'{"bf16_gain": "fast"}', b"\xff"])
+def test_a_damaged_memory_is_measured_again(content: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measurement = Measurement(2.0, monkeypatch)
+    choose_precision(CPU)
+    remembered(cache).write_bytes(content)
+    assert choose_precision(CPU) == torch.bfloat16
+    assert measurement.count == 2
+    assert json.loads(remembered(cache).read_text()) == {"bf16_gain": 2.0}
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Measurement(2.0, monkeypatch)
+    cache.write_bytes(b"a file where the folder should be")
+    with caplog.at_level(logging.INFO):
+        assert choose_precision(CPU) == torch.bfloat16
+    assert "measured again next time" in caplog.text
+
+
+@pytest.mark.parametrize(("supported", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_gpu_uses_bf16_where_it_has_it(
+    supported: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
+    assert choose_precision(torch.device("cuda")) == expected
+
+
+def test_apples_gpu_uses_fp32() -> None:
+    assert choose_precision(torch.device("mps")) == torch.float32
+
+
+def test_the_measurement_gives_a_ratio_and_leaves_the_random_state() -> None:
+    state = torch.get_rng_state()
+    assert 0.001 < measure_bf16_gain(rounds=1) < 1000
+    assert torch.equal(torch.get_rng_state(), state)

@@ -1,0 +1,131 @@
+"""Atomic files: the old content or the new one, never less, and nothing left lying about."""
+
+from __future__ import annotations
+
+import errno
+import io
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+import pytest
+import torch
+
+from cyclegan.files import STRAY_PREFIX, sweep_strays, write_atomically
+
+
+def failing(error: BaseException) -> Callable[[BinaryIO], NoReturn]:
+    """A writer that writes something, and then fails."""
+
+    def write(file: BinaryIO) -> NoReturn:
+        file.write(b"half of the new")
+        raise error
+
+    return write
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+    return path
+
+
+def assert_untouched(old: Path) -> None:
+    assert [path.name for path in old.parent.iterdir()] == [old.name]
+    assert old.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("content", [b"new", lambda file: file.write(b"new")], ids=["bytes", "writer"])
+def test_content_is_replaced(content: bytes | Callable[[BinaryIO], object], old: Path) -> None:
+    write_atomically(old, content)
+    assert old.read_bytes() == b"new"
+    assert list(old.parent.iterdir()) == [old]
+
+
+def test_a_new_file_has_the_permissions_that_any_new_file_has(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_atomically(tmp_path / "ours", b"")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "ours")]
+    assert modes[0] == modes[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; free some space"),
+        (OSError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (OSError("what Pillow says"), "what Pillow says"),
+    ],
+)
+def test_a_failing_write_leaves_the_old_content_and_says_why(error: Exception, reason: str, old: Path) -> None:
+    with pytest.raises(OSError, match=f"cannot write {old}: {reason}") as caught:
+        write_atomically(old, failing(error))
+    assert "None" not in str(caught.value)
+    assert ("free some space" in str(caught.value)) == (getattr(error, "errno", None) == errno.ENOSPC)
+    assert caught.value.errno == getattr(error, "errno", None)
+    assert_untouched(old)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a bug"), RuntimeError("another")])
+def test_what_is_no_fault_of_the_disk_goes_through(error: BaseException, old: Path) -> None:
+    with pytest.raises(type(error)) as caught:
+        write_atomically(old, failing(error))
+    assert caught.value is error
+    assert_untouched(old)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"cannot write {tmp_path / 'none' / 'file'}: No such file"):
+        write_atomically(tmp_path / "none" / "file", b"")
+
+
+def test_a_folder_in_the_way_stays(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError, match="cannot write"):
+        write_atomically(tmp_path / "folder", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot limit the size of files")
+@pytest.mark.parametrize(
+    ("content", "library"), [("bytes(100_000)", ""), ("lambda file: torch.save(torch.zeros(100_000), file)", ", torch")]
+)
+def test_a_full_disk_leaves_the_old_content(content: str, library: str, old: Path) -> None:
+    code = (
+        f"import resource, signal, sys, pathlib{library}\n"
+        "from cyclegan.files import write_atomically\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        f"write_atomically(pathlib.Path(sys.argv[1]), {content})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(old)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("OSError: ")
+    assert f"cannot write {old}: File too large" in done.stderr.splitlines()[-1]
+    assert_untouched(old)
+
+
+def test_torch_saves_through_it(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "tensor.pt", lambda file: torch.save(torch.arange(3), file))
+    content = io.BytesIO((tmp_path / "tensor.pt").read_bytes())
+    assert torch.load(content, weights_only=True).tolist() == [0, 1, 2]
+
+
+def test_strays_of_a_killed_process_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    code = (
+        "import os, sys, pathlib\n"
+        "from cyclegan.files import write_atomically\n"
+        "write_atomically(pathlib.Path(sys.argv[1]), lambda file: os._exit(9))\n"
+    )
+    for name in ("run.json", "snapshots/model.safetensors"):
+        (tmp_path / name).write_bytes(b"old")
+        assert subprocess.run([sys.executable, "-c", code, str(tmp_path / name)]).returncode == 9
+    assert len(list(tmp_path.rglob(f"{STRAY_PREFIX}*"))) == 2
+    sweep_strays(tmp_path)
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert files == ["run.json", "snapshots/model.safetensors"]

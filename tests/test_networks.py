@@ -1,0 +1,389 @@
+"""Networks: state-dict keys, sizes and outputs, against the reference's tables written out here once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cyclegan.config import DiscriminatorConfig, GeneratorConfig, GeneratorName, Norm
+from cyclegan.networks import (
+    InstanceNorm,
+    build_discriminator,
+    build_generator,
+    for_translation,
+    initialize,
+    parameter_count,
+    use_image_statistics,
+)
+
+State = dict[str, Tensor]
+Shapes = dict[str, tuple[int, ...]]
+
+BLOCKS = {"resnet_9blocks": 9, "resnet_6blocks": 6}
+LEVELS = {"unet_256": 8, "unet_128": 7}
+SMALLEST = {"resnet_9blocks": 8, "resnet_6blocks": 8, "unet_256": 256, "unet_128": 128}
+ARCHITECTURES = pytest.mark.parametrize("architecture", [*BLOCKS, *LEVELS])
+NORMS = pytest.mark.parametrize("norm", ["instance", "batch"])
+DROPOUT = pytest.mark.parametrize("dropout", [False, True], ids=["no dropout", "dropout"])
+
+
+def meta_generator(architecture: GeneratorName, norm: Norm, dropout: bool = False) -> nn.Module:
+    """At full width, without memory."""
+    with torch.device("meta"):
+        return build_generator(GeneratorConfig(architecture, norm=norm, dropout=dropout))
+
+
+def small_generator(architecture: GeneratorName, norm: Norm, dropout: bool = False, width: int = 2) -> nn.Module:
+    """In float64, with every stored value random, and gains at which every layer matters."""
+    network = build_generator(GeneratorConfig(architecture, width, norm, dropout)).double()
+    randomize(network)
+    return network
+
+
+def randomize(network: nn.Module) -> None:
+    rng = torch.Generator().manual_seed(0)
+    for name, tensor in network.state_dict().items():
+        if tensor.ndim == 4:
+            fan_in = tensor[0].numel()
+            tensor.copy_(torch.randn(tensor.shape, generator=rng) * (2 / fan_in) ** 0.5)
+        elif name.endswith(("running_var", "weight")):
+            tensor.copy_(0.5 + torch.rand(tensor.shape, generator=rng))
+        elif tensor.is_floating_point():
+            tensor.copy_(0.2 * torch.randn(tensor.shape, generator=rng))
+
+
+def images(count: int, size: int, channels: int = 3) -> Tensor:
+    rng = torch.Generator().manual_seed(count)
+    return 2 * torch.rand(count, channels, size, size, generator=rng, dtype=torch.float64) - 1
+
+
+def shapes_of(network: nn.Module) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def conv_shapes(name: str, shape: tuple[int, ...], bias: int) -> Shapes:
+    return {f"{name}.weight": shape} | ({f"{name}.bias": (bias,)} if bias else {})
+
+
+def norm_shapes(name: str, channels: int, norm: Norm) -> Shapes:
+    """Batch normalisation has five entries, instance normalisation none."""
+    if norm == "instance":
+        return {}
+    names = ("weight", "bias", "running_mean", "running_var")
+    return {f"{name}.{each}": (channels,) for each in names} | {f"{name}.num_batches_tracked": ()}
+
+
+def resnet_shapes(blocks: int, norm: Norm, dropout: bool) -> Shapes:
+    """Table c3."""
+    instance, last = norm == "instance", 10 + blocks
+    second = 6 if dropout else 5
+    expected = conv_shapes("model.1", (64, 3, 7, 7), 64 * instance) | norm_shapes("model.2", 64, norm)
+    expected |= conv_shapes("model.4", (128, 64, 3, 3), 128 * instance) | norm_shapes("model.5", 128, norm)
+    expected |= conv_shapes("model.7", (256, 128, 3, 3), 256 * instance) | norm_shapes("model.8", 256, norm)
+    for block in range(10, last):
+        for index in (1, second):
+            name = f"model.{block}.conv_block.{index}"
+            expected |= conv_shapes(name, (256, 256, 3, 3), 256 * instance)
+            expected |= norm_shapes(f"model.{block}.conv_block.{index + 1}", 256, norm)
+    expected |= conv_shapes(f"model.{last}", (256, 128, 3, 3), 128 * instance)
+    expected |= norm_shapes(f"model.{last + 1}", 128, norm)
+    expected |= conv_shapes(f"model.{last + 3}", (128, 64, 3, 3), 64 * instance)
+    expected |= norm_shapes(f"model.{last + 4}", 64, norm)
+    return expected | conv_shapes(f"model.{last + 7}", (3, 64, 7, 7), 3)
+
+
+def unet_prefixes(levels: int) -> list[str]:
+    """P0 to the innermost level of table c4."""
+    return ["model.model", *(f"model.model.1.model{'.3.model' * depth}" for depth in range(levels - 1))]
+
+
+def unet_shapes(levels: int, norm: Norm) -> Shapes:
+    """Table c4."""
+    instance = norm == "instance"
+    outermost, *middle, innermost = unet_prefixes(levels)
+    channels = [(64, 128), (128, 256), (256, 512), *[(512, 512)] * (levels - 5)]
+    expected = conv_shapes(f"{outermost}.0", (64, 3, 4, 4), 64 * instance)
+    for prefix, (outer, inner) in zip(middle, channels, strict=True):
+        expected |= conv_shapes(f"{prefix}.1", (inner, outer, 4, 4), inner * instance)
+        expected |= norm_shapes(f"{prefix}.2", inner, norm)
+        expected |= conv_shapes(f"{prefix}.5", (2 * inner, outer, 4, 4), outer * instance)
+        expected |= norm_shapes(f"{prefix}.6", outer, norm)
+    expected |= conv_shapes(f"{innermost}.1", (512, 512, 4, 4), 512 * instance)
+    expected |= conv_shapes(f"{innermost}.3", (512, 512, 4, 4), 512 * instance)
+    expected |= norm_shapes(f"{innermost}.4", 512, norm)
+    return expected | conv_shapes(f"{outermost}.3", (128, 3, 4, 4), 3)
+
+
+def patch_shapes(in_channels: int, norm: Norm) -> Shapes:
+    """Section c5."""
+    instance = norm == "instance"
+    expected = conv_shapes("model.0", (64, in_channels, 4, 4), 64)
+    for index, (inner, outer) in ((2, (64, 128)), (5, (128, 256)), (8, (256, 512))):
+        expected |= conv_shapes(f"model.{index}", (outer, inner, 4, 4), outer * instance)
+        expected |= norm_shapes(f"model.{index + 1}", outer, norm)
+    return expected | conv_shapes("model.11", (1, 512, 4, 4), 1)
+
+
+class Functional:
+    """The networks as plain functions of a state dict, layer after layer as the tables list them."""
+
+    def __init__(self, state: State, *, training: bool, dropout: bool) -> None:
+        self.state, self.training, self.with_dropout = state, training, dropout
+
+    def conv(self, x: Tensor, name: str, **options: Any) -> Tensor:
+        return F.conv2d(x, self.state[f"{name}.weight"], self.state.get(f"{name}.bias"), **options)
+
+    def deconv(self, x: Tensor, name: str, **options: Any) -> Tensor:
+        weight, bias = self.state[f"{name}.weight"], self.state.get(f"{name}.bias")
+        return F.conv_transpose2d(x, weight, bias, stride=2, padding=1, **options)
+
+    def norm(self, x: Tensor, name: str) -> Tensor:
+        if f"{name}.weight" not in self.state:
+            return F.instance_norm(x)
+        mean, variance = (self.state[f"{name}.running_{each}"].clone() for each in ("mean", "var"))
+        weight, bias = self.state[f"{name}.weight"], self.state[f"{name}.bias"]
+        return F.batch_norm(x, mean, variance, weight, bias, training=self.training)
+
+    def dropout(self, x: Tensor) -> Tensor:
+        return F.dropout(x, 0.5, self.training) if self.with_dropout else x
+
+    def resnet(self, x: Tensor, blocks: int) -> Tensor:
+        second, last = 6 if self.with_dropout else 5, 10 + blocks
+        x = F.relu(self.norm(self.conv(reflect(x, 3), "model.1"), "model.2"))
+        x = F.relu(self.norm(self.conv(x, "model.4", stride=2, padding=1), "model.5"))
+        x = F.relu(self.norm(self.conv(x, "model.7", stride=2, padding=1), "model.8"))
+        for block in range(10, last):
+            name = f"model.{block}.conv_block"
+            y = F.relu(self.norm(self.conv(reflect(x, 1), f"{name}.1"), f"{name}.2"))
+            y = self.conv(reflect(self.dropout(y), 1), f"{name}.{second}")
+            x = x + self.norm(y, f"{name}.{second + 1}")
+        x = F.relu(self.norm(self.deconv(x, f"model.{last}", output_padding=1), f"model.{last + 1}"))
+        x = F.relu(self.norm(self.deconv(x, f"model.{last + 3}", output_padding=1), f"model.{last + 4}"))
+        return torch.tanh(self.conv(reflect(x, 3), f"model.{last + 7}"))
+
+    def unet(self, x: Tensor, levels: int) -> Tensor:
+        outermost, *middle, innermost = unet_prefixes(levels)
+        x = self.conv(x, f"{outermost}.0", stride=2, padding=1)
+        skips = []
+        for prefix in middle:
+            # The reference's LeakyReLU works in place, so this is what its skip connection carries.
+            skips.append(F.leaky_relu(x, 0.2))
+            x = self.norm(self.conv(skips[-1], f"{prefix}.1", stride=2, padding=1), f"{prefix}.2")
+        skips.append(F.leaky_relu(x, 0.2))
+        x = self.conv(skips[-1], f"{innermost}.1", stride=2, padding=1)
+        x = self.norm(self.deconv(F.relu(x), f"{innermost}.3"), f"{innermost}.4")
+        for depth, prefix in reversed(list(enumerate(middle, 1))):
+            x = F.relu(torch.cat([skips[depth], x], 1))
+            x = self.norm(self.deconv(x, f"{prefix}.5"), f"{prefix}.6")
+            x = self.dropout(x) if depth >= 4 else x
+        return torch.tanh(self.deconv(F.relu(torch.cat([skips[0], x], 1)), f"{outermost}.3"))
+
+    def patch(self, x: Tensor) -> Tensor:
+        x = F.leaky_relu(self.conv(x, "model.0", stride=2, padding=1), 0.2)
+        for index, stride in ((2, 2), (5, 2), (8, 1)):
+            x = self.conv(x, f"model.{index}", stride=stride, padding=1)
+            x = F.leaky_relu(self.norm(x, f"model.{index + 1}"), 0.2)
+        return self.conv(x, "model.11", padding=1)
+
+    def generator(self, x: Tensor, architecture: str) -> Tensor:
+        if architecture in BLOCKS:
+            return self.resnet(x, BLOCKS[architecture])
+        return self.unet(x, LEVELS[architecture])
+
+
+def reflect(x: Tensor, pixels: int) -> Tensor:
+    return F.pad(x, (pixels,) * 4, mode="reflect")
+
+
+@ARCHITECTURES
+@NORMS
+@DROPOUT
+def test_generators_have_the_references_keys_and_shapes(architecture: GeneratorName, norm: Norm, dropout: bool) -> None:
+    expected = (
+        resnet_shapes(BLOCKS[architecture], norm, dropout)
+        if architecture in BLOCKS
+        else unet_shapes(LEVELS[architecture], norm)
+    )
+    assert shapes_of(meta_generator(architecture, norm, dropout)) == expected
+
+
+@pytest.mark.parametrize(
+    ("architecture", "norm", "parameters", "tensors"),
+    [
+        ("resnet_9blocks", "instance", 11_378_179, 48),
+        ("resnet_6blocks", "instance", 7_837_699, 36),
+        ("unet_256", "batch", 54_413_955, 82),
+        ("unet_128", "batch", 41_828_995, 70),
+    ],
+)
+def test_generators_have_the_references_sizes(
+    architecture: GeneratorName, norm: Norm, parameters: int, tensors: int
+) -> None:
+    network = meta_generator(architecture, norm)
+    assert (parameter_count(network), len(network.state_dict())) == (parameters, tensors)
+
+
+@pytest.mark.parametrize(
+    ("in_channels", "norm", "parameters", "tensors"), [(6, "batch", 2_768_705, 22), (3, "instance", 2_764_737, 10)]
+)
+def test_discriminators_have_the_references_keys_and_sizes(
+    in_channels: int, norm: Norm, parameters: int, tensors: int
+) -> None:
+    with torch.device("meta"):
+        network = build_discriminator(DiscriminatorConfig(norm=norm), in_channels=in_channels)
+    assert shapes_of(network) == patch_shapes(in_channels, norm)
+    assert (parameter_count(network), len(network.state_dict())) == (parameters, tensors)
+
+
+@ARCHITECTURES
+@NORMS
+@DROPOUT
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+def test_generators_compute_what_the_tables_say(
+    architecture: GeneratorName, norm: Norm, dropout: bool, training: bool
+) -> None:
+    network = small_generator(architecture, norm, dropout).train(training)
+    x = images(2, max(32, SMALLEST[architecture]))
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with torch.set_grad_enabled(training):
+        torch.manual_seed(5)
+        output = network(x)
+        torch.manual_seed(5)
+        expected = Functional(state, training=training, dropout=dropout).generator(x, architecture)
+    assert output.shape == x.shape
+    assert output.std() > 0.1, "the outputs are too flat for the comparison to mean much"
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-9)
+
+
+@NORMS
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+def test_the_discriminator_computes_what_the_table_says(norm: Norm, training: bool) -> None:
+    network = build_discriminator(DiscriminatorConfig(width=4, norm=norm), in_channels=6).double().train(training)
+    randomize(network)
+    x = images(2, 64, channels=6)
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with torch.set_grad_enabled(training):
+        expected = Functional(state, training=training, dropout=False).patch(x)
+        torch.testing.assert_close(network(x), expected, rtol=0, atol=1e-9)
+
+
+def test_without_a_norm_convolutions_keep_their_biases() -> None:
+    network = meta_generator("unet_128", "none")
+    assert len(network.state_dict()) == 2 * 2 * 7
+
+
+def test_the_discriminator_gives_30_x_30_logits_for_256_pixels() -> None:
+    network = build_discriminator(DiscriminatorConfig(width=2), in_channels=3)
+    assert network(torch.zeros(1, 3, 256, 256)).shape == (1, 1, 30, 30)
+
+
+def test_each_logit_sees_a_patch_of_70_x_70_pixels() -> None:
+    # Without a norm: its statistics would see the whole image.
+    network = build_discriminator(DiscriminatorConfig(width=2, norm="none"), in_channels=3).double()
+    x = images(1, 256).requires_grad_()
+    (gradient,) = torch.autograd.grad(network(x)[0, 0, 15, 15], x)
+    seen = gradient[0].abs().sum(0) > 0
+    assert (int(seen.any(1).sum()), int(seen.any(0).sum()), int(seen.sum())) == (70, 70, 70 * 70)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("grad", [True, False])
+def test_instance_norm_is_pytorchs(count: int, layout: torch.memory_format, grad: bool) -> None:
+    x = (3 * images(count, 12, channels=5) + 1).contiguous(memory_format=layout)
+    with torch.set_grad_enabled(grad):
+        torch.testing.assert_close(InstanceNorm(5)(x), F.instance_norm(x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_instance_norm_has_pytorchs_gradient(count: int) -> None:
+    x, upstream = images(count, 6, channels=4).requires_grad_(), images(count, 6, channels=4) ** 2
+    (gradient,) = torch.autograd.grad(InstanceNorm(4)(x), x, upstream)
+    (expected,) = torch.autograd.grad(F.instance_norm(x), x, upstream)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("architecture", ["resnet_6blocks", "unet_128"])
+def test_image_statistics_are_the_batch_statistics_of_one_image(architecture: GeneratorName) -> None:
+    network = small_generator(architecture, "batch").train()
+    batch = images(3, SMALLEST[architecture])
+    alone = [network(image) for image in batch.split(1)]
+    use_image_statistics(network)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            for each, expected in zip(batch.split(1), alone, strict=True):
+                torch.testing.assert_close(network(each), expected, rtol=0, atol=1e-10)
+            torch.testing.assert_close(network(batch), torch.cat(alone), rtol=0, atol=1e-10)
+
+
+def test_a_network_for_translation_leaves_the_original_as_it_was() -> None:
+    network = small_generator("unet_128", "batch", dropout=True).train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    translating = for_translation(network)
+    x = images(1, 128)
+    first, second = translating(x), translating(x)
+    assert torch.equal(first, second), "dropout is on"
+    assert not first.requires_grad
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    after = network.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not {each.data_ptr() for each in translating.parameters()} & {each.data_ptr() for each in after.values()}
+
+
+@pytest.mark.parametrize("gain", [0.02, 0.5])
+def test_initial_weights_are_normal_and_biases_zero(gain: float) -> None:
+    torch.manual_seed(0)
+    network = build_generator(GeneratorConfig("resnet_9blocks", width=16, norm="batch"))
+    initialize(network, gain)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    convolutions = torch.cat([each.flatten() for each in network.parameters() if each.ndim == 4]) / gain
+    scales = (torch.cat([module.weight for module in norms]) - 1) / gain
+    # Of a normal distribution 4.55 % lie beyond two standard deviations; of a uniform one none.
+    for values, tolerance in ((convolutions, 0.01), (scales, 0.1)):
+        assert values.mean().item() == pytest.approx(0, abs=tolerance)
+        assert values.std().item() == pytest.approx(1, abs=tolerance)
+        assert (values.abs() > 2).float().mean().item() == pytest.approx(0.0455, abs=tolerance / 2)
+    biases = [each for name, each in network.named_parameters() if name.endswith("bias")]
+    assert len(biases) == len(norms) + 1
+    assert not any(bias.any() for bias in biases)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "width", "height", "multiple"),
+    [
+        ("resnet_9blocks", 64, 66, 4),
+        ("resnet_6blocks", 65, 64, 4),
+        ("unet_256", 256, 320, 256),
+        ("unet_128", 64, 128, 128),
+    ],
+)
+def test_a_size_that_does_not_fit_is_refused(
+    architecture: GeneratorName, width: int, height: int, multiple: int
+) -> None:
+    with pytest.raises(ValueError, match=f"image is {width}x{height}; both sides must be multiples of {multiple}"):
+        small_generator(architecture, "instance")(torch.zeros(1, 3, height, width, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("architecture", list(BLOCKS))
+@pytest.mark.parametrize("size", [(4, 64), (64, 4)])
+def test_a_resnet_refuses_what_is_too_small_for_its_padding(architecture: GeneratorName, size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"image is \d+x\d+; both sides must have 8 pixels or more"):
+        small_generator(architecture, "instance")(torch.zeros(1, 3, *size, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("make", [lambda x: x.half(), lambda x: x.bfloat16()], ids=["fp16", "bf16"])
+def test_instance_norm_keeps_half_precision(make: Callable[[Tensor], Tensor]) -> None:
+    x = make(images(2, 8, channels=4))
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            output = InstanceNorm(4)(x)
+        assert output.dtype == x.dtype
+        torch.testing.assert_close(output.double(), F.instance_norm(x.double()), rtol=0, atol=0.02)

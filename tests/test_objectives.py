@@ -1,0 +1,242 @@
+"""Objectives: every loss term against the papers' formulas written out, and the pool of earlier translations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from cyclegan.config import CycleGANConfig, Direction, DiscriminatorConfig, GanMode, GeneratorConfig, Pix2PixConfig
+from cyclegan.datasets import Pair
+from cyclegan.objectives import CycleGAN, ImagePool, Losses, Objective, Pix2Pix, build_objective
+
+GENERATOR = GeneratorConfig("resnet_6blocks", width=2)
+CYCLEGAN = CycleGANConfig(
+    dataset="x", generator=GENERATOR, discriminator=DiscriminatorConfig(width=2), crop_size=32, init_gain=0.2
+)
+PIX2PIX = Pix2PixConfig(
+    dataset="x",
+    generator=GENERATOR,
+    discriminator=DiscriminatorConfig(width=2, norm="batch"),
+    crop_size=32,
+    init_gain=0.2,
+)
+BOTH = pytest.mark.parametrize("config", [CYCLEGAN, PIX2PIX], ids=["cyclegan", "pix2pix"])
+
+
+def build(config: CycleGANConfig | Pix2PixConfig) -> Objective:
+    torch.manual_seed(0)
+    return build_objective(config).double()
+
+
+def real_pair(count: int = 2, seed: int = 0) -> Pair:
+    rng = torch.Generator().manual_seed(seed)
+    return Pair(*(2 * torch.rand(count, 3, 32, 32, generator=rng, dtype=torch.float64) - 1 for _ in "ab"))
+
+
+def adversarial(mode: GanMode, logits: Tensor, is_real: bool) -> Tensor:
+    """CycleGAN section 4 (least squares); pix2pix equation 1, non-saturating as its section 3.3 says."""
+    if mode == "lsgan":
+        return ((logits - 1) ** 2).mean() if is_real else (logits**2).mean()
+    probability = torch.sigmoid(logits)
+    return -(probability if is_real else 1 - probability).log().mean()
+
+
+def assert_terms(losses: Losses, expected: dict[str, Tensor]) -> None:
+    assert losses.keys() == expected.keys()
+    for name, value in expected.items():
+        assert losses[name].item() == pytest.approx(value.item(), rel=1e-9), name
+
+
+@pytest.mark.parametrize("mode", ["lsgan", "vanilla"])
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_cyclegans_terms_are_the_papers(mode: GanMode, share: float) -> None:
+    """Equations 1 and 2, and the identity loss of section 5.2."""
+    objective = build(replace(CYCLEGAN, gan_mode=mode, lambda_cycle=7.0, lambda_identity=share))
+    (a, b), g, d = real_pair(), objective.generators, objective.discriminators
+    fake = objective(Pair(a, b))
+    fake_a, fake_b = g["ba"](b), g["ab"](a)
+    assert_terms(
+        objective.generator_losses(Pair(a, b), fake),
+        {
+            "gan_b": adversarial(mode, d["b"](fake_b), True),
+            "gan_a": adversarial(mode, d["a"](fake_a), True),
+            "cycle_a": 7 * (g["ba"](fake_b) - a).abs().mean(),
+            "cycle_b": 7 * (g["ab"](fake_a) - b).abs().mean(),
+            "identity_a": 7 * share * (g["ba"](a) - a).abs().mean(),
+            "identity_b": 7 * share * (g["ab"](b) - b).abs().mean(),
+        },
+    )
+    assert_terms(
+        objective.discriminator_losses(Pair(a, b), fake),
+        {
+            f"discriminator_{domain}": (
+                adversarial(mode, d[domain](real), True) + adversarial(mode, d[domain](translated), False)
+            )
+            / 2
+            for domain, real, translated in (("a", a, fake_a), ("b", b, fake_b))
+        },
+    )
+
+
+@pytest.mark.parametrize("mode", ["lsgan", "vanilla"])
+@pytest.mark.parametrize("direction", ["ab", "ba"])
+def test_pix2pixs_terms_are_the_papers(mode: GanMode, direction: Direction) -> None:
+    """Equations 1, 3 and 4: the discriminator sees the input too."""
+    objective = build(replace(PIX2PIX, gan_mode=mode, direction=direction, lambda_l1=30.0))
+    real = real_pair()
+    source, target = (real.a, real.b) if direction == "ab" else (real.b, real.a)
+    fake = objective(real)
+    translated = objective.generators[direction](source)
+    discriminator = objective.discriminators[direction[1]]
+    judged = [discriminator(torch.cat([source, image], 1)) for image in (target, translated)]
+    assert_terms(
+        objective.generator_losses(real, fake),
+        {"gan": adversarial(mode, judged[1], True), "l1": 30 * (translated - target).abs().mean()},
+    )
+    loss = (adversarial(mode, judged[0], True) + adversarial(mode, judged[1], False)) / 2
+    assert_terms(objective.discriminator_losses(real, fake), {"discriminator": loss})
+
+
+def test_without_identity_loss_there_are_no_identity_terms() -> None:
+    objective = build(replace(CYCLEGAN, lambda_identity=0.0))
+    real = real_pair()
+    fake = objective(real)
+    assert set(fake) == {"fake_a", "fake_b"}
+    assert set(objective.generator_losses(real, fake)) == {"gan_a", "gan_b", "cycle_a", "cycle_b"}
+
+
+def test_domains_of_unequal_batches_are_kept_apart() -> None:
+    objective = build(CYCLEGAN)
+    real = Pair(real_pair(3).a, real_pair(2).b)
+    fake = objective(real)
+    torch.testing.assert_close(fake["fake_b"], objective.generators["ab"](real.a))
+    torch.testing.assert_close(fake["identity_b"], objective.generators["ab"](real.b))
+
+
+def test_the_order_of_moves_is_the_references() -> None:
+    assert (CycleGAN.generators_first, Pix2Pix.generators_first) == (True, False)
+    assert (CycleGAN.paired, Pix2Pix.paired) == (False, True)
+
+
+@BOTH
+def test_discriminators_send_no_gradient_to_generators(config: CycleGANConfig | Pix2PixConfig) -> None:
+    objective, real = build(config), real_pair()
+    fake = objective(real)
+    torch.stack(list(objective.discriminator_losses(real, fake).values())).sum().backward()
+    assert all(parameter.grad is None for parameter in objective.generators.parameters())
+    assert all(parameter.grad is not None for parameter in objective.discriminators.parameters())
+
+
+@BOTH
+def test_every_generator_term_reaches_a_generator(config: CycleGANConfig | Pix2PixConfig) -> None:
+    objective, real = build(config), real_pair()
+    for term in objective.generator_losses(real, objective(real)).values():
+        gradients = torch.autograd.grad(
+            term, list(objective.generators.parameters()), allow_unused=True, retain_graph=True
+        )
+        assert any(gradient is not None and gradient.any() for gradient in gradients)
+
+
+@BOTH
+def test_losses_of_half_precision_are_computed_in_float32(config: CycleGANConfig | Pix2PixConfig) -> None:
+    objective, real = build(config).float(), Pair(*(x.float() for x in real_pair()))
+    with torch.autocast("cpu", torch.bfloat16):
+        fake = objective(real)
+        assert all(image.dtype == torch.bfloat16 for image in fake.values())
+        losses = objective.generator_losses(real, fake) | objective.discriminator_losses(real, fake)
+    assert all(loss.dtype == torch.float32 for loss in losses.values())
+
+
+@BOTH
+def test_networks_start_with_the_configured_gain(config: CycleGANConfig | Pix2PixConfig) -> None:
+    weights = torch.cat([each.detach().flatten() for each in build(config).parameters() if each.ndim == 4])
+    assert weights.std().item() == pytest.approx(0.2, rel=0.05)
+
+
+def numbered(*values: int) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1, 1)
+
+
+def test_a_pool_below_its_capacity_gives_images_back() -> None:
+    pool = ImagePool(4, seed=0)
+    for images in (numbered(1, 2, 3), numbered(4)):
+        assert torch.equal(pool.exchange(images), images)
+    assert torch.equal(torch.cat(pool.images), numbered(1, 2, 3, 4))
+
+
+def test_a_full_pool_gives_an_old_image_half_of_the_time() -> None:
+    pool = ImagePool(50, seed=0)
+    pool.exchange(numbered(*range(50)))
+    old = 0
+    for number in range(50, 2050):
+        held = {image.item() for image in pool.images}
+        given = pool.exchange(numbered(number)).item()
+        after = {image.item() for image in pool.images}
+        if given == number:
+            assert after == held
+        else:
+            old += 1
+            assert given in held
+            assert after == held - {given} | {number}
+    assert 940 < old < 1060
+
+
+def test_every_place_of_a_pool_is_used() -> None:
+    pool = ImagePool(5, seed=0)
+    for number in range(200):
+        pool.exchange(numbered(number))
+    assert min(image.item() for image in pool.images) >= 100
+
+
+def test_a_pool_of_no_size_is_off() -> None:
+    pool, images = ImagePool(0, seed=0), numbered(1, 2)
+    for _ in range(5):
+        assert torch.equal(pool.exchange(images), images)
+    assert pool.images == []
+
+
+def test_a_pool_goes_on_from_its_state() -> None:
+    pool, other = ImagePool(3, seed=1), ImagePool(3, seed=2)
+    for number in range(10):
+        pool.exchange(numbered(number))
+    state = pool.state_dict()
+    other.load_state_dict({"images": list(state["images"]), "rng": dict(state["rng"])})
+    for number in range(10, 40):
+        assert torch.equal(pool.exchange(numbered(number)), other.exchange(numbered(number)))
+
+
+def test_a_pool_holds_images_and_nothing_behind_them() -> None:
+    """Neither the graph that made them, nor the memory of the whole batch, which a checkpoint would save too."""
+    pool = ImagePool(3, seed=0)
+    made = torch.ones(8, 3, 4, 4, requires_grad=True) * 2
+    for _ in range(4):
+        pool.exchange(made[:2])
+    for image in pool.images:
+        assert not image.requires_grad
+        assert image.untyped_storage().nbytes() == image.nbytes
+
+
+def test_cyclegans_discriminators_are_shown_the_pool() -> None:
+    objective = build(replace(CYCLEGAN, pool_size=1))
+    judge, real = objective.discriminators["b"], real_pair(1)
+    old, new = real_pair(1, seed=1).b, real_pair(1, seed=2).b
+
+    def loss_when_shown(image: Tensor) -> float:
+        return ((adversarial("lsgan", judge(real.b), True) + adversarial("lsgan", judge(image), False)) / 2).item()
+
+    shown = []
+    for _ in range(8):
+        objective.pools["b"].images[:] = [old]
+        loss = objective.discriminator_losses(real, {"fake_a": new, "fake_b": new})["discriminator_b"].item()
+        shown.append([loss == pytest.approx(loss_when_shown(image), rel=1e-9) for image in (old, new)])
+    assert [True, False] in shown
+    assert [False, True] in shown
+    assert [False, False] not in shown
+
+
+def test_the_two_pools_draw_differently() -> None:
+    pools = build(CYCLEGAN).pools
+    assert pools["a"].rng.random() != pools["b"].rng.random()

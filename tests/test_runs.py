@@ -1,0 +1,198 @@
+"""Runs on disk: opened strictly, listed by what is complete, and clear about what they do not have."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from cyclegan.config import ConfigError, CycleGANConfig, Pix2PixConfig
+from cyclegan.runs import Domains, Run, RunError
+from tests.conftest import TINY_PIX2PIX, make_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A pix2pix run of three epochs, of which the first and the last are kept."""
+    config = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX, epochs=3, decay_epochs=0)
+    return make_run(tmp_path / "facades-pix2pix", config, epochs=(1, 3), sample_epochs=3)
+
+
+def rewrite(run: Run, change: Callable[[dict[str, Any]], object]) -> None:
+    path = run.folder / "run.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [CycleGANConfig(dataset="facades", lambda_identity=0), Pix2PixConfig(dataset="facades", direction="ab")],
+)
+def test_a_run_comes_back_as_it_was_written(config: CycleGANConfig | Pix2PixConfig, tmp_path: Path) -> None:
+    method = "cyclegan" if isinstance(config, CycleGANConfig) else "pix2pix"
+    run = Run(tmp_path, method, Domains("photo", "Plan B"), config, {"ab": "dataset"}, "98a1f3a")  # type: ignore[arg-type]
+    run.write()
+    assert Run.open(tmp_path) == run
+    assert Run.open(str(tmp_path)) == run
+
+
+def test_the_format_on_disk_is_the_published_one(run: Run) -> None:
+    content = json.loads((run.folder / "run.json").read_text())
+    assert list(content) == ["format", "method", "domains", "samples", "revision", "config"]
+    assert content["format"] == 1
+    assert content["domains"] == {"a": "photo", "b": "labels"}
+    files = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
+    assert files == {
+        "run.json",
+        "history.jsonl",
+        *(f"samples/000{epoch}.webp" for epoch in (1, 2, 3)),
+        *(f"snapshots/000{epoch}/ba/{name}" for epoch in (1, 3) for name in ("config.json", "model.safetensors")),
+    }
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "file.txt"])
+def test_a_folder_that_is_no_run_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").touch()
+    with pytest.raises(RunError, match=f"{name} is not a run: it has no run.json"):
+        Run.open(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"run"', b"\xff\x00", b"[" * 100_000])
+def test_a_damaged_run_json_is_refused(content: bytes, run: Run) -> None:
+    (run.folder / "run.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"run\.json is damaged"):
+        Run.open(run.folder)
+
+
+@pytest.mark.parametrize("number", [0, 2, "1", None])
+def test_another_format_is_refused(number: object, run: Run) -> None:
+    rewrite(run, lambda content: content.update(format=number))
+    with pytest.raises(RunError, match=f"has format {number!r}; this version reads format 1: update"):
+        Run.open(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda content: content.update(author="me"), "author"),
+        (lambda content: content.pop("domains"), "domains"),
+        (lambda content: content["domains"].update(c="sketch"), "domains.c"),
+        (lambda content: content.update(method="cut"), "method"),
+        (lambda content: content.update(samples={"ba": "mine"}), "samples.ba"),
+        (lambda content: content.update(revision=7), "revision"),
+        (lambda content: content["config"].update(lambda_cycle=10), "lambda_cycle"),
+        (lambda content: content["config"].update(epochs="3"), "epochs"),
+        (lambda content: content["config"]["generator"].update(width=0), "generator width is 0"),
+    ],
+)
+def test_a_run_json_that_does_not_fit_is_refused_by_key(
+    change: Callable[[dict[str, Any]], object], key: str, run: Run
+) -> None:
+    rewrite(run, change)
+    with pytest.raises(ConfigError, match=rf"run\.json is not valid: .*{key}"):
+        Run.open(run.folder)
+
+
+def test_methods_translate_in_their_directions(weights: Path) -> None:
+    cyclegan, pix2pix = (Run.open(weights / f"facades-{method}") for method in ("cyclegan", "pix2pix"))
+    assert (cyclegan.directions, pix2pix.directions) == (("ab", "ba"), ("ba",))
+    assert [cyclegan.direction_to(target) for target in ("labels", "photo")] == ["ab", "ba"]
+    assert pix2pix.direction_to("photo") == "ba"
+
+
+def test_an_unknown_target_is_answered_with_the_choices(weights: Path) -> None:
+    with pytest.raises(
+        RunError, match="facades-cyclegan does not translate to 'b'; it translates to 'labels', 'photo'"
+    ):
+        Run.open(weights / "facades-cyclegan").direction_to("b")
+    with pytest.raises(RunError, match="facades-pix2pix does not translate to 'labels'; it translates to 'photo'"):
+        Run.open(weights / "facades-pix2pix").direction_to("labels")
+
+
+def test_an_unknown_epoch_is_answered_with_the_choices(run: Run) -> None:
+    with pytest.raises(RunError, match="facades-pix2pix has no epoch 2; it has 1, 3"):
+        run.check_epoch(2)
+
+
+def test_no_epoch_means_the_last(run: Run) -> None:
+    assert (run.check_epoch(None), run.check_epoch(1)) == (3, 1)
+
+
+def test_a_run_without_snapshots_says_so(run: Run) -> None:
+    shutil.rmtree(run.folder / "snapshots")
+    assert run.epochs == ()
+    with pytest.raises(RunError, match="no snapshots yet; train it further"):
+        run.check_epoch(None)
+
+
+def test_epochs_are_those_that_are_complete(weights: Path, tmp_path: Path) -> None:
+    run = Run.open(shutil.copytree(weights / "facades-cyclegan", tmp_path / "run"))
+    assert run.epochs == (1, 3, 5)
+    (run.snapshot_folder(3, "ba") / "model.safetensors").unlink()
+    for name in ("notes", "7.partial", ".tmp-0009"):
+        shutil.copytree(run.snapshot_folder(1, "ab").parent, run.folder / "snapshots" / name)
+    (run.folder / "snapshots" / "0004").touch()
+    assert Run.open(run.folder).epochs == (1, 5)
+
+
+def test_epochs_beyond_four_digits_come_last(run: Run) -> None:
+    shutil.copytree(run.folder / "snapshots" / "0001", run.folder / "snapshots" / "12000")
+    assert run.epochs == (1, 3, 12000)
+    assert run.load_generator(12000, "ba")
+
+
+def test_a_generator_comes_back_from_its_epoch(run: Run) -> None:
+    first, last = (
+        torch.cat([each.flatten() for each in run.load_generator(epoch, "ba").parameters() if each.ndim == 4])
+        for epoch in (1, 3)
+    )
+    assert first.std().item() == pytest.approx(0.02, rel=0.05)
+    assert last.std().item() == pytest.approx(0.06, rel=0.05)
+
+
+def test_history_comes_back(run: Run) -> None:
+    assert [record["epoch"] for record in run.history()] == [1, 2, 3]
+    run.write_history([{"epoch": 1, "losses": {"gan": 0.25}}])
+    assert run.history() == [{"epoch": 1, "losses": {"gan": 0.25}}]
+
+
+def test_a_run_without_history_has_none(run: Run) -> None:
+    (run.folder / "history.jsonl").unlink()
+    assert run.history() == []
+
+
+@pytest.mark.parametrize("torn", [b'{"epoch": 4, "loss', b"{}", b"\xc3", b'{"epoch": "four"}', b"4"])
+def test_a_torn_last_line_is_passed_over(torn: bytes, run: Run) -> None:
+    path = run.folder / "history.jsonl"
+    path.write_bytes(path.read_bytes() + torn)
+    assert [record["epoch"] for record in run.history()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("damaged", [b'{"epoch": 2, "loss', b"{}", b"\xc3", b"", b"[2]"])
+def test_a_damaged_line_in_the_middle_is_named(damaged: bytes, run: Run) -> None:
+    path = run.folder / "history.jsonl"
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([lines[0], damaged, lines[2]]) + b"\n")
+    with pytest.raises(RunError, match=r"history\.jsonl is damaged at line 2"):
+        run.history()
+
+
+def test_samples_are_listed_by_epoch(run: Run) -> None:
+    (run.folder / "samples" / "notes.webp").touch()
+    (run.folder / "samples" / "0009.png").touch()
+    assert run.sample_epochs == (1, 2, 3)
+    with Image.open(run.sample_path(2)) as sheet:
+        assert (sheet.format, sheet.size) == ("WEBP", (2048, 256))
+
+
+def test_a_run_without_samples_lists_none(run: Run) -> None:
+    shutil.rmtree(run.folder / "samples")
+    assert run.sample_epochs == ()

@@ -1,0 +1,191 @@
+"""Stored weights: exact within stated bounds, and refused with the file's name where anything is off."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cyclegan.config import ConfigError, GeneratorConfig
+from cyclegan.networks import build_generator, initialize
+from cyclegan.storage import Storage, WeightsError, load_generator, pack, save_generator, unpack
+
+State = dict[str, Tensor]
+
+CONFIG = GeneratorConfig("unet_128", width=2, norm="batch")
+
+
+def trained_state(config: GeneratorConfig = CONFIG) -> State:
+    torch.manual_seed(0)
+    network = build_generator(config)
+    initialize(network, 0.02)
+    return network.state_dict()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_generator(tmp_path / "ba", CONFIG, trained_state())
+    return tmp_path / "ba"
+
+
+def rewrite(folder: Path, change: Callable[[State], object]) -> None:
+    state = load_file(folder / "model.safetensors")
+    change(state)
+    save_file(state, folder / "model.safetensors")
+
+
+def assert_refused(folder: Path, reason: str, file: str = "model.safetensors") -> None:
+    with pytest.raises((WeightsError, ConfigError), match=reason) as caught:
+        load_generator(folder)
+    assert str(folder / file) in str(caught.value)
+
+
+@pytest.mark.parametrize("storage", get_args(Storage))
+def test_a_generator_comes_back_ready_to_translate(storage: Storage, tmp_path: Path) -> None:
+    save_generator(tmp_path, CONFIG, trained_state(), storage)
+    config, network = load_generator(tmp_path)
+    assert config == CONFIG
+    assert not network.training
+    for name, tensor in network.state_dict().items():
+        expected = torch.int64 if name.endswith("num_batches_tracked") else torch.float32
+        assert (tensor.dtype, tensor.device.type) == (expected, "cpu")
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert network(torch.zeros(1, 3, 128, 128)).isfinite().all()
+
+
+def test_half_precision_keeps_11_bits_of_each_value() -> None:
+    state = trained_state()
+    restored = unpack(pack(state, "fp16"), "here")
+    assert restored.keys() == state.keys()
+    for name, tensor in state.items():
+        # Relative to the value, or to the smallest normal number of fp16 below it.
+        bound = 2**-11 * tensor.abs().clamp(min=2**-14)
+        assert ((restored[name] - tensor).abs() <= bound).all(), name
+
+
+def test_8_bits_keep_each_weight_within_half_a_step_of_its_channel() -> None:
+    state = trained_state()
+    packed = pack(state, "int8")
+    restored = unpack(packed, "here")
+    assert restored.keys() == state.keys()
+    convolutions = [name for name, tensor in state.items() if tensor.ndim == 4]
+    assert all(packed[name].dtype == torch.int8 for name in convolutions)
+    for name in convolutions:
+        step = state[name].abs().amax((1, 2, 3), keepdim=True) / 127
+        # fp16 rounds the step itself by 2^-11, which 127 steps away from zero is another 1/16 of a step.
+        assert ((restored[name] - state[name]).abs() <= 0.57 * step).all(), name
+
+
+def test_8_bits_take_half_the_space_of_16(tmp_path: Path) -> None:
+    config = GeneratorConfig("unet_128", width=8, norm="batch")
+    sizes = {}
+    for storage in get_args(Storage):
+        save_generator(tmp_path / storage, config, trained_state(config), storage)
+        sizes[storage] = (tmp_path / storage / "model.safetensors").stat().st_size
+    assert sizes["int8"] / sizes["fp16"] == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("storage", get_args(Storage))
+def test_an_empty_channel_and_the_largest_values_survive(storage: Storage) -> None:
+    state = {"weight": torch.tensor([0.0, 60_000.0]).reshape(2, 1, 1, 1), "count": torch.tensor(7)}
+    restored = unpack(pack(state, storage), "here")
+    assert torch.equal(restored["count"], state["count"])
+    torch.testing.assert_close(restored["weight"], state["weight"], rtol=2**-10, atol=0)
+
+
+def test_channels_last_weights_are_stored(tmp_path: Path) -> None:
+    network = build_generator(CONFIG).to(memory_format=torch.channels_last)
+    save_generator(tmp_path, CONFIG, network.state_dict())
+    loaded = load_generator(tmp_path)[1].state_dict()
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(loaded[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def first(state: State) -> str:
+    return min(name for name, tensor in state.items() if tensor.ndim == 4)
+
+
+def set_first(value: Callable[[Tensor], Tensor]) -> Callable[[State], None]:
+    def change(state: State) -> None:
+        state[first(state)] = value(state[first(state)])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda state: state.pop(first(state)), "lacks 1 tensors"),
+        (lambda state: state.update(extra=torch.zeros(1)), "has 1 tensors that its config.json does not know.*extra"),
+        (
+            lambda state: state.update({"extra.scale": torch.zeros(1)}),
+            "has 1 tensors that its config.json does not know.*extra.scale",
+        ),
+        (
+            lambda state: state.update({f"{first(state)}.scale": torch.zeros(1)}),
+            "has 1 tensors that its config.json does not know.*scale",
+        ),
+        (set_first(lambda tensor: tensor[:-1].clone()), r"has shape \[.*config.json says \["),
+        (set_first(lambda tensor: torch.full_like(tensor, float("nan"))), "not finite"),
+        (set_first(lambda tensor: torch.full_like(tensor, float("inf"))), "not finite"),
+        (set_first(lambda tensor: tensor.to(torch.int8)), "8 bits but no fitting .*scale"),
+        (set_first(lambda tensor: torch.tensor(1, dtype=torch.int8)), "8 bits but no fitting .*scale"),
+        (set_first(lambda tensor: tensor.to(torch.int64)), "has torch.int64, not torch.float32"),
+    ],
+    ids=["lacking", "extra", "stray scale", "needless scale", "shape", "nan", "inf", "no scale", "scalar", "integers"],
+)
+def test_weights_that_do_not_fit_are_refused(change: Callable[[State], object], reason: str, folder: Path) -> None:
+    rewrite(folder, change)
+    assert_refused(folder, reason)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: b"",
+        lambda content: pickle.dumps({"weight": [0.0]}),
+        lambda content: b"PK\x03\x04" + content,
+    ],
+    ids=["truncated", "empty", "pickle", "archive"],
+)
+def test_a_damaged_or_foreign_file_is_refused(damage: Callable[[bytes], bytes], folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    assert_refused(folder, "is damaged")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(name: str, folder: Path) -> None:
+    (folder / name).unlink()
+    assert_refused(folder, "is missing", name)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [({"ngf": 64}, "ngf"), ({"norm": "layer"}, "norm"), ({"width": 0}, "width is 0")]
+)
+def test_a_config_that_does_not_fit_is_refused(change: dict[str, object], reason: str, folder: Path) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert_refused(folder, reason, "config.json")
+
+
+def test_weights_of_another_network_are_refused(folder: Path) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"norm": "instance"}))
+    assert_refused(folder, "lacks .* tensors")
+
+
+def test_the_weights_are_written_last(tmp_path: Path) -> None:
+    """Where they are, both files are: a snapshot counts from then on."""
+    (tmp_path / "config.json").mkdir()
+    with pytest.raises(OSError, match="cannot write"):
+        save_generator(tmp_path, CONFIG, trained_state())
+    assert not (tmp_path / "model.safetensors").exists()

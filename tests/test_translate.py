@@ -1,0 +1,251 @@
+"""Translation: any image in its own size, as the plain network would, whoever else is translating."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cyclegan import translate
+from cyclegan.config import ConfigError, Pix2PixConfig
+from cyclegan.images import ImageError, to_image, to_tensor
+from cyclegan.networks import for_translation
+from cyclegan.runs import Run, RunError
+from cyclegan.storage import WeightsError
+from cyclegan.translate import CACHED_NETWORKS, Translator, pad
+from tests.conftest import TINY_PIX2PIX, make_photo, make_run
+
+RUNS = pytest.mark.parametrize("name", ["facades-cyclegan", "facades-pix2pix"])
+
+
+def load(weights: Path, name: str, precision: str = "fp32") -> Translator:
+    return Translator.load(weights / name, device="cpu", precision=precision)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def cyclegan(weights: Path) -> Translator:
+    return load(weights, "facades-cyclegan")
+
+
+@pytest.fixture
+def pix2pix(weights: Path) -> Translator:
+    return load(weights, "facades-pix2pix")
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).astype(int)
+
+
+def plainly(run: Run, image: Image.Image, epoch: int) -> np.ndarray:
+    """The translation to photos by the run's network alone, at a size it takes."""
+    with torch.no_grad():
+        return pixels(to_image(for_translation(run.load_generator(epoch, "ba"))(to_tensor(image)[None])[0]))
+
+
+def test_a_run_says_what_it_can_do(cyclegan: Translator, pix2pix: Translator) -> None:
+    assert (cyclegan.name, cyclegan.method, cyclegan.epochs) == ("facades-cyclegan", "cyclegan", (1, 3, 5))
+    assert (cyclegan.targets, pix2pix.targets) == (("labels", "photo"), ("photo",))
+    assert (cyclegan.source_of("labels"), pix2pix.source_of("photo")) == ("photo", "labels")
+
+
+@RUNS
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 2), (257, 130), (256, 256)])
+def test_an_image_keeps_its_size(name: str, size: tuple[int, int], weights: Path) -> None:
+    translation = load(weights, name).translate(make_photo(1, 300).resize(size), to="photo")
+    assert (translation.mode, translation.size) == ("RGB", size)
+
+
+@RUNS
+@pytest.mark.parametrize("epoch", [1, 5])
+def test_a_translation_is_the_plain_networks(name: str, epoch: int, weights: Path) -> None:
+    translator, image = load(weights, name), make_photo(2)
+    expected = plainly(translator.run, image, epoch)
+    assert expected.std() > 1, "the outputs are too flat for the comparison to mean much"
+    assert np.abs(pixels(translator.translate(image, to="photo", epoch=epoch)) - expected).max() <= 1
+
+
+@RUNS
+def test_bf16_stays_close(name: str, weights: Path) -> None:
+    image = make_photo(3)
+    half, full = (pixels(load(weights, name, each).translate(image, to="photo")) for each in ("bf16", "fp32"))
+    assert 0 < np.abs(half - full).mean() < 2
+
+
+def test_directions_have_their_own_networks(cyclegan: Translator) -> None:
+    image = make_photo(4)
+    to_labels, to_photo = (pixels(cyclegan.translate(image, to=target)) for target in ("labels", "photo"))
+    assert np.abs(to_labels - to_photo).mean() > 1
+
+
+@RUNS
+def test_no_epoch_means_the_last(name: str, weights: Path) -> None:
+    translator, image = load(weights, name), make_photo(5)
+    results = [pixels(translator.translate(image, to="photo", epoch=epoch)) for epoch in (None, 5, 1)]
+    assert np.array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])
+
+
+def test_images_are_mirrored_at_the_right_and_lower_edge() -> None:
+    image = np.arange(5 * 6 * 3, dtype=np.uint8).reshape(5, 6, 3)
+    padded = pad(image, 4, 8)
+    assert padded.shape == (8, 8, 3)
+    assert np.array_equal(padded[:5, :6], image)
+    assert np.array_equal(padded[5:, :6], image[[3, 2, 1]])
+    assert np.array_equal(padded[:, 6:], padded[:, [4, 3]])
+    assert pad(padded, 4, 8).shape == padded.shape
+
+
+def test_a_translation_of_any_size_is_that_of_the_mirrored_image_cut(cyclegan: Translator) -> None:
+    image = make_photo(6).crop((0, 0, 62, 45))
+    mirrored = Image.fromarray(np.pad(np.asarray(image), ((0, 3), (0, 2), (0, 0)), mode="reflect"))
+    assert (
+        np.abs(pixels(cyclegan.translate(image, to="photo")) - plainly(cyclegan.run, mirrored, 5)[:45, :62]).max() <= 1
+    )
+
+
+def test_transparent_images_are_laid_over_white(cyclegan: Translator) -> None:
+    photo = make_photo(7, 64)
+    transparent = photo.copy()
+    transparent.putalpha(Image.new("L", photo.size, 0))
+    white = cyclegan.translate(Image.new("RGB", photo.size, "white"), to="photo")
+    assert np.array_equal(pixels(cyclegan.translate(transparent, to="photo")), pixels(white))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+def test_any_kind_of_image_is_taken(mode: str, cyclegan: Translator) -> None:
+    assert cyclegan.translate(Image.new(mode, (16, 16)), to="photo").size == (16, 16)
+
+
+def test_too_large_an_image_is_refused(cyclegan: Translator) -> None:
+    with pytest.raises(ImageError, match="10000x4001 pixels; the limit is 40 megapixels"):
+        cyclegan.translate(Image.new("1", (10_000, 4001)), to="photo")
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 5)])
+def test_an_empty_image_is_refused(size: tuple[int, int], cyclegan: Translator) -> None:
+    with pytest.raises(ImageError, match="has no pixels"):
+        cyclegan.translate(Image.new("RGB", size), to="photo")
+
+
+def test_dropout_is_off_unless_it_is_seeded(pix2pix: Translator) -> None:
+    image = make_photo(8)
+    first, other, again = (pixels(pix2pix.translate(image, to="photo", dropout_seed=seed)) for seed in (1, 2, 1))
+    assert np.array_equal(first, again)
+    off = [pixels(pix2pix.translate(image, to="photo")) for _ in range(2)]
+    assert np.array_equal(off[0], off[1])
+    for one, two in ((first, other), (first, off[0])):
+        assert np.abs(one - two).mean() > 0.1
+
+
+def test_without_dropout_a_seed_changes_nothing(cyclegan: Translator) -> None:
+    image = make_photo(9, 64)
+    seeded, plain = (pixels(cyclegan.translate(image, to="photo", dropout_seed=seed)) for seed in (1, None))
+    assert np.array_equal(seeded, plain)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_the_global_random_state_is_left_alone(seed: int | None, pix2pix: Translator) -> None:
+    before = torch.get_rng_state()
+    pix2pix.translate(make_photo(1), to="photo", dropout_seed=seed)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_failed_translation_leaves_dropout_off(pix2pix: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = make_photo(1)
+    before = pixels(pix2pix.translate(image, to="photo"))
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="out of memory"):
+        patch.setattr(torch.nn.Tanh, "forward", failing)
+        pix2pix.translate(image, to="photo", dropout_seed=1)
+    assert np.array_equal(pixels(pix2pix.translate(image, to="photo")), before)
+
+
+def failing(*_: object) -> None:
+    raise RuntimeError("out of memory")
+
+
+def test_threads_do_not_disturb_each_other(pix2pix: Translator) -> None:
+    image = make_photo(2)
+    jobs = [(epoch, seed) for epoch in (1, 2, 5) for seed in (None, 1, 2)] * 2
+
+    def work(job: tuple[int, int | None]) -> np.ndarray:
+        return pixels(pix2pix.translate(image, to="photo", epoch=job[0], dropout_seed=job[1]))
+
+    expected = {job: work(job) for job in set(jobs)}
+    with ThreadPoolExecutor(4) as executor:
+        results = list(executor.map(work, jobs))
+    assert all(np.array_equal(result, expected[job]) for job, result in zip(jobs, results, strict=True))
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The epochs whose weights are read, in order."""
+    epochs: list[int] = []
+    read = Run.load_generator
+
+    def note(self: Run, epoch: int, direction: str) -> torch.nn.Module:
+        epochs.append(epoch)
+        return read(self, epoch, direction)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Run, "load_generator", note)
+    yield epochs
+
+
+def test_networks_are_kept_up_to_a_limit_and_the_longest_unused_goes(tmp_path: Path, loaded: list[int]) -> None:
+    epochs = tuple(range(1, CACHED_NETWORKS + 2))
+    config = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX)
+    translator = Translator.load(
+        make_run(tmp_path / "run", config, epochs=epochs, sample_epochs=1).folder, precision="fp32"
+    )
+
+    def use(*chosen: int) -> None:
+        for epoch in chosen:
+            translator.translate(make_photo(1, 8), to="photo", epoch=epoch)
+
+    use(*epochs[:-1], 1)
+    assert loaded == list(epochs[:-1])
+    use(epochs[-1], 1)
+    assert loaded == list(epochs), "the network used last was given up"
+    use(2)
+    assert loaded == [*epochs, 2], "more networks are kept than the limit"
+
+
+def test_mistakes_are_answered_with_the_choices(cyclegan: Translator) -> None:
+    with pytest.raises(RunError, match="to 'b'; it translates to 'labels', 'photo'"):
+        cyclegan.translate(make_photo(1, 8), to="b")
+    with pytest.raises(RunError, match="has no epoch 2; it has 1, 3, 5"):
+        cyclegan.translate(make_photo(1, 8), to="photo", epoch=2)
+
+
+def test_damaged_weights_are_named_and_can_be_replaced(tmp_path: Path) -> None:
+    config = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX)
+    run = make_run(tmp_path / "run", config, epochs=(1,), sample_epochs=1)
+    path = run.snapshot_folder(1, "ba") / "model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    translator = load(tmp_path, "run")
+    with pytest.raises(WeightsError, match=f"{path} is damaged"):
+        translator.translate(make_photo(1, 8), to="photo")
+    path.write_bytes(whole)
+    assert translator.translate(make_photo(1, 8), to="photo").size == (8, 8)
+
+
+def test_a_device_that_is_not_there_is_refused(weights: Path) -> None:
+    with pytest.raises(ConfigError, match="device 'abacus' is not available here"):
+        Translator.load(weights / "facades-pix2pix", device="abacus")
+
+
+def test_the_device_and_precision_are_the_wanted_ones(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def choose(device: torch.device, wanted: str) -> torch.dtype:
+        asked.append((device.type, wanted))
+        return torch.float64
+
+    monkeypatch.setattr(translate, "choose_precision", choose)
+    translator = Translator.load(weights / "facades-pix2pix", device="cpu")
+    assert (translator.device, translator.dtype, asked) == (torch.device("cpu"), torch.float64, [("cpu", "auto")])
