@@ -1,4 +1,4 @@
-"""Seconds from `python app.py` to the first byte and to the first translation, and memory: `python -m benchmarks.app`."""
+"""Seconds to the app's first byte and first translation, and its memory: `python -m benchmarks.app`."""
 
 from __future__ import annotations
 

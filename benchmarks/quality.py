@@ -1,4 +1,4 @@
-"""L1 distance to the true photos of val, beside that of the mean training photo: `python -m benchmarks.quality RUN ...`."""
+"""L1 distance to the truth on val, beside that of the mean training image: `python -m benchmarks.quality RUN ...`."""
 
 from __future__ import annotations
 

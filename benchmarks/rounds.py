@@ -19,8 +19,10 @@ import torch
 Work = Callable[[], object]
 
 
-def compare(variants: dict[str, tuple[Callable[..., Work], Sequence[Any]]], *, rounds: int, threads: int) -> dict[str, Any]:
-    """Seconds of each variant (a function that prepares, its arguments; what it returns is timed), and peak memory.
+def compare(
+    variants: dict[str, tuple[Callable[..., Work], Sequence[Any]]], *, rounds: int, threads: int
+) -> dict[str, Any]:
+    """Seconds and peak memory of each variant: a function that prepares, and its arguments; what it returns is timed.
 
     The first variant is the baseline: `ratio` is how many times faster another one is, the median over rounds of
     the ratio within a round.

@@ -19,7 +19,9 @@ from cyclegan.config import (
     Direction,
     GeneratorConfig,
     GeneratorName,
+    Method,
     MethodConfig,
+    Norm,
     Pix2PixConfig,
     Precision,
 )
@@ -73,7 +75,7 @@ def untrained_run(folder: Path, config: GeneratorConfig) -> Path:
         training = Pix2PixConfig(dataset="-", generator=config)
     else:
         training = CycleGANConfig(dataset="-", generator=config)
-    method = "pix2pix" if isinstance(training, Pix2PixConfig) else "cyclegan"
+    method: Method = "pix2pix" if isinstance(training, Pix2PixConfig) else "cyclegan"
     run = Run(folder / "run", method, Domains("photo", "labels"), training, {})
     run.folder.mkdir()
     run.write()
@@ -86,15 +88,13 @@ def untrained_run(folder: Path, config: GeneratorConfig) -> Path:
 
 def error_of_bf16(folder: Path, images: int = 8) -> dict[str, float]:
     """Mean and largest difference in levels of 255 between bf16 and fp32 on drawn label maps."""
-    half, full = (Translator.load(folder, device="cpu", precision=name) for name in ("bf16", "fp32"))  # type: ignore[arg-type]
+    half, full = (Translator.load(folder, device="cpu", precision=name) for name in ("bf16", "fp32"))
     to = full.targets[-1]
 
     def levels(translator: Translator, image: Image.Image) -> np.ndarray:
         return np.asarray(translator.translate(image, to=to), dtype=np.float64)
 
-    differences = [
-        np.abs(levels(half, image) - levels(full, image)) for image in map(draw_facade, range(images))
-    ]
+    differences = [np.abs(levels(half, image) - levels(full, image)) for image in map(draw_facade, range(images))]
     return {
         "mean_levels": round(float(np.mean(differences)), 3),
         "largest_levels": round(float(np.max(differences)), 1),
@@ -102,8 +102,8 @@ def error_of_bf16(folder: Path, images: int = 8) -> dict[str, float]:
 
 
 def main(options: Options) -> None:
-    norm = "batch" if options.architecture.startswith("unet") else "instance"
-    config = GeneratorConfig(architecture=options.architecture, width=options.width, norm=norm)  # type: ignore[arg-type]
+    norm: Norm = "batch" if options.architecture.startswith("unet") else "instance"
+    config = GeneratorConfig(architecture=options.architecture, width=options.width, norm=norm)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.run or untrained_run(Path(temporary), config)
         if options.run:

@@ -187,7 +187,7 @@ class Trainer:
                 if not math.isfinite(value):
                     kept = self.run.epochs
                     raise TrainingError(
-                        f"loss {name} is {value} in epoch {progress.epoch}, step {progress.step + 1}; training stopped. "
+                        f"loss {name} is {value} in epoch {progress.epoch}, step {progress.step + 1}; stopped. "
                         f"Kept: {f'snapshot {kept[-1]}' if kept else 'no snapshot yet'}, and the last checkpoint. "
                         "Go on with a lower --learning-rate, or --precision fp32, in a new run"
                     )
@@ -259,7 +259,7 @@ def estimate_bytes(trainer: Trainer) -> dict[str, int]:
     weights = sum(value.numel() for value in trainer.objective.generators.parameters())
     everything = sum(value.numel() for value in trainer.objective.parameters())
     snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
-    # A checkpoint holds each value in float32 with Adam's two moments, and the old one stays until the new one is whole.
+    # A checkpoint holds each value in float32 and Adam's two moments; the old one stays until the new one is whole.
     pools = sum(pool.size for pool in trainer.objective.pools.values()) * 3 * config.crop_size**2 * 4
     return {
         "snapshots": snapshots * weights * 2,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 # Tiny networks gain nothing from more threads, and two that spin beside another busy process cost fourfold.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before any test module imports Gradio
 
 import numpy as np
 import pytest

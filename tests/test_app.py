@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr  # after the app, which first turns Gradio's analytics off
 import numpy as np
 import pytest
 from gradio.data_classes import ImageData
@@ -29,12 +30,9 @@ from cyclegan.pages.errors import friendly
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
 from cyclegan.pages.inputs import TRANSLATE_PIXELS, prepare, read_picture
 from cyclegan.pages.layout import Layout
-from cyclegan.pages.models import Model, Models, Route
+from cyclegan.pages.models import Model, Models, Route, find_runs
 from cyclegan.pages.watch_page import FRAME_PIXELS
 from tests.conftest import make_photo
-
-gr = app.gr  # imported through the app, which first turns Gradio's analytics off
-
 
 ROOT = Path(__file__).parent.parent
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
@@ -525,7 +523,7 @@ class TestCommand:
 
     def test_the_runs_in_weights_are_found_by_name(self, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(app, "WEIGHTS", weights)
-        assert [path.name for path in app.find_runs(app.WEIGHTS)] == ["facades-cyclegan", "facades-pix2pix"]
+        assert [path.name for path in find_runs(app.WEIGHTS)] == ["facades-cyclegan", "facades-pix2pix"]
 
 
 def test_starting_the_app_loads_nothing_that_only_training_needs() -> None:

@@ -120,9 +120,7 @@ def test_label_maps_look_like_labels(seed: int, spoil: Callable[[Image.Image], I
 
 
 def test_large_label_maps_look_like_labels() -> None:
-    assert looks_like_labels(
-        draw_facade(EXAMPLE_SEEDS[0], size=256).resize((1500, 700), Image.Resampling.BILINEAR)
-    )
+    assert looks_like_labels(draw_facade(EXAMPLE_SEEDS[0], size=256).resize((1500, 700), Image.Resampling.BILINEAR))
 
 
 def test_pictures_do_not_look_like_labels() -> None:

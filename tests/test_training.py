@@ -164,7 +164,7 @@ def test_losses_read_seldom_are_the_same_as_losses_read_every_step(tmp_path: Pat
 def test_bf16_follows_fp32(tmp_path: Path, facades: Path) -> None:
     losses = {}
     for precision in ("fp32", "bf16"):
-        config = dataclasses.replace(CYCLEGAN, precision=precision)  # type: ignore[arg-type]
+        config = dataclasses.replace(CYCLEGAN, precision=precision)
         trainer = make_trainer(config, tmp_path / precision, facades)
         losses[precision] = {name: value.item() for name, value in trainer.step(trainer.batches.batch(1, 0)).items()}
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
