@@ -46,6 +46,12 @@ def test_content_is_replaced(content: bytes | Callable[[BinaryIO], object], old:
     assert list(old.parent.iterdir()) == [old]
 
 
+def test_who_reads_the_old_content_reads_it_to_the_end(old: Path) -> None:
+    with old.open("rb") as reader:
+        write_atomically(old, b"new")
+        assert reader.read() == b"old"
+
+
 def test_a_new_file_has_the_permissions_that_any_new_file_has(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_atomically(tmp_path / "ours", b"")

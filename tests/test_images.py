@@ -62,7 +62,7 @@ def test_jpeg_is_read() -> None:
 
 @pytest.mark.parametrize("mode", ["I;16", "I"])
 def test_16_bits_are_scaled_to_8(mode: str) -> None:
-    levels = np.array([[0, 128, 129, 257, 32896, 65535]])
+    levels = np.array([[0, 128, 129, 257, 33023, 65535]])
     image = Image.fromarray(levels.astype(np.uint16 if mode == "I;16" else np.int32))
     assert image.mode == mode
     expected = np.array([0, 0, 1, 1, 128, 255])

@@ -143,6 +143,14 @@ def test_epochs_are_those_that_are_complete(weights: Path, tmp_path: Path) -> No
     assert Run.open(run.folder).epochs == (1, 5)
 
 
+def test_epochs_ascend_in_whatever_order_the_disk_lists_them(run: Run) -> None:
+    for epoch in (90 * step % 97 + 4 for step in range(1, 60)):
+        run.snapshot_folder(epoch, "ba").mkdir(parents=True)
+        (run.snapshot_folder(epoch, "ba") / "model.safetensors").touch()
+    assert len(run.epochs) == 61
+    assert list(run.epochs) == sorted(run.epochs)
+
+
 def test_epochs_beyond_four_digits_come_last(run: Run) -> None:
     shutil.copytree(run.folder / "snapshots" / "0001", run.folder / "snapshots" / "12000")
     assert run.epochs == (1, 3, 12000)
