@@ -119,7 +119,8 @@ def test_an_upload_is_translated_in_its_own_size(visit: Visit, tmp_path: Path) -
     visit.page.locator("#picture input[type=file]").set_input_files(tmp_path / "mine.png")
     visit.page.locator("#translate").click()
     visit.page.wait_for_function(
-        "[...document.querySelectorAll('[id^=result-] img')].some(i => i.naturalWidth == 200 && i.naturalHeight == 312)",
+        "[...document.querySelectorAll('[id^=result-] img')]"
+        ".some(image => image.naturalWidth == 200 && image.naturalHeight == 312)",
         timeout=60_000,
     )
     assert visit.errors == []

@@ -44,9 +44,7 @@ function drawView(view, epoch) {
     view.canvas.setAttribute("aria-label", fill(labels.canvas, { title: view.figure.title, epoch: shown }));
   }
   view.canvas.dataset.epoch = shown ?? "";
-  if (!view.figure.note) {
-    view.caption.textContent = !picture ? labels.nothing : shown === epoch ? "" : fill(labels.earlier, { epoch: shown });
-  }
+  view.caption.textContent = !picture ? labels.nothing : shown === epoch ? "" : fill(labels.earlier, { epoch: shown });
 }
 
 function makeView(figure) {
@@ -56,11 +54,11 @@ function makeView(figure) {
   const text = document.createElement("span");
   const canvas = document.createElement("canvas");
   title.textContent = figure.title;
-  text.textContent = figure.note;
   canvas.setAttribute("role", "img");
   canvas.hidden = true;
   caption.append(title, " ", text);
   node.append(caption, canvas);
+  node.hidden = !figure.epochs.length;
   find(".figures").append(node);
   return { figure, canvas, caption: text, pictures: new Map() };
 }

@@ -20,11 +20,10 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Figure:
-    """A model's place in the stack: the epochs it will have pictures of; without any, `note` says why."""
+    """A model's place in the stack, and the epochs it will have pictures of; without any it is not shown."""
 
     title: str
     epochs: tuple[int, ...]
-    note: str = ""
 
 
 @dataclass(frozen=True)

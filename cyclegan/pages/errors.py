@@ -26,15 +26,15 @@ def friendly() -> Iterator[None]:
     except gr.Error:
         raise
     except ImageError as error:
-        raise gr.Error(_sentence(str(error)), print_exception=False) from None
+        raise refuse(_sentence(str(error))) from None
     except Exception:
         log.exception("a handler failed")
-        raise gr.Error(texts.UNEXPECTED, print_exception=False) from None
+        raise refuse(texts.UNEXPECTED) from None
 
 
 def refuse(message: str) -> gr.Error:
     """The error that shows this message, and leaves no traceback in the log: the visitor can mend it."""
-    return gr.Error(message, print_exception=False)
+    return gr.Error(message, title=texts.ERROR_TITLE, print_exception=False)
 
 
 def _sentence(message: str) -> str:

@@ -121,6 +121,10 @@ class Models:
         """The models that translate along a route."""
         return tuple(model for model in self.models if route in model.routes)
 
+    def missing(self, route: Route) -> str:
+        """Which models do not translate along a route, in sentences for the visitor; empty where all do."""
+        return " ".join(model.not_this_way for model in self.models if route not in model.routes)
+
 
 def find_runs(folder: Path) -> list[Path]:
     """The runs inside a folder, by name. Raises RunError where there are none."""

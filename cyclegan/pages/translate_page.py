@@ -31,6 +31,20 @@ class Translation:
     truth: Image.Image | None
 
 
+@dataclass(frozen=True)
+class Panel:
+    """What the panel of one model shows; without a result it is empty, and hidden where there can be none."""
+
+    visible: bool
+    caption: str
+    before_after: tuple[str, str] | None = None
+
+    @property
+    def file(self) -> str | None:
+        """The result, to download."""
+        return self.before_after[1] if self.before_after else None
+
+
 class TranslatePage:
     """The page's components, and the handlers that fill them."""
 
@@ -42,16 +56,17 @@ class TranslatePage:
         first = self.first(models.routes[0])
         self.outputs: list[Block] = []
         with gr.Row():
-            for model, settings in zip(models.models, self._settings(first), strict=True):
-                self._panel(model, *settings)
+            for model, panel in zip(models.models, self._panels(first), strict=True):
+                self._lay_out(model.translator.name, panel)
             truth = first.truth if first else None
-            with gr.Column(min_width=230, visible=truth is not None) as truth_column:
+            with gr.Column(min_width=230, visible=truth is not None) as column:
                 gr.Markdown(f"### {texts.TRUTH}\n{texts.TRUTH_CAPTION}", elem_classes="caption")
                 picture = gr.Image(
                     truth, label=texts.TRUTH, show_label=False, format="png", interactive=False,
-                    alt_text=texts.TRUTH_ALT, height=PICTURE_HEIGHT, buttons=["fullscreen"], elem_id="truth",
+                    alt_text=texts.TRUTH_ALT, buttons=["fullscreen"], elem_id="truth",
                 )  # fmt: skip
-        self.outputs += [truth_column, picture]
+        missing = gr.Markdown(self._missing(first), elem_classes="caption", elem_id="missing")
+        self.outputs += [column, picture, missing]
 
     def first(self, route: Route) -> Translation | None:
         """The first example, as the page opens with it: its pictures are on disk, nothing needs to be computed."""
@@ -74,49 +89,47 @@ class TranslatePage:
     def updates(self, translation: Translation | None) -> list[Any]:
         """New values for `outputs`; None empties them."""
         truth = translation.truth if translation else None
-        return [
-            *(gr.update(**settings) for panel in self._settings(translation) for settings in panel),
-            gr.update(visible=truth is not None),
-            truth,
-        ]
+        values: list[Any] = []
+        for panel in self._panels(translation):
+            download = gr.update(value=panel.file, visible=panel.file is not None)
+            values += [gr.update(visible=panel.visible), panel.caption, panel.before_after, download]
+        return [*values, gr.update(visible=truth is not None), truth, self._missing(translation)]
 
-    def _panel(self, model: Model, caption: dict[str, Any], slider: dict[str, Any], download: dict[str, Any]) -> None:
-        name = model.translator.name
-        with gr.Column(min_width=230):
+    def _lay_out(self, name: str, panel: Panel) -> None:
+        with gr.Column(min_width=230, visible=panel.visible) as column:
             self.outputs += [
-                gr.Markdown(**caption, elem_classes="caption", elem_id=f"caption-{name}"),
+                column,
+                gr.Markdown(panel.caption, elem_classes="caption", elem_id=f"caption-{name}"),
                 gr.ImageSlider(
-                    **slider, label=model.title, show_label=False, format="png", interactive=False,
+                    panel.before_after, show_label=False, format="png", interactive=False,
                     max_height=PICTURE_HEIGHT, buttons=["fullscreen"], elem_id=f"result-{name}",
                 ),
-                gr.DownloadButton(**download, label=texts.DOWNLOAD, size="sm", elem_id=f"download-{name}"),
+                gr.DownloadButton(
+                    texts.DOWNLOAD, panel.file, visible=panel.file is not None, size="sm", elem_id=f"download-{name}"
+                ),
             ]  # fmt: skip
 
-    def _settings(self, translation: Translation | None) -> list[list[dict[str, Any]]]:
-        """What caption, slider and download button of each model show."""
+    def _panels(self, translation: Translation | None) -> list[Panel]:
+        """The panels of a translation, or the empty ones for None."""
         if translation is None:
-            return [
-                [{"value": f"### {model.title}"}, {"value": None, "visible": True}, {"value": None, "visible": False}]
-                for model in self.models.models
-            ]
+            return [Panel(True, f"### {model.title}") for model in self.models.models]
         before = self._keep(translation.prepared.image, f"{translation.route.source}.png")
-        panels: list[list[dict[str, Any]]] = []
-        for model, result in zip(self.models.models, translation.results, strict=True):
-            if result is None:
-                caption, pair, path = model.not_this_way, None, None
-            else:
-                epoch = model.newest_epoch
-                caption = texts.RESULT_CAPTION.format(epoch=epoch, size=size_text(result.size))
-                path = self._keep(result, f"{translation.route.target}-{model.translator.method}-epoch-{epoch}.png")
-                pair = (before, path)
-            panels.append(
-                [
-                    {"value": f"### {model.title}\n{caption}"},
-                    {"value": pair, "visible": pair is not None},
-                    {"value": path, "visible": path is not None},
-                ]
-            )
-        return panels
+        return [
+            self._panel(model, translation.route, before, result)
+            for model, result in zip(self.models.models, translation.results, strict=True)
+        ]
+
+    def _panel(self, model: Model, route: Route, before: Path, result: Image.Image | None) -> Panel:
+        if result is None:
+            return Panel(False, f"### {model.title}")
+        epoch = model.newest_epoch
+        caption = texts.RESULT_CAPTION.format(epoch=epoch, size=size_text(result.size))
+        after = self._keep(result, f"{route.target}-{model.translator.method}-epoch-{epoch}.png")
+        return Panel(True, f"### {model.title}\n{caption}", (str(before), str(after)))
+
+    def _missing(self, translation: Translation | None) -> str:
+        """Which models are not shown, and why."""
+        return self.models.missing(translation.route) if translation else ""
 
     def _keep(self, image: Image.Image, name: str) -> Path:
         """A PNG of the image where Gradio serves it from, under a name to download it by."""

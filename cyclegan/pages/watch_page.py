@@ -74,10 +74,11 @@ class WatchPage:
         small = prepare(image, route, max_pixels=FRAME_PIXELS).image
         example = self.examples.find(small, route)
         sampled = example is not None and self._is_sampled(route)
+        size = "" if small.size == image.size else texts.WATCH_SIZE.format(size=size_text(small.size))
         return Plan(
             token=f"{fingerprint(small)} {route.label}",
-            figures=tuple(self._figure(model, route, sampled) for model in self.models.models),
-            note="" if small.size == image.size else texts.WATCH_SIZE.format(size=size_text(small.size)),
+            figures=tuple(Figure(model.title, self._epochs(model, route, sampled)) for model in self.models.models),
+            note=" ".join(filter(None, (size, self.models.missing(route)))),
             follow=not sampled,
             frames=tuple(self._newest(route, example.column)) if sampled and example else (),
         )
@@ -87,11 +88,11 @@ class WatchPage:
         models = self.models.on(route)
         return all(model.drawn_row(route) is not None and model.translator.run.sample_epochs for model in models)
 
-    def _figure(self, model: Model, route: Route, sampled: bool) -> Figure:
+    @staticmethod
+    def _epochs(model: Model, route: Route, sampled: bool) -> tuple[int, ...]:
         if route not in model.routes:
-            return Figure(model.title, (), model.not_this_way)
-        run = model.translator.run
-        return Figure(model.title, run.sample_epochs if sampled else run.epochs)
+            return ()
+        return model.translator.run.sample_epochs if sampled else model.translator.epochs
 
     def _newest(self, route: Route, column: int) -> Iterator[Frame]:
         for index, model in enumerate(self.models.models):
