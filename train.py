@@ -22,6 +22,7 @@ from cyclegan.datasets import Batches, DatasetError, Split, find_split
 from cyclegan.devices import pick_device
 from cyclegan.downloads import DATASETS, DownloadError, fetch
 from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, looks_like_labels
+from cyclegan.images import ImageError
 from cyclegan.networks import parameter_count
 from cyclegan.runs import Domains, Run, RunError
 from cyclegan.samples import choose_inputs
@@ -36,7 +37,7 @@ from cyclegan.training import (
     resume,
 )
 
-USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, RunError)
+USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, ImageError, RunError)
 
 
 @dataclass(frozen=True)

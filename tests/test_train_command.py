@@ -175,6 +175,13 @@ def _with_text(folder: Path) -> Path:
     return folder
 
 
+def _with_text_in_val(folder: Path) -> Path:
+    make_pairs(folder / "train", 2)
+    make_pairs(folder / "val", 1)
+    (folder / "val" / "1.jpg").write_bytes((folder / "val" / "1.jpg").read_bytes()[:2000])
+    return folder
+
+
 def _small(folder: Path) -> Path:
     make_pairs(folder / "train", 1, size=100)
     return folder
@@ -187,6 +194,7 @@ def _small(folder: Path) -> Path:
         (lambda folder: ["--dataset", folder / "nowhere"], ["nowhere", "path of a folder"]),
         (lambda folder: ["--dataset", folder], ["holds no images", ".jpg"]),
         (lambda folder: ["--dataset", _with_text(folder / "set")], ["3.jpg", "cannot be read"]),
+        (lambda folder: ["--dataset", _with_text_in_val(folder / "set")], ["1.jpg", "damaged"]),
         (
             lambda folder: ["pix2pix", "--dataset", _two_folders(folder / "set", (3, 2))],
             ["3 images", "2 in", "no partner"],
