@@ -1,173 +1,345 @@
-"""The app in a real browser, served by a real process: what a visitor sees and does."""
+"""The app as a visitor meets it: a real server, a real Chromium, and what is on the screen."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from cyclegan.facades import draw_facade
+from cyclegan.pages import texts
+from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan_message
+from cyclegan.pages.frames import Frame, data_uri
+from tests.browser import Watched, launch_chromium, pixels, served
+from tests.conftest import make_photo
 
-ROOT = Path(__file__).parent.parent
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PIXELS = "canvases => canvases.map(canvas => canvas.toDataURL())"
+LAST_EPOCH = 5
+
+
+def sample_colour(epoch: int) -> list[int]:
+    """What `make_run` fills the sample image of an epoch with."""
+    return [20 * epoch, 90, 120]
+
+
+def near(colour: list[int], other: list[int]) -> bool:
+    """The same but for lossy compression."""
+    return all(abs(a - b) <= 3 for a, b in zip(colour, other, strict=True))
 
 
 @pytest.fixture(scope="module")
-def address(weights: Path) -> Iterator[str]:
-    """The app, started as a visitor starts it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    runs = [option for folder in sorted(weights.iterdir()) for option in ("--run", str(folder))]
-    process = subprocess.Popen([sys.executable, "app.py", *runs, "--port", str(port)], cwd=ROOT)
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            break
-        except (urllib.error.URLError, ConnectionError):
-            assert process.poll() is None, "app.py ended"
-            assert time.monotonic() < deadline, "app.py does not answer"
-            time.sleep(0.2)
-    yield url
-    process.terminate()
-    process.wait()
+def url(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    runs = [weights / "facades-cyclegan", weights / "facades-pix2pix"]
+    with served(runs, tmp_path_factory.mktemp("app")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    names = (os.environ.get("CHROMIUM", "chromium"), "chromium-browser", "google-chrome")
-    found = next((path for path in map(shutil.which, names) if path), None)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=QUIET)
-        yield opened
-        opened.close()
+        browser = launch_chromium(playwright)
+        yield browser
+        browser.close()
 
 
-class Visit:
-    """A page with what it asked for and complained about."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.requests: list[str] = []
-        self.errors: list[str] = []
-        page.on("request", self._requested)
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def _requested(self, request: Request) -> None:
-        self.requests.append(request.url)
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.errors.append(message.text)
+@pytest.fixture
+def watched(browser: Browser, url: str) -> Iterator[Watched]:
+    """A visitor's page, opened; whatever a test does with it, nothing may fail and no other host be asked."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        watched = Watched(context.new_page())
+        watched.page.goto(url)
+        expect(watched.page.locator("#examples img")).to_have_count(8)
+        yield watched
+        assert watched.problems == []
+        assert watched.requests and watched.outside_hosts == set()
 
 
-@pytest.fixture(params=[(1280, 900)], ids=["desktop"])
-def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    width, height = request.param
-    page = browser.new_page(viewport={"width": width, "height": height})
-    visited = Visit(page)
-    page.goto(address)
-    expect(page.locator("[id^=result-] img").first).to_be_visible(timeout=30_000)
-    yield visited
-    page.close()
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    return watched.page
 
 
-def shown_sizes(page: Page) -> list[list[int]]:
-    """Width and height of the pictures in the results, as loaded."""
-    script = "images => images.map(image => [image.naturalWidth, image.naturalHeight])"
-    sizes: list[list[int]] = page.locator("[id^=result-] img").evaluate_all(script)
-    return sizes
+def result(page: Page, run: str) -> Locator:
+    """The "after" picture of a before/after slider."""
+    return page.locator(f"#result-{run} img").first
+
+
+def caption(page: Page, run: str) -> Locator:
+    return page.locator(f"#caption-{run}")
+
+
+def upload(page: Page, path: Path) -> None:
+    page.locator("#picture input[type=file]").set_input_files(path)
 
 
 def open_watch(page: Page) -> None:
+    """The second page, with all its pictures there."""
     page.get_by_role("tab", name="Watch it learn").click()
-    expect(page.locator("#stack canvas").first).to_be_visible(timeout=30_000)
-    page.wait_for_function("Number(document.querySelector('#stack input.epoch').max) > 0", timeout=30_000)
+    expect(page.locator("#stack [data-done=true]")).to_be_attached(timeout=30_000)
 
 
-def test_an_example_is_translated_when_the_page_opens(visit: Visit) -> None:
-    assert [256, 256] in shown_sizes(visit.page)
-    expect(visit.page.get_by_text("CycleGAN", exact=True).first).to_be_visible()
-    assert visit.errors == []
+def canvases(page: Page) -> list[Locator]:
+    return page.locator("#stack canvas").all()
 
 
-def test_an_upload_is_translated_in_its_own_size(visit: Visit, tmp_path: Path) -> None:
-    draw_facade(42).resize((200, 312), Image.Resampling.NEAREST).save(tmp_path / "mine.png")
-    visit.page.locator("#picture input[type=file]").set_input_files(tmp_path / "mine.png")
-    visit.page.locator("#translate").click()
-    visit.page.wait_for_function(
-        "[...document.querySelectorAll('[id^=result-] img')]"
-        ".some(image => image.naturalWidth == 200 && image.naturalHeight == 312)",
-        timeout=60_000,
+def go_to(page: Page, position: int) -> None:
+    """Drag the epoch slider to a position, as a mouse does: input events all along the way."""
+    page.locator("#stack .epoch").evaluate(
+        """(slider, position) => {
+            slider.value = position;
+            slider.dispatchEvent(new Event('input', { bubbles: true }));
+        }""",
+        position,
     )
-    assert visit.errors == []
 
 
-def test_dragging_through_the_epochs_changes_the_pictures_and_asks_the_server_nothing(visit: Visit) -> None:
-    page = visit.page
+def beyond_the_edge(page: Page) -> list[str]:
+    """What sticks out of the window on the right, whether the page then scrolls or cuts it off; but for the row of
+    examples, which scrolls by itself."""
+    found: list[str] = page.evaluate(
+        """() => [document.documentElement, ...document.querySelectorAll('body *')]
+            .filter((node) => node.checkVisibility() && !node.closest('#examples .row'))
+            .filter((node) => Math.max(node.getBoundingClientRect().right, node === document.documentElement
+                ? node.scrollWidth : 0) > window.innerWidth + 0.5)
+            .map((node) => node.outerHTML.slice(0, 120))"""
+    )
+    return found
+
+
+def test_the_page_opens_with_an_example_already_translated(page: Page) -> None:
+    before = pixels(page.locator("#picture img"))
+    assert before["size"] == [256, 256]
+    for run in ("facades-cyclegan", "facades-pix2pix"):
+        expect(caption(page, run)).to_contain_text(f"After epoch {LAST_EPOCH}, 256 x 256 pixels")
+        shown = [pixels(image) for image in page.locator(f"#result-{run} img").all()]
+        assert sum(near(picture["mean"], sample_colour(LAST_EPOCH)) for picture in shown) == 1
+        assert before["checksum"] in [picture["checksum"] for picture in shown]
+
+
+def test_every_picture_and_control_has_a_name(page: Page) -> None:
+    assert all(image.get_attribute("alt") for image in page.locator("#examples img, #picture img").all())
+    page.get_by_role("tab", name="Watch it learn").click()
+    expect(page.get_by_role("slider", name="Epoch of training")).to_be_visible()
+    expect(page.get_by_role("img", name=f"Picture by CycleGAN after epoch {LAST_EPOCH}")).to_be_visible()
+
+
+def test_an_uploaded_picture_is_translated_in_its_own_size(page: Page, tmp_path: Path) -> None:
+    draw_facade(4).resize((300, 200), Image.Resampling.NEAREST).save(tmp_path / "mine.png")
+    upload(page, tmp_path / "mine.png")
+    for run in ("facades-cyclegan", "facades-pix2pix"):
+        expect(caption(page, run)).to_contain_text("300 x 200 pixels")
+        shown = [pixels(image) for image in page.locator(f"#result-{run} img").all()]
+        assert [picture["size"] for picture in shown] == [[300, 200]] * 2
+        assert shown[0]["checksum"] != shown[1]["checksum"]
+    expect(page.locator("#note")).to_be_hidden()
+
+
+def test_a_result_is_downloaded_with_one_click(page: Page, tmp_path: Path) -> None:
+    page.locator("#examples button").nth(1).click()
+    button = page.locator("#download-facades-pix2pix")
+    expect(button).to_be_visible()
+    with page.expect_download() as download:
+        button.click()
+    assert download.value.suggested_filename == f"photo-pix2pix-epoch-{LAST_EPOCH}.png"
+    download.value.save_as(tmp_path / "result.png")
+    with Image.open(tmp_path / "result.png") as image:
+        assert image.format == "PNG" and image.size == (256, 256)
+
+
+def test_a_click_on_an_example_translates_it(page: Page) -> None:
+    before = pixels(page.locator("#picture img"))
+    opened = page.locator("#result-facades-cyclegan img").last.get_attribute("src")
+    page.locator("#examples button").nth(3).click()
+    expect(page.locator("#result-facades-cyclegan img").last).not_to_have_attribute("src", str(opened))
+    assert pixels(page.locator("#picture img"))["checksum"] != before["checksum"]
+
+
+def test_the_other_direction_shows_cyclegan_beside_the_truth(page: Page) -> None:
+    drawn = pixels(page.locator("#picture img"))
+    page.get_by_label("Photo → Labels").click()
+    expect(page.locator("#missing")).to_contain_text("This pix2pix was trained for Labels → Photo only.")
+    expect(page.locator("#result-facades-pix2pix")).to_be_hidden()
+    expect(page.locator("#result-facades-cyclegan")).to_be_visible()
+    truth = page.locator("#truth img")
+    expect(truth).to_be_visible()
+    assert pixels(truth)["checksum"] == drawn["checksum"]
+    assert near(pixels(page.locator("#picture img"))["mean"], sample_colour(LAST_EPOCH))
+
+
+def test_a_photo_in_the_wrong_direction_gets_a_hint_and_a_way_out(page: Page, tmp_path: Path) -> None:
+    make_photo(4).save(tmp_path / "photo.png")
+    upload(page, tmp_path / "photo.png")
+    expect(page.locator("#note")).to_contain_text("This looks like a photo, not a label map.")
+    page.get_by_role("button", name="Switch to Photo → Labels").click()
+    expect(page.locator("#note")).to_be_hidden()
+    expect(page.get_by_label("Photo → Labels")).to_be_checked()
+    expect(page.locator("#missing")).to_contain_text("pix2pix")
+
+
+def test_a_wrong_file_gets_a_friendly_message(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "holiday.png"
+    path.write_text("this is no picture")
+    upload(page, path)
+    message = page.get_by_test_id("toast-body")
+    expect(message).to_have_count(1)
+    expect(message).to_contain_text("Your picture is not an image this program can read; use PNG, JPEG or WebP.")
+    assert "/" not in message.inner_text() and "holiday" not in message.inner_text()
+    expect(page.locator("#picture img")).to_have_count(0)
+    page.locator("#examples button").first.click()
+    expect(caption(page, "facades-pix2pix")).to_contain_text("256 x 256 pixels")
+
+
+def test_dragging_through_the_epochs_changes_the_pictures_and_asks_nobody(watched: Watched) -> None:
+    page = watched.page
     open_watch(page)
-    page.wait_for_timeout(3000)  # until the frames have come
-    slider, canvases = page.locator("#stack input.epoch"), page.locator("#stack canvas")
-    slider.fill(str(slider.get_attribute("min") or 0))
-    first = canvases.evaluate_all(PIXELS)
-    before = len(visit.requests)
-    slider.focus()
-    page.keyboard.press("End")
-    page.wait_for_timeout(200)
-    last = canvases.evaluate_all(PIXELS)
+    asked = len(watched.requests)
+    for epoch in (1, 2, 3, 4, 5, 3):
+        go_to(page, epoch - 1)
+        expect(page.locator("#stack .label")).to_have_text(f"Epoch {epoch}")
+        for canvas in canvases(page):
+            assert near(pixels(canvas)["mean"], sample_colour(epoch))
+    page.wait_for_timeout(300)
+    assert watched.requests[asked:] == []
+
+
+def test_the_slider_follows_the_mouse_and_the_arrow_keys(page: Page) -> None:
+    open_watch(page)
+    label = page.locator("#stack .label")
+    box = page.locator("#stack .epoch").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    expect(label).to_have_text("Epoch 3")
     page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(200)
-    assert first != last
-    assert canvases.evaluate_all(PIXELS) != last
-    assert len(visit.requests) == before
-    assert visit.errors == []
+    expect(label).to_have_text("Epoch 2")
+    page.locator("#stack .figures").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(label).to_have_text("Epoch 4")
+    assert near(pixels(canvases(page)[0])["mean"], sample_colour(4))
 
 
-def test_a_wrong_file_gets_a_friendly_message(visit: Visit, tmp_path: Path) -> None:
-    (tmp_path / "letter.png").write_text("dear reader")
-    visit.page.locator("#picture input[type=file]").set_input_files(tmp_path / "letter.png")
-    visit.page.locator("#translate").click()
-    toast = visit.page.locator(".toast-body").first
-    expect(toast).to_be_visible(timeout=30_000)
-    text = toast.inner_text()
-    assert "PNG" in text
-    assert "/" not in text.replace("CycleGAN/", "")
-    assert "Traceback" not in text
+def test_play_runs_from_the_first_epoch_to_the_last(page: Page) -> None:
+    open_watch(page)
+    page.locator("#stack .speed select").select_option("4")
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.locator("#stack .label")).to_have_text("Epoch 1")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    expect(page.locator("#stack .label")).to_have_text(f"Epoch {LAST_EPOCH}")
 
 
-def test_no_outside_host_is_asked(visit: Visit) -> None:
-    open_watch(visit.page)
-    visit.page.wait_for_timeout(1000)
-    hosts = {url.split("/")[2].split(":")[0] for url in visit.requests if url.startswith(("http", "ws"))}
-    assert hosts == {"127.0.0.1"}
+def test_the_loss_curves_have_a_cursor_at_the_epoch(page: Page) -> None:
+    open_watch(page)
+    plots = page.locator("#stack .curves figure")
+    expect(plots).to_have_count(2)
+    expect(plots.first).to_contain_text("CycleGAN")
+    cursor = plots.last.locator(".cursor")
+    go_to(page, 0)
+    first = float(str(cursor.get_attribute("x1")))
+    expect(plots.last).to_contain_text("Distance to the truth 30")
+    go_to(page, LAST_EPOCH - 1)
+    assert float(str(cursor.get_attribute("x1"))) > first
+    expect(plots.last).to_contain_text("Distance to the truth 6")
 
 
-@pytest.mark.parametrize("visit", [(390, 844)], ids=["phone"], indirect=True)
-def test_a_phone_needs_no_sideways_scrolling(visit: Visit) -> None:
-    script = "document.documentElement.scrollWidth <= window.innerWidth"
-    assert visit.page.evaluate(script)
-    open_watch(visit.page)
-    assert visit.page.evaluate(script)
+def test_an_own_picture_is_watched_at_the_kept_epochs(watched: Watched, tmp_path: Path) -> None:
+    page = watched.page
+    open_watch(page)
+    draw_facade(4).resize((300, 200), Image.Resampling.NEAREST).save(tmp_path / "mine.png")
+    upload(page, tmp_path / "mine.png")
+    expect(page.locator("#stack .status")).to_have_text("6 pictures ready", timeout=30_000)
+    asked = len(watched.requests)
+    seen = []
+    for position, (label, epochs) in enumerate({1: "1 1", 2: "1 2", 3: "3 2", 5: "5 5"}.items()):
+        go_to(page, position)
+        expect(page.locator("#stack .label")).to_have_text(f"Epoch {label}")
+        assert " ".join(str(canvas.get_attribute("data-epoch")) for canvas in canvases(page)) == epochs
+        seen.append(tuple(pixels(canvas)["checksum"] for canvas in canvases(page)))
+    assert watched.requests[asked:] == []
+    assert len({cyclegan for cyclegan, _ in seen}) == 3 and len({pix2pix for _, pix2pix in seen}) == 3
+    go_to(page, 1)
+    expect(page.locator("#stack .figures")).to_contain_text("epoch 1, the nearest earlier picture")
+    assert pixels(canvases(page)[0])["size"] == [300, 200]
+
+
+def test_a_new_example_takes_the_place_of_an_own_picture(page: Page, tmp_path: Path) -> None:
+    open_watch(page)
+    draw_facade(4).save(tmp_path / "mine.png")
+    upload(page, tmp_path / "mine.png")
+    expect(page.locator("#stack .status")).to_have_text(re.compile("of 6$|^6 "))  # its fill is under way
+    page.locator("#examples button").nth(2).click()
+    expect(page.locator("#stack .status")).to_have_text("10 pictures ready", timeout=30_000)
+    for epoch in range(1, LAST_EPOCH + 1):
+        go_to(page, epoch - 1)
+        assert all(near(pixels(canvas)["mean"], sample_colour(epoch)) for canvas in canvases(page))
+
+
+def test_frames_of_an_earlier_picture_are_dropped_and_missing_ones_asked_for(browser: Browser) -> None:
+    """The component by itself, so that frames can come in the worst order."""
+    figures = (Figure("CycleGAN", (1, 2)),)
+    red, blue = (data_uri(Image.new("RGB", (8, 8), colour), exact=True) for colour in ("red", "blue"))
+    stack = frame_stack(Plan("first", figures), [[]], texts.WATCH_LABELS)
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content(f"<div id=stack>{stack.html_template}</div>")
+        page.evaluate(
+            """([js, props]) => {
+                const callbacks = [];
+                window.fired = 0;
+                window.send = (value) => { props.value = value; callbacks.forEach((callback) => callback()); };
+                Function('element', 'trigger', 'props', 'server', 'upload', 'watch', js)(
+                    document.querySelector('#stack'), () => window.fired++, props, {}, null,
+                    (name, callback) => callbacks.push(callback));
+            }""",
+            [stack.js_on_load, {"value": stack.value, **stack.props}],
+        )
+        page.wait_for_function("window.fired === 1")
+
+        def send(message: dict[str, Any]) -> None:
+            page.evaluate("(message) => window.send(message)", message)
+
+        send(frame_message("first", Frame(0, 1, red)))
+        expect(page.locator(".status")).to_have_text("Making the pictures: 1 of 2")
+        send(plan_message(Plan("second", figures)))
+        expect(page.locator(".status")).to_have_text("Making the pictures: 0 of 2")
+        assert page.evaluate("window.fired") == 2
+        send(frame_message("second", Frame(0, 1, blue)))
+        send(frame_message("first", Frame(0, 1, red)))
+        send(frame_message("first", Frame(0, 2, red)))
+        expect(page.locator(".status")).to_have_text("Making the pictures: 1 of 2")
+        page.wait_for_timeout(200)
+        assert pixels(page.locator("canvas"))["mean"] == [0, 0, 255]
+        # The same picture once more: what is there stays, the rest is asked for again, for its fill was cancelled.
+        send(plan_message(Plan("second", figures)))
+        expect(page.locator(".status")).to_have_text("Making the pictures: 1 of 2")
+        assert page.evaluate("window.fired") == 3
+
+
+def test_the_other_direction_is_watched_with_cyclegan_alone(page: Page) -> None:
+    open_watch(page)
+    page.get_by_label("Photo → Labels").click()
+    expect(page.locator("#stack .status")).to_have_text("3 pictures ready", timeout=30_000)
+    expect(page.locator("#stack .note")).to_have_text("This pix2pix was trained for Labels → Photo only.")
+    assert [canvas.is_visible() for canvas in canvases(page)] == [True, False]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_both_pages_without_horizontal_scroll(browser: Browser, url: str, scheme: str) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme) as context:  # type: ignore[arg-type]
+        watched = Watched(context.new_page())
+        page = watched.page
+        page.goto(url)
+        expect(page.locator("#examples img")).to_have_count(8)
+        assert beyond_the_edge(page) == []
+        open_watch(page)
+        assert beyond_the_edge(page) == []
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+        assert (max(background[:3]) < 60) == (scheme == "dark")
+        assert watched.problems == [] and watched.outside_hosts == set()

@@ -100,7 +100,7 @@ async function add(token, { model, epoch, src }) {
   const picture = new Image();
   picture.src = src;
   await picture.decode();
-  if (token !== plan.token) return;
+  if (token !== plan.token) return; // of an earlier picture, or the plan changed while it was decoded
   views[model].pictures.set(epoch, picture);
   report();
   if (plan.follow && !touched && !timer) show(epochs.indexOf(epoch));
@@ -153,7 +153,7 @@ function pickEpoch(wanted) {
 function receive() {
   const message = props.value;
   if (message?.kind === "plan") start(message);
-  else if (message?.kind === "frame" && message.token === plan.token) add(message.token, message.frame);
+  else if (message?.kind === "frame") add(message.token, message.frame);
 }
 
 pause();

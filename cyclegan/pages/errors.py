@@ -34,7 +34,7 @@ def friendly() -> Iterator[None]:
 
 def refuse(message: str) -> gr.Error:
     """The error that shows this message, and leaves no traceback in the log: the visitor can mend it."""
-    return gr.Error(message, title=texts.ERROR_TITLE, print_exception=False)
+    return gr.Error(message, print_exception=False)
 
 
 def _sentence(message: str) -> str:

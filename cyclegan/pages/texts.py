@@ -61,7 +61,6 @@ LOSS_NAMES = {
 LABELS_ALT = "Label map of a drawn house front, number {number}"
 PHOTO_ALT = "pix2pix's picture of a drawn house front, number {number}"
 
-ERROR_TITLE = "That did not work"
 NO_IMAGE = "Choose a picture first: upload one or click an example."
 UNKNOWN_DIRECTION = "There is no direction {direction!r}; choose one of: {choices}."
 UNKNOWN_METHOD = "There is no method {method!r}; choose one of: {choices}."

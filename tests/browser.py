@@ -1,0 +1,113 @@
+"""A real server and a real Chromium for the browser tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Locator, Page, Playwright
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+START_SECONDS = 120
+
+
+def launch_chromium(playwright: Playwright) -> Browser:
+    """The Chromium that the environment names, else the system's, else Playwright's own."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    return playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+
+
+@contextmanager
+def served(runs: Sequence[Path], cache: Path) -> Iterator[str]:
+    """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port), "--precision", "fp32"]
+    for run in runs:
+        command += ["--run", str(run)]
+    log = cache / "server.log"
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(cache / "gradio")}
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(url, server, log)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise RuntimeError(f"the app did not start:\n{log.read_text()}")
+
+
+class Watched:
+    """A page whose console errors and requests are kept."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self._keep(message.type, message.text))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def _keep(self, kind: str, text: str) -> None:
+        if kind == "error":
+            self.problems.append(text)
+
+    @property
+    def outside_hosts(self) -> set[str]:
+        """Hosts other than this machine that the page asked for anything."""
+        hosts = {urlsplit(url).hostname for url in self.requests if not url.startswith(("data:", "blob:"))}
+        return {str(host) for host in hosts - {"127.0.0.1"}}
+
+
+def pixels(picture: Locator) -> dict[str, Any]:
+    """Size and mean colour of an <img> or <canvas> as the browser shows it, and a sum that changes with any pixel."""
+    result: dict[str, Any] = picture.evaluate(
+        """(picture) => {
+            const canvas = document.createElement('canvas');
+            canvas.width = picture.naturalWidth ?? picture.width;
+            canvas.height = picture.naturalHeight ?? picture.height;
+            const context = canvas.getContext('2d');
+            context.drawImage(picture, 0, 0);
+            const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
+            const sums = [0, 0, 0];
+            let checksum = 0;
+            data.forEach((value, index) => {
+                if (index % 4 < 3) sums[index % 4] += value;
+                checksum = (checksum * 31 + value) % 1000000007;
+            });
+            return {
+                size: [canvas.width, canvas.height],
+                mean: sums.map((sum) => Math.round((4 * sum) / data.length)),
+                checksum,
+            };
+        }"""
+    )
+    return result
