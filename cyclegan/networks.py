@@ -119,6 +119,40 @@ class ResnetGenerator(nn.Module):
         return self.model(x)
 
 
+MATRIX_PIXELS = 64
+"""Up to this many pixels at its smaller side a U-Net convolution is computed as a matrix product on the CPU: there
+reading the weights is all the work, and oneDNN would first copy them into its own layout, at every call."""
+
+
+class HalvingConv(nn.Conv2d):
+    """Conv2d of kernel 4, stride 2, padding 1: [N, in, H, W] -> [N, out, H/2, W/2]."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool) -> None:
+        super().__init__(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2] // 2, x.shape[3] // 2
+        if x.device.type != "cpu" or height * width > MATRIX_PIXELS:
+            return super().forward(x)
+        patches = F.unfold(x, 4, stride=2, padding=1).transpose(1, 2)
+        return F.linear(patches, self.weight.flatten(1), self.bias).transpose(1, 2).unflatten(2, (height, width))
+
+
+class DoublingConv(nn.ConvTranspose2d):
+    """ConvTranspose2d of kernel 4, stride 2, padding 1: [N, in, H, W] -> [N, out, 2H, 2W]."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool) -> None:
+        super().__init__(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        height, width = x.shape[2:]
+        if x.device.type != "cpu" or height * width > MATRIX_PIXELS:
+            return super().forward(x, output_size)
+        patches = torch.matmul(x.flatten(2).transpose(1, 2), self.weight.flatten(1)).transpose(1, 2)
+        y = F.fold(patches, (2 * height, 2 * width), 4, stride=2, padding=1)
+        return y if self.bias is None else y + self.bias[:, None, None]
+
+
 class UnetLevel(nn.Module):
     """One level of the U-Net: halve, go through the inner levels, double, and pass the input on beside the result.
 
@@ -138,9 +172,9 @@ class UnetLevel(nn.Module):
         super().__init__()
         bias = norm != "batch"
         self.outermost = outermost
-        down = nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias)
+        down = HalvingConv(outer, inner, bias=bias)
         up_from = inner if submodule is None else 2 * inner
-        up = nn.ConvTranspose2d(up_from, outer, 4, stride=2, padding=1, bias=bias or outermost)
+        up = DoublingConv(up_from, outer, bias=bias or outermost)
         layers: list[nn.Module] = [down]
         if not outermost:
             layers.insert(0, nn.LeakyReLU(0.2))
@@ -276,8 +310,15 @@ def _check_size(x: Tensor, multiple: int, smallest: int) -> None:
         raise ValueError(f"image is {width}x{height}; both sides must have {smallest} pixels or more")
 
 
-def for_translation(network: nn.Module) -> nn.Module:
-    """A copy that translates: statistics of each image, no dropout, no gradients. The original is untouched."""
-    copied = copy.deepcopy(network)
+def for_translation(
+    network: nn.Module, *, device: torch.device | None = None, dtype: torch.dtype | None = None
+) -> nn.Module:
+    """A copy that translates: statistics of each image, no dropout, no gradients. The original is untouched.
+
+    It stays on the network's device and in its precision unless told otherwise. Its weights lie as the device
+    reads them fastest: channels last, but for a U-Net on the CPU, whose inner convolutions read them as matrices.
+    """
+    copied = copy.deepcopy(network).eval().requires_grad_(False).to(device=device, dtype=dtype)
     use_image_statistics(copied)
-    return copied.eval().requires_grad_(False)
+    as_matrices = isinstance(copied, UnetGenerator) and next(copied.parameters()).device.type == "cpu"
+    return copied.to(memory_format=torch.contiguous_format if as_matrices else torch.channels_last)

@@ -94,8 +94,8 @@ class Translator:
     def _network(self, epoch: int, direction: Direction) -> nn.Module:
         key = (epoch, direction)
         if key not in self._networks:
-            network = for_translation(self.run.load_generator(epoch, direction))
-            self._networks[key] = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+            loaded = self.run.load_generator(epoch, direction)
+            self._networks[key] = for_translation(loaded, device=self.device, dtype=self.dtype)
             while len(self._networks) > CACHED_NETWORKS:
                 self._networks.popitem(last=False)
         self._networks.move_to_end(key)

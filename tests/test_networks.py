@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig, GeneratorName, Norm
 from cyclegan.networks import (
+    DoublingConv,
+    HalvingConv,
     InstanceNorm,
     build_discriminator,
     build_generator,
@@ -270,6 +272,22 @@ def test_the_discriminator_computes_what_the_table_says(norm: Norm, training: bo
     with torch.set_grad_enabled(training):
         expected = Functional(state, training=training, dropout=False).patch(x)
         torch.testing.assert_close(network(x), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("size", [(2, 2), (4, 16), (16, 8), (32, 32)])
+@pytest.mark.parametrize("layer", [HalvingConv, DoublingConv])
+def test_unet_convolutions_are_pytorchs_at_every_size(
+    layer: type[HalvingConv | DoublingConv], size: tuple[int, int], bias: bool
+) -> None:
+    ours = layer(6, 5, bias=bias).double()
+    plain = F.conv2d if layer is HalvingConv else F.conv_transpose2d
+    x = images(3, 32, 6)[..., : size[0], : size[1]].requires_grad_()
+    outputs = [ours(x), plain(x, ours.weight, ours.bias, stride=2, padding=1)]
+    torch.testing.assert_close(*outputs, rtol=0, atol=1e-12)
+    inputs = [x, *ours.parameters()]
+    gradients = [torch.autograd.grad(output.square().sum(), inputs) for output in outputs]
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-10)
 
 
 def test_without_a_norm_convolutions_keep_their_biases() -> None:
