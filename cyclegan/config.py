@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -124,9 +125,9 @@ class TrainingConfig:
         _require(self.decay_epochs >= 0, f"decay_epochs is {self.decay_epochs}; it must be 0 or more")
         _require(self.total_epochs >= 1, "epochs + decay_epochs is 0; train for 1 epoch or more")
         _require(self.batch_size >= 1, f"batch_size is {self.batch_size}; it must be 1 or more")
-        _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be above 0")
+        _require(0 < self.learning_rate < inf, f"learning_rate is {self.learning_rate}; it must be above 0 and finite")
         _require(all(0 <= beta < 1 for beta in self.betas), f"betas are {self.betas}; both must be in [0, 1)")
-        _require(self.init_gain > 0, f"init_gain is {self.init_gain}; it must be above 0")
+        _require(0 < self.init_gain < inf, f"init_gain is {self.init_gain}; it must be above 0 and finite")
         _require(self.crop_size >= 16, f"crop_size is {self.crop_size}; it must be 16 pixels or more")
         _require(
             self.preprocess == "crop" or self.load_size >= self.crop_size,
@@ -160,7 +161,7 @@ class CycleGANConfig(TrainingConfig):
         _require_multiple(self)
         for name in ("lambda_cycle", "lambda_identity", "pool_size"):
             value = getattr(self, name)
-            _require(value >= 0, f"{name} is {value}; it must be 0 or more")
+            _require(0 <= value < inf, f"{name} is {value}; it must be 0 or more, and finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +182,7 @@ class Pix2PixConfig(TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_multiple(self)
-        _require(self.lambda_l1 >= 0, f"lambda_l1 is {self.lambda_l1}; it must be 0 or more")
+        _require(0 <= self.lambda_l1 < inf, f"lambda_l1 is {self.lambda_l1}; it must be 0 or more, and finite")
 
 
 MethodConfig = CycleGANConfig | Pix2PixConfig

@@ -100,7 +100,7 @@ def find_split(folder: Path, split: str = "train") -> Split:
     paths = _images(inner)
     photos = {path.stem: path for path in paths if path.suffix.lower() in (".jpg", ".jpeg")}
     labels = {path.stem: path for path in paths if path.suffix.lower() == ".png"}
-    if photos and labels:
+    if photos and labels and (photos.keys() & labels.keys() or not all(map(_is_side_by_side, paths))):
         unmatched = sorted(photos.keys() ^ labels.keys())
         if unmatched:
             raise DatasetError(
@@ -113,8 +113,8 @@ def find_split(folder: Path, split: str = "train") -> Split:
             tuple(Source(labels[stem]) for stem in photos),
         )
     for path in paths:
-        width, height = _size(path)
-        if width != 2 * height:
+        if not _is_side_by_side(path):
+            width, height = _size(path)
             raise DatasetError(
                 f"{path} is {width}x{height} pixels, no side-by-side pair: those are twice as wide as high. "
                 f"For unpaired images make two folders, {split}A and {split}B"
@@ -261,6 +261,11 @@ def _pair_name(source: Source) -> str:
 
 def _some(names: list[str], limit: int = 5) -> str:
     return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+
+
+def _is_side_by_side(path: Path) -> bool:
+    width, height = _size(path)
+    return width == 2 * height
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -75,12 +75,16 @@ class CycleGAN(nn.Module):
     def forward(self, real: Pair) -> dict[str, Tensor]:
         """The translations of real images and, where its loss counts, of images already in the target domain."""
         outputs: dict[str, Tensor] = {}
+        together = self.config.generator.norm != "batch"  # the two must not share their statistics
         for way, source, target in (("ab", real.a, real.b), ("ba", real.b, real.a)):
-            if self.config.lambda_identity:
+            fake, identity = f"fake_{way[1]}", f"identity_{way[1]}"
+            if self.config.lambda_identity and together:
                 both = self.generators[way](torch.cat([source, target]))
-                outputs[f"fake_{way[1]}"], outputs[f"identity_{way[1]}"] = both.split([len(source), len(target)])
-            else:
-                outputs[f"fake_{way[1]}"] = self.generators[way](source)
+                outputs[fake], outputs[identity] = both.split([len(source), len(target)])
+                continue
+            outputs[fake] = self.generators[way](source)
+            if self.config.lambda_identity:
+                outputs[identity] = self.generators[way](target)
         return outputs
 
     def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:

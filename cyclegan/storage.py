@@ -53,7 +53,10 @@ def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
 
 
 def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
-    """Float weights as fp16, or convolution weights as int8 with one fp16 scale for each channel of dimension 0."""
+    """Float weights as fp16, or convolution weights as int8 with one fp16 scale for each channel of dimension 0.
+
+    Raises WeightsError where a value is not finite in half precision.
+    """
     packed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         tensor = tensor.detach().cpu()
@@ -66,6 +69,8 @@ def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
             packed[name + SCALE] = scale
         else:
             packed[name] = tensor.half().contiguous()
+        if not torch.isfinite(packed.get(name + SCALE, packed[name])).all():
+            raise WeightsError(f"{name} holds values that are not finite, or beyond half precision's largest, 65504")
     return packed
 
 

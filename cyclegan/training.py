@@ -22,6 +22,8 @@ from cyclegan.objectives import Losses, build_objective
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import Inputs, render
 
+STALE = 3600.0
+"""Seconds after which a half-made run folder is a killed process's: making one takes no minute."""
 CHECK_EVERY = 50
 """Steps on a GPU between two looks at the losses: each look waits for the device."""
 
@@ -227,6 +229,9 @@ def create(trainer: Trainer) -> None:
     folder = trainer.run.folder
     check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for stray in folder.parent.glob(f"{STRAY_PREFIX}*"):
+        if stray.is_dir() and time.time() - stray.stat().st_mtime > STALE:
+            shutil.rmtree(stray, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=folder.parent))
     try:
         replace(trainer.run, folder=temporary).write()

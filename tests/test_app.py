@@ -291,7 +291,7 @@ class TestWatch:
         losses = {"gan_a": 1.0, "gan_b": 3.0, "l1": 0.5, "new_term": 2.0}
         (tmp_path / "run" / "history.jsonl").write_text(json.dumps({"epoch": 1, "losses": losses}))
         assert curves_of(type(run).open(tmp_path / "run")) == [
-            Curve("Fooling the critic", ((1, 2.0),)),
+            Curve("Fooling the discriminator", ((1, 2.0),)),
             Curve("Distance to the truth", ((1, 0.5),)),
             Curve("New term", ((1, 2.0),)),
         ]

@@ -109,6 +109,7 @@ def test_snapshots_are_kept_at_the_listed_epochs_and_the_last() -> None:
         ({"batch_size": 0}, ["batch_size is 0", "1 or more"]),
         ({"learning_rate": 0.0}, ["learning_rate is 0.0", "above 0"]),
         ({"learning_rate": float("nan")}, ["learning_rate is nan", "above 0"]),
+        ({"learning_rate": float("inf")}, ["learning_rate is inf", "finite"]),
         ({"betas": (0.5, 1.0)}, ["(0.5, 1.0)", "[0, 1)"]),
         ({"init_gain": 0.0}, ["init_gain is 0.0", "above 0"]),
         ({"crop_size": 8, "load_size": 8}, ["crop_size is 8", "16 pixels or more"]),

@@ -101,6 +101,11 @@ def test_side_by_side_pairs_are_recognised_and_cut(inner: str, tmp_path: Path) -
     assert (left[0, :, 0].tolist(), right[0, :, 0].tolist()) == (list(range(32)), list(range(32, 64)))
 
 
+def test_side_by_side_pairs_may_be_of_several_formats(tmp_path: Path) -> None:
+    make_folder(tmp_path, ["1.jpg", "2.png", "3.jpg"], (64, 32))
+    assert str(find_split(tmp_path)) == "3 side-by-side pairs"
+
+
 def test_two_folders_are_recognised_and_need_no_pairs(tmp_path: Path) -> None:
     split = make_two_folders(tmp_path, 3, 2)
     assert (split.layout, str(split)) == ("two folders", "two folders, 3 images in A and 2 in B")

@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from cyclegan.config import CycleGANConfig, Direction, DiscriminatorConfig, GanMode, GeneratorConfig, Pix2PixConfig
+from cyclegan.config import (
+    CycleGANConfig,
+    Direction,
+    DiscriminatorConfig,
+    GanMode,
+    GeneratorConfig,
+    Norm,
+    Pix2PixConfig,
+)
 from cyclegan.datasets import Pair
 from cyclegan.objectives import CycleGAN, ImagePool, Losses, Objective, Pix2Pix, build_objective
 
@@ -52,9 +60,11 @@ def assert_terms(losses: Losses, expected: dict[str, Tensor]) -> None:
 
 @pytest.mark.parametrize("mode", ["lsgan", "vanilla"])
 @pytest.mark.parametrize("share", [0.5, 0.1])
-def test_cyclegans_terms_are_the_papers(mode: GanMode, share: float) -> None:
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_cyclegans_terms_are_the_papers(mode: GanMode, share: float, norm: Norm) -> None:
     """Equations 1 and 2, and the identity loss of section 5.2."""
-    objective = build(replace(CYCLEGAN, gan_mode=mode, lambda_cycle=7.0, lambda_identity=share))
+    generator = replace(CYCLEGAN.generator, norm=norm)
+    objective = build(replace(CYCLEGAN, gan_mode=mode, lambda_cycle=7.0, lambda_identity=share, generator=generator))
     (a, b), g, d = real_pair(), objective.generators, objective.discriminators
     fake = objective(Pair(a, b))
     fake_a, fake_b = g["ba"](b), g["ab"](a)

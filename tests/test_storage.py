@@ -102,6 +102,14 @@ def test_an_empty_channel_and_the_largest_values_survive(storage: Storage) -> No
     torch.testing.assert_close(restored["weight"], state["weight"], rtol=2**-10, atol=0)
 
 
+@pytest.mark.parametrize("value", [70_000.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("storage", get_args(Storage))
+def test_values_that_cannot_be_stored_are_refused_before_anything_is_written(storage: Storage, value: float) -> None:
+    scale = 127 if storage == "int8" else 1
+    with pytest.raises(WeightsError, match=r"weight .*65504"):
+        pack({"weight": torch.full((1, 1, 1, 1), scale * value)}, storage)
+
+
 def test_channels_last_weights_are_stored(tmp_path: Path) -> None:
     network = build_generator(CONFIG).to(memory_format=torch.channels_last)
     save_generator(tmp_path, CONFIG, network.state_dict())

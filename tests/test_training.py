@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from cyclegan.config import (
 )
 from cyclegan.datasets import Batches, find_split
 from cyclegan.facades import draw_facade
+from cyclegan.files import STRAY_PREFIX
 from cyclegan.runs import Domains, Run, RunError
 from cyclegan.storage import load_generator
 from cyclegan.training import Progress, Trainer, TrainingError, create, measure_step, resume
@@ -194,6 +196,16 @@ def test_a_run_that_cannot_be_created_leaves_nothing_behind(
     with pytest.raises(OSError, match=r"checkpoint\.pt.*No space left"):
         create(trainer)
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_what_a_killed_creation_left_is_swept_and_what_is_being_made_is_not(tmp_path: Path, facades: Path) -> None:
+    stale, fresh = tmp_path / f"{STRAY_PREFIX}1", tmp_path / f"{STRAY_PREFIX}2"
+    for folder in (stale, fresh):
+        folder.mkdir()
+        (folder / "run.json").touch()
+    os.utime(stale, (0, 0))
+    create(make_trainer(PIX2PIX, tmp_path / "run", facades))
+    assert {path.name for path in tmp_path.iterdir()} == {"run", fresh.name}
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "not a checkpoint"])

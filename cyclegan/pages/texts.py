@@ -50,8 +50,8 @@ WATCH_LABELS = {
 }
 
 LOSS_NAMES = {
-    "gan": "Fooling the critic",
-    "discriminator": "Critic",
+    "gan": "Fooling the discriminator",
+    "discriminator": "Discriminator",
     "cycle": "There and back again",
     "identity": "Leaving alone what fits",
     "l1": "Distance to the truth",
