@@ -17,7 +17,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from cyclegan.config import METHODS, ConfigError, CycleGANConfig, Method, MethodConfig, Pix2PixConfig
+from cyclegan.config import METHODS, ConfigError, CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig
 from cyclegan.datasets import Batches, DatasetError, Split, find_split
 from cyclegan.devices import pick_device
 from cyclegan.downloads import DATASETS, DownloadError, fetch
@@ -94,7 +94,7 @@ class Resume:
     machine: Annotated[Machine, tyro.conf.arg(name="")]
 
 
-COMMANDS: dict[Method, type[TrainCycleGAN | TrainPix2Pix]] = {"cyclegan": TrainCycleGAN, "pix2pix": TrainPix2Pix}
+COMMANDS: dict[str, type[TrainCycleGAN | TrainPix2Pix]] = {"cyclegan": TrainCycleGAN, "pix2pix": TrainPix2Pix}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -190,6 +190,7 @@ def name_domains(split: Split, launch: Launch, dataset: str) -> Domains:
 def prepare(run: Run, folder: Path, split: Split, machine: Machine) -> Trainer:
     """Read the images and build the networks of a run."""
     device = pick_device(machine.device)
+    assert not isinstance(run.config, GANConfig)
     batches = Batches(split, run.config, paired=isinstance(run.config, Pix2PixConfig))
     inputs, kinds = choose_inputs(held_out(folder, split), run.directions)
     trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device)

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
-from cyclegan.networks import InstanceNorm, build_discriminator, build_generator, initialize
+from cyclegan.layers import InstanceNorm
+from cyclegan.networks import build_discriminator, build_generator, initialize
 
 
 def generator(config: GeneratorConfig) -> nn.Module:

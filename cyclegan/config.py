@@ -9,13 +9,21 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-GeneratorName = Literal["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
-DiscriminatorName = Literal["basic"]
+GeneratorName = Literal["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "mlp"]
+DiscriminatorName = Literal["basic", "n_layers", "pixel", "mlp"]
 Norm = Literal["instance", "batch", "none"]
-GanMode = Literal["lsgan", "vanilla"]
+Activation = Literal["relu", "leaky_relu"]
+Upsample = Literal["transposed", "resize"]
+Bias = Literal["reference", "none"]
+Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
+GanMode = Literal["lsgan", "vanilla", "wgangp"]
+PoolMode = Literal["replace", "both"]
+LrPolicy = Literal["linear", "step", "plateau", "cosine"]
 Direction = Literal["ab", "ba"]
+Domain = Literal["a", "b"]
+DatasetMode = Literal["unaligned", "aligned", "single", "colorization"]
 Precision = Literal["auto", "fp32", "bf16"]
-Preprocess = Literal["resize_and_crop", "crop"]
+Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 
 SNAPSHOT_EPOCHS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 75, 100, 150, 200)
 
@@ -36,16 +44,46 @@ class GeneratorConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     architecture: GeneratorName = "resnet_9blocks"
-    """Network family and depth; resnet works at any multiple of 4 pixels, unet_N at multiples of N."""
+    """Network family and depth. resnet works at any multiple of 4 pixels (6 blocks for crops below 256 pixels, 9
+    from there on), unet_N at multiples of N; mlp makes images from noise, for the gan method alone."""
     width: int = 64
     """Channels of the first convolution; half the width is a quarter of the size and about 3x faster."""
     norm: Norm = "instance"
     """Normalisation layer."""
     dropout: bool = False
     """Dropout 0.5 in the residual blocks, or in the three inner levels of a U-Net."""
+    in_channels: int = 3
+    """Channels of what it translates: 3 for colour, 1 for grey. CycleGAN's way back has the two exchanged."""
+    out_channels: int = 3
+    """Channels of what it makes: 3 for colour, 1 for grey, 2 for colorization."""
+    activation: Activation = "relu"
+    """leaky_relu (slope 0.2) in the place of every ReLU lets gradients through where a unit is off."""
+    upsample: Upsample = "transposed"
+    """How a map is doubled: transposed convolution, or resize (nearest) and a 3x3 convolution, which leaves no
+    checkerboard (Odena et al. 2016, doi:10.23915/distill.00003)."""
+    bias: Bias = "reference"
+    """Biases of the convolutions that a norm follows: as the reference has them, or none, since an instance norm
+    takes them away again."""
 
     def __post_init__(self) -> None:
         _require(1 <= self.width <= 256, f"generator width is {self.width}; it must be 1 to 256 channels")
+        mlp = self.architecture == "mlp"
+        _require(
+            1 <= self.in_channels <= (1024 if mlp else 3),
+            f"generator in_channels is {self.in_channels}; it must be 1 to 3, for an mlp 1 to 1024 values of noise",
+        )
+        _require(1 <= self.out_channels <= 3, f"generator out_channels is {self.out_channels}; it must be 1 to 3")
+        _require(
+            not mlp or (self.upsample == "transposed" and self.norm != "instance"),
+            "an mlp generator has no maps: it takes no instance norm and nothing to upsample; use --generator.norm "
+            "batch or none",
+        )
+
+    @property
+    def norm_bias(self) -> bool:
+        """Whether a layer that a norm follows has a bias: where nothing follows it must have one, and the reference
+        leaves it out before batch norm alone."""
+        return self.norm == "none" or (self.bias == "reference" and self.norm != "batch")
 
 
 @dataclass(frozen=True)
@@ -55,13 +93,26 @@ class DiscriminatorConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     architecture: DiscriminatorName = "basic"
-    """basic: the 70x70 PatchGAN."""
+    """basic: the 70x70 PatchGAN; n_layers: a PatchGAN of `layers` layers; pixel: each pixel on its own (1x1);
+    mlp: the whole image at once, for the gan method alone."""
     width: int = 64
     """Channels of the first convolution."""
     norm: Norm = "instance"
     """Normalisation layer."""
+    layers: int = 3
+    """Halvings of an n_layers discriminator but one: 1 sees 16x16 pixels, 2 34x34, 3 70x70, 4 142x142."""
 
     def __post_init__(self) -> None:
+        _require(1 <= self.layers <= 6, f"discriminator layers is {self.layers}; it must be 1 to 6")
+        _require(
+            self.architecture != "mlp" or self.norm == "none",
+            f"an mlp discriminator has no {self.norm} norm; use --discriminator.norm none",
+        )
+        _require(
+            self.architecture == "n_layers" or self.layers == 3,
+            f"discriminator layers is {self.layers}, but {self.architecture} has no such choice; "
+            "use --discriminator.architecture n_layers",
+        )
         _require(1 <= self.width <= 256, f"discriminator width is {self.width}; it must be 1 to 256 channels")
 
 
@@ -84,18 +135,32 @@ class TrainingConfig:
     """Adam's step size."""
     betas: tuple[float, float] = (0.5, 0.999)
     """Adam's decay rates."""
+    lr_policy: LrPolicy = "linear"
+    """linear: constant for `epochs`, then falling to zero over `decay_epochs`; step: a tenth every `lr_step_epochs`;
+    plateau: a fifth when the generators' losses have not fallen for 5 epochs; cosine: half a wave down over the
+    whole training."""
+    lr_step_epochs: int = 50
+    """Epochs between two falls of the step policy."""
+    init: Init = "normal"
+    """Distribution of the initial weights."""
     init_gain: float = 0.02
-    """Standard deviation of the initial convolution weights, which are normal around 0."""
-    preprocess: Preprocess = "resize_and_crop"
-    """resize_and_crop: resize to load_size squared, then crop; crop: crop at the image's own scale."""
-    load_size: int = 286
-    """Side in pixels to which images are resized before the crop."""
-    crop_size: int = 256
-    """Side in pixels of the random crop that is trained on."""
-    flip: bool = True
-    """Mirror half of the images left to right."""
+    """Standard deviation of normal initial weights, scale of xavier and orthogonal ones."""
+    serial: bool = False
+    """Take the images in the order of their names, not in a new random order every epoch."""
+    max_images: int | None = None
+    """Train on this many images of each domain at most, the first by name."""
     snapshot_epochs: tuple[int, ...] = SNAPSHOT_EPOCHS
     """Epochs whose generators are kept for the slider; the last epoch is always kept."""
+    snapshot_every: int = 0
+    """Keep every so many epochs' generators as well; 0 keeps snapshot_epochs alone."""
+    sample_every: int = 1
+    """Translate the fixed sample inputs every so many epochs; the last epoch is always shown."""
+    checkpoint_steps: int = 0
+    """Save the state to go on from every so many steps, besides after every epoch; 0 only then."""
+    lambda_penalty: float = 10.0
+    """Weight of wgangp's gradient penalty."""
+    critic_steps: int = 1
+    """Steps of the discriminators for each step of the generators; wgangp's paper takes 5."""
     precision: Precision = "auto"
     """auto: bf16 where the device gains by it; fp32; bf16."""
     compile: bool = False
@@ -109,15 +174,12 @@ class TrainingConfig:
 
     def keeps_snapshot(self, epoch: int) -> bool:
         """Whether the generators of this epoch (1-based) are kept."""
-        return epoch in self.snapshot_epochs or epoch == self.total_epochs
+        every = self.snapshot_every and epoch % self.snapshot_every == 0
+        return bool(every) or epoch in self.snapshot_epochs or epoch == self.total_epochs
 
-    def learning_rate_at(self, epoch: int) -> float:
-        """Learning rate of an epoch (1-based): constant, then linear to one step above zero.
-
-        Source: CycleGAN (arXiv:1703.10593) appendix 7.1; the factor is the reference's `linear` policy,
-        1 - max(0, epoch - epochs) / (decay_epochs + 1), whose last epoch still learns.
-        """
-        return self.learning_rate * (1 - max(0, epoch - self.epochs) / (self.decay_epochs + 1))
+    def shows_samples(self, epoch: int) -> bool:
+        """Whether the sample inputs are translated after this epoch (1-based)."""
+        return epoch % self.sample_every == 0 or epoch == self.total_epochs
 
     def __post_init__(self) -> None:
         _require(bool(self.dataset), "dataset is empty; give a name such as facades, or the path of a folder")
@@ -128,12 +190,16 @@ class TrainingConfig:
         _require(0 < self.learning_rate < inf, f"learning_rate is {self.learning_rate}; it must be above 0 and finite")
         _require(all(0 <= beta < 1 for beta in self.betas), f"betas are {self.betas}; both must be in [0, 1)")
         _require(0 < self.init_gain < inf, f"init_gain is {self.init_gain}; it must be above 0 and finite")
-        _require(self.crop_size >= 16, f"crop_size is {self.crop_size}; it must be 16 pixels or more")
+        for name in ("lr_step_epochs", "sample_every", "critic_steps"):
+            value = getattr(self, name)
+            _require(value >= 1, f"{name} is {value}; it must be 1 or more")
+        for name in ("snapshot_every", "checkpoint_steps"):
+            value = getattr(self, name)
+            _require(value >= 0, f"{name} is {value}; it must be 0 (off) or more")
         _require(
-            self.preprocess == "crop" or self.load_size >= self.crop_size,
-            f"load_size {self.load_size} is smaller than crop_size {self.crop_size}; "
-            "raise --load-size or lower --crop-size",
+            self.max_images is None or self.max_images >= 1, f"max_images is {self.max_images}; it must be 1 or more"
         )
+        _require_weights(self, "lambda_penalty")
         _require(
             all(epoch >= 1 for epoch in self.snapshot_epochs),
             f"snapshot_epochs are {self.snapshot_epochs}; epochs count from 1",
@@ -142,52 +208,159 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CycleGANConfig(TrainingConfig):
+class TranslationConfig(TrainingConfig):
+    """What the methods share that translate images."""
+
+    preprocess: Preprocess = "resize_and_crop"
+    """resize_and_crop: resize to load_size squared, then crop; crop: crop at the image's own scale; scale_width:
+    resize to the width load_size; scale_width_and_crop: the same, then crop; none: only round to the generator's
+    multiple. Where nothing is cropped, batches of several images need images of one size."""
+    load_size: int = 286
+    """Side in pixels to which images are resized before the crop; the width for scale_width."""
+    crop_size: int = 256
+    """Side in pixels of the random crop that is trained on."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
+    lambda_edges: float = 0.0
+    """Weight with which the discriminator of `edges_domain` sees real images with smoothed edges as fake (CartoonGAN,
+    Chen et al. 2018, equation 3: 1); 0 turns it off."""
+    edges_domain: Domain = "b"
+    """The domain whose edges are to stay sharp: the cartoons."""
+
+    @property
+    def crops(self) -> bool:
+        """Whether all training images have the size of the crop."""
+        return "crop" in self.preprocess
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self.crop_size >= 16, f"crop_size is {self.crop_size}; it must be 16 pixels or more")
+        _require(self.load_size >= 16, f"load_size is {self.load_size}; it must be 16 pixels or more")
+        _require(
+            "and_crop" not in self.preprocess or self.load_size >= self.crop_size,
+            f"load_size {self.load_size} is smaller than crop_size {self.crop_size}; "
+            "raise --load-size or lower --crop-size",
+        )
+        _require_weights(self, "lambda_edges")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleGANConfig(TranslationConfig):
     """CycleGAN (Zhu et al. 2017, arXiv:1703.10593): learns both directions from unpaired images."""
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    dataset_mode: DatasetMode = "unaligned"
+    """unaligned: every image meets a random one of the other domain; aligned: its own partner, in the same crop."""
     gan_mode: GanMode = "lsgan"
-    """Adversarial loss: lsgan (least squares) or vanilla (cross entropy)."""
+    """Adversarial loss: lsgan (least squares), vanilla (cross entropy) or wgangp (Wasserstein, gradient penalty)."""
     lambda_cycle: float = 10.0
     """Weight of the cycle loss |F(G(x)) - x|."""
     lambda_identity: float = 0.5
     """Weight of the identity loss |G(y) - y|, as a share of lambda_cycle: 0.5 of 10 weighs 5. 0 turns it off."""
+    average: bool = False
+    """Average the two directions' cycle and identity losses, as some tutorials do, where the paper adds them."""
     pool_size: int = 50
     """Translations remembered for the discriminators; 0 turns the image pool off."""
+    pool_mode: PoolMode = "replace"
+    """replace: a discriminator sees an old translation in place of half of the current ones (the paper's); both: it
+    sees the current one and an old one."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_multiple(self)
-        for name in ("lambda_cycle", "lambda_identity", "pool_size"):
-            value = getattr(self, name)
-            _require(0 <= value < inf, f"{name} is {value}; it must be 0 or more, and finite")
+        _check_networks(self, self.generator, self.discriminator, self.gan_mode)
+        _require(
+            self.dataset_mode in ("unaligned", "aligned"),
+            f"CycleGAN cannot train on dataset_mode {self.dataset_mode}: it needs two domains of images, "
+            "unaligned or aligned",
+        )
+        _require_weights(self, "lambda_cycle", "lambda_identity", "pool_size")
+        _require(
+            not self.lambda_identity or self.generator.in_channels == self.generator.out_channels,
+            f"the identity loss needs domains of equal channels, not {self.generator.in_channels} and "
+            f"{self.generator.out_channels}; use --lambda-identity 0",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(TrainingConfig):
+class Pix2PixConfig(TranslationConfig):
     """pix2pix (Isola et al. 2017, arXiv:1611.07004): learns one direction from aligned pairs."""
 
     generator: GeneratorConfig = field(
         default_factory=lambda: GeneratorConfig(architecture="unet_256", norm="batch", dropout=True)
     )
     discriminator: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(norm="batch"))
+    dataset_mode: DatasetMode = "aligned"
+    """aligned: pairs; colorization: folders of colour images, whose lightness is translated to their colour."""
     direction: Direction = "ba"
     """ba translates domain b to domain a (facades: labels -> photo); ab the other way."""
     gan_mode: GanMode = "vanilla"
-    """Adversarial loss: lsgan (least squares) or vanilla (cross entropy)."""
+    """Adversarial loss: lsgan (least squares), vanilla (cross entropy) or wgangp (Wasserstein, gradient penalty)."""
     lambda_l1: float = 100.0
     """Weight of the L1 distance to the true image."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_multiple(self)
-        _require(0 <= self.lambda_l1 < inf, f"lambda_l1 is {self.lambda_l1}; it must be 0 or more, and finite")
+        _check_networks(self, self.generator, self.discriminator, self.gan_mode)
+        _require(
+            self.dataset_mode in ("aligned", "colorization"),
+            f"pix2pix cannot train on dataset_mode {self.dataset_mode}: it needs the true image of every input; "
+            "use aligned or colorization, or train CycleGAN",
+        )
+        _require_weights(self, "lambda_l1")
+        colorizes = self.dataset_mode == "colorization"
+        channels = (self.generator.in_channels, self.generator.out_channels)
+        _require(
+            not colorizes or (channels == (1, 2) and self.direction == "ab" and not self.lambda_edges),
+            "colorization translates lightness (1 channel) to colour (2): use --direction ab --generator.in-channels 1 "
+            "--generator.out-channels 2, without --lambda-edges",
+        )
+        _require(colorizes or 2 not in channels, f"the generator has {channels} channels; images have 1 or 3")
+        _require(
+            not self.lambda_edges or self.edges_domain == self.direction[1],
+            f"edges_domain is {self.edges_domain}, but direction {self.direction} makes images of the other domain",
+        )
 
 
-MethodConfig = CycleGANConfig | Pix2PixConfig
-Method = Literal["cyclegan", "pix2pix"]
-METHODS: dict[Method, type[MethodConfig]] = {"cyclegan": CycleGANConfig, "pix2pix": Pix2PixConfig}
+@dataclass(frozen=True, kw_only=True)
+class GANConfig(TrainingConfig):
+    """A plain GAN (Goodfellow et al. 2014, arXiv:1406.2661): makes images from noise."""
+
+    dataset: str = "fashion-mnist"
+    """fashion-mnist, downloaded where it is missing."""
+    epochs: int = 200
+    decay_epochs: int = 0
+    batch_size: int = 64
+    snapshot_every: int = 20
+    sample_every: int = 20
+    generator: GeneratorConfig = field(
+        default_factory=lambda: GeneratorConfig(
+            architecture="mlp", width=128, norm="batch", in_channels=100, out_channels=1, activation="leaky_relu"
+        )
+    )
+    discriminator: DiscriminatorConfig = field(
+        default_factory=lambda: DiscriminatorConfig(architecture="mlp", width=256, norm="none")
+    )
+    dataset_mode: DatasetMode = "single"
+    """single: one domain of images."""
+    gan_mode: GanMode = "vanilla"
+    """Adversarial loss: vanilla (cross entropy), lsgan (least squares) or wgangp (Wasserstein, gradient penalty)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(
+            self.generator.architecture == self.discriminator.architecture == "mlp",
+            f"the gan method trains mlp networks, not {self.generator.architecture} and "
+            f"{self.discriminator.architecture}",
+        )
+        _require(self.dataset_mode == "single", f"the gan method takes dataset_mode single, not {self.dataset_mode}")
+        _require(self.batch_size >= 2, f"batch_size is {self.batch_size}; batch norm needs 2 images or more")
+        _check_critic(self, self.discriminator, self.gan_mode)
+
+
+MethodConfig = CycleGANConfig | Pix2PixConfig | GANConfig
+Method = Literal["cyclegan", "pix2pix", "gan"]
+METHODS: dict[Method, type[MethodConfig]] = {"cyclegan": CycleGANConfig, "pix2pix": Pix2PixConfig, "gan": GANConfig}
 
 SIZE_MULTIPLE: dict[GeneratorName, int] = {
     "resnet_9blocks": 4,
@@ -205,12 +378,36 @@ SMALLEST_SIZE: dict[GeneratorName, int] = {
 """Pixels that both sides must have at least; a ResNet mirrors 1 pixel at a quarter of the size, which takes 2."""
 
 
-def _require_multiple(config: MethodConfig) -> None:
-    multiple = SIZE_MULTIPLE[config.generator.architecture]
+def _check_networks(
+    config: TranslationConfig, generator: GeneratorConfig, discriminator: DiscriminatorConfig, mode: GanMode
+) -> None:
+    for what, architecture in (("generator", generator.architecture), ("discriminator", discriminator.architecture)):
+        _require(architecture != "mlp", f"an mlp {what} does not see images; it is for the gan method alone")
+    multiple = SIZE_MULTIPLE[generator.architecture]
     _require(
-        config.crop_size % multiple == 0,
-        f"crop_size is {config.crop_size}; {config.generator.architecture} needs a multiple of {multiple}",
+        not config.crops or config.crop_size % multiple == 0,
+        f"crop_size is {config.crop_size}; {generator.architecture} needs a multiple of {multiple}",
     )
+    _check_critic(config, discriminator, mode)
+
+
+def _check_critic(config: TrainingConfig, discriminator: DiscriminatorConfig, mode: GanMode) -> None:
+    wasserstein = mode == "wgangp"
+    _require(
+        not wasserstein or discriminator.norm != "batch",
+        "wgangp's penalty is per image, which batch norm in the critic contradicts (Gulrajani et al. 2017, section 4); "
+        "use --discriminator.norm instance or none",
+    )
+    _require(
+        wasserstein or config.critic_steps == 1,
+        f"critic_steps is {config.critic_steps}, but {mode} trains both players in turn; use --gan-mode wgangp",
+    )
+
+
+def _require_weights(config: TrainingConfig, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        _require(0 <= value < inf, f"{name} is {value}; it must be 0 or more, and finite")
 
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from cyclegan.config import TrainingConfig
+from cyclegan.config import TranslationConfig
 from cyclegan.images import IMAGE_SUFFIXES, ImageError, open_image, to_tensor
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class Batches:
     or smaller than the crop.
     """
 
-    def __init__(self, split: Split, config: TrainingConfig, *, paired: bool) -> None:
+    def __init__(self, split: Split, config: TranslationConfig, *, paired: bool) -> None:
         if paired:
             split.require_pairs()
         self.config = config
@@ -222,7 +222,7 @@ class _Place(NamedTuple):
     mirror: bool
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, config: TrainingConfig) -> _Place:
+    def draw(cls, rng: np.random.Generator, config: TranslationConfig) -> _Place:
         x, y, coin = rng.random(3)
         return cls(x, y, config.flip and bool(coin < 0.5))
 

@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclegan.config import CycleGANConfig, MethodConfig, Pix2PixConfig
+from cyclegan.config import CycleGANConfig, GANConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
 from cyclegan.datasets import Pair
-from cyclegan.losses import gan_loss
-from cyclegan.networks import IMAGE_CHANNELS, build_discriminator, build_generator, initialize
+from cyclegan.edges import smooth_edges
+from cyclegan.losses import gan_loss, gradient_penalty
+from cyclegan.networks import build_discriminator, build_generator, initialize
+from cyclegan.pools import ImagePool
 
 Losses = dict[str, Tensor]
-
-
-class ImagePool:
-    """Translations from earlier steps, shown to a discriminator in place of half of the current ones.
-
-    Shrivastava et al. 2017 (arXiv:1612.07828) section 2.3, as CycleGAN's section 4 uses it.
-    """
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size = size
-        self.images: list[Tensor] = []
-        self.rng = np.random.default_rng(seed)
-
-    def exchange(self, images: Tensor) -> Tensor:
-        """Remember these images [N, C, H, W]; give back each, or with probability 1/2 an older one in its place."""
-        if self.size == 0:
-            return images
-        chosen = []
-        for image in images.detach().split(1):
-            if len(self.images) < self.size:
-                self.images.append(image.clone())  # a view would keep, and a checkpoint save, the whole batch
-            elif self.rng.random() < 0.5:
-                index = int(self.rng.integers(self.size))
-                image, self.images[index] = self.images[index], image.clone()
-            chosen.append(image)
-        return torch.cat(chosen)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"images": self.images, "rng": self.rng.bit_generator.state}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.images = state["images"]
-        self.rng.bit_generator.state = state["rng"]
 
 
 class CycleGAN(nn.Module):
@@ -58,19 +27,22 @@ class CycleGAN(nn.Module):
     """
 
     generators_first = True
-    paired = False
 
     def __init__(self, config: CycleGANConfig) -> None:
         super().__init__()
         self.config = config
-        self.generators = nn.ModuleDict({way: build_generator(config.generator) for way in ("ab", "ba")})
+        forward = config.generator
+        self.generators = nn.ModuleDict({"ab": build_generator(forward), "ba": build_generator(reversed_way(forward))})
         self.discriminators = nn.ModuleDict(
-            {domain: build_discriminator(config.discriminator, in_channels=IMAGE_CHANNELS) for domain in ("a", "b")}
+            {
+                "a": build_discriminator(config.discriminator, in_channels=forward.in_channels),
+                "b": build_discriminator(config.discriminator, in_channels=forward.out_channels),
+            }
         )
         self.pools = {
             domain: ImagePool(config.pool_size, config.seed + index) for index, domain in enumerate(("a", "b"))
         }
-        initialize(self, config.init_gain)
+        initialize(self, config.init_gain, config.init)
 
     def forward(self, real: Pair) -> dict[str, Tensor]:
         """The translations of real images and, where its loss counts, of images already in the target domain."""
@@ -78,7 +50,8 @@ class CycleGAN(nn.Module):
         together = self.config.generator.norm != "batch"  # the two must not share their statistics
         for way, source, target in (("ab", real.a, real.b), ("ba", real.b, real.a)):
             fake, identity = f"fake_{way[1]}", f"identity_{way[1]}"
-            if self.config.lambda_identity and together:
+            same_size = source.shape[1:] == target.shape[1:]
+            if self.config.lambda_identity and together and same_size:
                 both = self.generators[way](torch.cat([source, target]))
                 outputs[fake], outputs[identity] = both.split([len(source), len(target)])
                 continue
@@ -89,26 +62,25 @@ class CycleGAN(nn.Module):
 
     def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
         config, losses = self.config, {}
+        share = 0.5 if config.average else 1.0
         for source, target, back in (("a", "b", "ba"), ("b", "a", "ab")):
             original = getattr(real, source)
             judged = self.discriminators[target](fake[f"fake_{target}"])
             losses[f"gan_{target}"] = gan_loss(config.gan_mode, judged, True)
             restored = self.generators[back](fake[f"fake_{target}"])
-            losses[f"cycle_{source}"] = config.lambda_cycle * _l1(restored, original)
+            losses[f"cycle_{source}"] = share * config.lambda_cycle * _l1(restored, original)
             if config.lambda_identity:
-                weight = config.lambda_cycle * config.lambda_identity
+                weight = share * config.lambda_cycle * config.lambda_identity
                 losses[f"identity_{source}"] = weight * _l1(fake[f"identity_{source}"], original)
         return losses
 
     def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
-        losses = {}
+        losses: Losses = {}
         for domain in ("a", "b"):
-            discriminator, mode = self.discriminators[domain], self.config.gan_mode
-            shown = self.pools[domain].exchange(fake[f"fake_{domain}"].detach())
-            real_loss = gan_loss(mode, discriminator(getattr(real, domain)), True)
-            fake_loss = gan_loss(mode, discriminator(shown), False)
-            # Halved, so that a discriminator learns at half the pace of a generator: section 7.1.
-            losses[f"discriminator_{domain}"] = (real_loss + fake_loss) / 2
+            shown = self.pools[domain].show(fake[f"fake_{domain}"], self.config.pool_mode)
+            lambda_edges = self.config.lambda_edges if domain == self.config.edges_domain else 0.0
+            terms = judge(self.config, self.discriminators[domain], getattr(real, domain), shown, lambda_edges)
+            losses |= {f"{name}_{domain}": term for name, term in terms.items()}
         return losses
 
 
@@ -120,18 +92,18 @@ class Pix2Pix(nn.Module):
     """
 
     generators_first = False
-    paired = True
 
     def __init__(self, config: Pix2PixConfig) -> None:
         super().__init__()
         self.config = config
         self.source, self.target = config.direction
         self.generators = nn.ModuleDict({config.direction: build_generator(config.generator)})
+        channels = config.generator.in_channels + config.generator.out_channels
         self.discriminators = nn.ModuleDict(
-            {self.target: build_discriminator(config.discriminator, in_channels=2 * IMAGE_CHANNELS)}
+            {self.target: build_discriminator(config.discriminator, in_channels=channels)}
         )
         self.pools: dict[str, ImagePool] = {}
-        initialize(self, config.init_gain)
+        initialize(self, config.init_gain, config.init)
 
     def forward(self, real: Pair) -> dict[str, Tensor]:
         """The translation of the source images."""
@@ -139,27 +111,86 @@ class Pix2Pix(nn.Module):
 
     def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
         return {
-            "gan": gan_loss(self.config.gan_mode, self._judge(real, fake["fake"]), True),
+            "gan": gan_loss(self.config.gan_mode, self._critic(real)(fake["fake"]), True),
             "l1": self.config.lambda_l1 * _l1(fake["fake"], getattr(real, self.target)),
         }
 
     def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
-        mode = self.config.gan_mode
-        real_loss = gan_loss(mode, self._judge(real, getattr(real, self.target)), True)
-        fake_loss = gan_loss(mode, self._judge(real, fake["fake"].detach()), False)
-        # Halved, so that the discriminator learns at half the pace of the generator: section 3.3.
-        return {"discriminator": (real_loss + fake_loss) / 2}
+        target, shown = getattr(real, self.target), [fake["fake"].detach()]
+        return judge(self.config, self._critic(real), target, shown, self.config.lambda_edges)
 
-    def _judge(self, real: Pair, image: Tensor) -> Tensor:
-        return self.discriminators[self.target](torch.cat([getattr(real, self.source), image], 1))
+    def _critic(self, real: Pair) -> Callable[[Tensor], Tensor]:
+        """The discriminator for images made from these sources."""
+        source = getattr(real, self.source)
+        return lambda image: self.discriminators[self.target](torch.cat([source, image], 1))
 
 
-Objective = CycleGAN | Pix2Pix
+class GAN(nn.Module):
+    """A generator that makes images from noise, and a discriminator.
+
+    Goodfellow et al. 2014 (arXiv:1406.2661). Noise stands in the place of domain a.
+    """
+
+    generators_first = True
+
+    def __init__(self, config: GANConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generators = nn.ModuleDict({"ab": build_generator(config.generator)})
+        self.discriminators = nn.ModuleDict(
+            {"b": build_discriminator(config.discriminator, in_channels=config.generator.out_channels)}
+        )
+        self.pools: dict[str, ImagePool] = {}
+        initialize(self, config.init_gain, config.init)
+
+    def forward(self, real: Pair) -> dict[str, Tensor]:
+        """Images made from the noise."""
+        return {"fake": self.generators["ab"](real.a)}
+
+    def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+        return {"gan": gan_loss(self.config.gan_mode, self.discriminators["b"](fake["fake"]), True)}
+
+    def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+        return judge(self.config, self.discriminators["b"], real.b, [fake["fake"].detach()])
+
+
+Objective = CycleGAN | Pix2Pix | GAN
 
 
 def build_objective(config: MethodConfig) -> Objective:
     """The objective of a configuration, with freshly drawn weights from PyTorch's global random state."""
-    return CycleGAN(config) if isinstance(config, CycleGANConfig) else Pix2Pix(config)
+    if isinstance(config, CycleGANConfig):
+        return CycleGAN(config)
+    return Pix2Pix(config) if isinstance(config, Pix2PixConfig) else GAN(config)
+
+
+def reversed_way(config: GeneratorConfig) -> GeneratorConfig:
+    """The generator of CycleGAN's way back."""
+    return replace(config, in_channels=config.out_channels, out_channels=config.in_channels)
+
+
+def judge(
+    config: MethodConfig,
+    discriminator: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fakes: Sequence[Tensor],
+    lambda_edges: float = 0.0,
+) -> Losses:
+    """A discriminator's terms on real images and the batches of fakes that it is shown.
+
+    Halved, so that it learns at half the pace of a generator (CycleGAN section 7.1, pix2pix section 3.3), but for
+    wgangp, whose critic is meant to be ahead and whose penalty is weighed against the whole.
+    """
+    mode = config.gan_mode
+    share = 1.0 if mode == "wgangp" else 0.5
+    real_loss = gan_loss(mode, discriminator(real), True)
+    fake_loss = torch.stack([gan_loss(mode, discriminator(fake), False) for fake in fakes]).mean()
+    terms = {"discriminator": share * (real_loss + fake_loss)}
+    if lambda_edges:
+        terms["edges"] = share * lambda_edges * gan_loss(mode, discriminator(smooth_edges(real)), False)
+    if mode == "wgangp":
+        terms["penalty"] = config.lambda_penalty * gradient_penalty(discriminator, real, fakes[0])
+    return terms
 
 
 def _l1(x: Tensor, y: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import ConfigDict
 from torch import nn
 
-from cyclegan.config import METHODS, CycleGANConfig, Direction, Method, MethodConfig, from_json
+from cyclegan.config import METHODS, CycleGANConfig, Direction, Method, MethodConfig, Pix2PixConfig, from_json
 from cyclegan.files import write_atomically
 from cyclegan.storage import load_generator, save_generator
 
@@ -90,7 +90,9 @@ class Run:
     @property
     def directions(self) -> tuple[Direction, ...]:
         """The directions it translates in."""
-        return ("ab", "ba") if isinstance(self.config, CycleGANConfig) else (self.config.direction,)
+        if isinstance(self.config, CycleGANConfig):
+            return ("ab", "ba")
+        return (self.config.direction,) if isinstance(self.config, Pix2PixConfig) else ("ab",)
 
     def domain(self, letter: str) -> str:
         """The public name of domain a or b."""

@@ -14,13 +14,14 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from cyclegan.config import Direction
+from cyclegan.config import Direction, TranslationConfig
 from cyclegan.datasets import Batches, Pair
 from cyclegan.devices import choose_precision
 from cyclegan.files import STRAY_PREFIX, sweep_strays, write_atomically
 from cyclegan.objectives import Losses, build_objective
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import Inputs, render
+from cyclegan.schedules import learning_rate_at
 
 STALE = 3600.0
 """Seconds after which a half-made run folder is a killed process's: making one takes no minute."""
@@ -42,13 +43,15 @@ class Progress:
     """Steps of it that are done."""
     sums: dict[str, float] = field(default_factory=dict)
     """Sum of each loss over those steps."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Steps of those that had it: generators may move more seldom than discriminators."""
     seconds: float = 0.0
     """Training time spent on it."""
 
     @property
     def losses(self) -> dict[str, float]:
         """Mean of each loss over the epoch so far."""
-        return {name: total / max(1, self.step) for name, total in self.sums.items()}
+        return {name: total / self.counts[name] for name, total in self.sums.items()}
 
 
 class Trainer:
@@ -87,15 +90,18 @@ class Trainer:
     def generators(self) -> dict[Direction, nn.Module]:
         return {direction: self.objective.generators[direction] for direction in self.run.directions}
 
-    def step(self, real: Pair) -> Losses:
-        """One batch, one move of each player, in the order the reference plays this objective."""
+    def step(self, real: Pair, index: int = 0) -> Losses:
+        """One batch, one move of each player, in the order the reference plays this objective.
+
+        Of `critic_steps` steps, counted by their index in the epoch, the generators move in the first alone.
+        """
         real = Pair(*(x.to(self.device, memory_format=torch.channels_last, non_blocking=True) for x in real))
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
-        with autocast:
-            fake = self.objective(real)
-        moves = ["discriminators", "generators"]
-        if self.objective.generators_first:
+        moves = ["generators", "discriminators"] if index % self.config.critic_steps == 0 else ["discriminators"]
+        if not self.objective.generators_first:
             moves.reverse()
+        with autocast, torch.set_grad_enabled("generators" in moves):
+            fake = self.objective(real)
         losses: Losses = {}
         for player in moves:
             for name, network in self.players.items():
@@ -128,20 +134,23 @@ class Trainer:
         """
         while not self.finished:
             progress = self.progress
-            rate = self.config.learning_rate_at(progress.epoch)
+            rate = learning_rate_at(self.config, progress.epoch, self._generator_losses())
             for optimizer in self.optimizers.values():
                 for group in optimizer.param_groups:
                     group["lr"] = rate
             started = time.monotonic()
-            for real in self.batches.epoch(progress.epoch, progress.step):
-                self._unread.append(self.step(real))
+            for index, real in enumerate(self.batches.epoch(progress.epoch, progress.step), progress.step):
+                self._unread.append(self.step(real, index))
                 stop = should_stop()
-                if stop or self.device.type == "cpu" or len(self._unread) >= CHECK_EVERY:
+                save = stop or (self.config.checkpoint_steps and (index + 1) % self.config.checkpoint_steps == 0)
+                if save or self.device.type == "cpu" or len(self._unread) >= CHECK_EVERY:
                     self._read_losses()
                     on_progress(progress)
-                if stop:
+                if save:
                     progress.seconds += time.monotonic() - started
                     self.save_checkpoint()
+                    started = time.monotonic()
+                if stop:
                     return False
             self._read_losses()
             progress.seconds += time.monotonic() - started
@@ -181,11 +190,12 @@ class Trainer:
         if not self._unread:
             return
         progress = self.progress
-        names = list(self._unread[0])
-        rows = torch.stack([torch.stack([losses[name] for name in names]) for losses in self._unread]).tolist()
+        values = iter(torch.stack([loss for losses in self._unread for loss in losses.values()]).tolist())
+        steps = [list(losses) for losses in self._unread]
         self._unread.clear()
-        for row in rows:
-            for name, value in zip(names, row, strict=True):
+        for names in steps:
+            for name in names:
+                value = next(values)
                 if not math.isfinite(value):
                     kept = self.run.epochs
                     raise TrainingError(
@@ -194,14 +204,24 @@ class Trainer:
                         "Go on with a lower --learning-rate, or --precision fp32, in a new run"
                     )
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
+                progress.counts[name] = progress.counts.get(name, 0) + 1
             progress.step += 1
+
+    def _generator_losses(self) -> list[float]:
+        """Sum of the generators' losses, for each epoch before this one."""
+        records = [line for line in self.run.history() if line["epoch"] < self.progress.epoch]
+        players = ("discriminator", "penalty", "edges")
+        return [
+            sum(value for name, value in record["losses"].items() if not name.startswith(players)) for record in records
+        ]
 
     def _finish_epoch(self, rate: float) -> None:
         """Samples, snapshot and history first, the checkpoint last: a crash between them repeats the epoch, and the
         repeated epoch writes the same again."""
         progress = self.progress
         epoch = progress.epoch
-        self.run.save_sample(epoch, render(self.generators, self.inputs, self.device, self.dtype))
+        if self.config.shows_samples(epoch):
+            self.run.save_sample(epoch, render(self.generators, self.inputs, self.device, self.dtype))
         if self.config.keeps_snapshot(epoch):
             self.run.save_snapshot(epoch, self.generators)
         record = {
@@ -265,11 +285,12 @@ def estimate_bytes(trainer: Trainer) -> dict[str, int]:
     everything = sum(value.numel() for value in trainer.objective.parameters())
     snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
     # A checkpoint holds each value in float32 and Adam's two moments; the old one stays until the new one is whole.
-    pools = sum(pool.size for pool in trainer.objective.pools.values()) * 3 * config.crop_size**2 * 4
+    pooled = sum(pool.size for pool in trainer.objective.pools.values())
+    pools = pooled * 3 * config.crop_size**2 * 4 if isinstance(config, TranslationConfig) else 0
     return {
         "snapshots": snapshots * weights * 2,
         "checkpoint": 2 * (everything * 4 * 3 + pools),
-        "samples": config.total_epochs * sum(map(len, trainer.inputs.values())) * 15_000,
+        "samples": config.total_epochs // config.sample_every * sum(map(len, trainer.inputs.values())) * 15_000,
     }
 
 

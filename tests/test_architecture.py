@@ -16,7 +16,10 @@ PACKAGE = ROOT / "cyclegan"
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers"},
-    {"facades", "networks", "losses", "datasets", "devices", "downloads"},
+    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads"},
+    {"generators"},
+    {"discriminators"},
+    {"networks"},
     {"storage", "objectives"},
     {"runs"},
     {"samples"},
@@ -25,7 +28,18 @@ LAYERS = (
     {"train", "app"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
-TRAINING_ONLY = {"training", "objectives", "losses", "downloads", "archives", "transfers", "pack"}
+TRAINING_ONLY = {
+    "training",
+    "objectives",
+    "losses",
+    "edges",
+    "pools",
+    "schedules",
+    "downloads",
+    "archives",
+    "transfers",
+    "pack",
+}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [path for path in (ROOT / "train.py", ROOT / "app.py") if path.exists()]
 

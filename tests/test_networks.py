@@ -11,10 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig, GeneratorName, Norm
+from cyclegan.layers import DoublingConv, HalvingConv, InstanceNorm
 from cyclegan.networks import (
-    DoublingConv,
-    HalvingConv,
-    InstanceNorm,
     build_discriminator,
     build_generator,
     for_translation,

@@ -18,7 +18,7 @@ from cyclegan.config import (
     Pix2PixConfig,
 )
 from cyclegan.datasets import Pair
-from cyclegan.objectives import CycleGAN, ImagePool, Losses, Objective, Pix2Pix, build_objective
+from cyclegan.objectives import CycleGAN, Losses, Objective, Pix2Pix, build_objective
 
 GENERATOR = GeneratorConfig("resnet_6blocks", width=2)
 CYCLEGAN = CycleGANConfig(
@@ -128,7 +128,6 @@ def test_domains_of_unequal_batches_are_kept_apart() -> None:
 
 def test_the_order_of_moves_is_the_references() -> None:
     assert (CycleGAN.generators_first, Pix2Pix.generators_first) == (True, False)
-    assert (CycleGAN.paired, Pix2Pix.paired) == (False, True)
 
 
 @BOTH
@@ -168,65 +167,6 @@ def test_networks_start_with_the_configured_gain(config: CycleGANConfig | Pix2Pi
 
 def numbered(*values: int) -> Tensor:
     return torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1, 1)
-
-
-def test_a_pool_below_its_capacity_gives_images_back() -> None:
-    pool = ImagePool(4, seed=0)
-    for images in (numbered(1, 2, 3), numbered(4)):
-        assert torch.equal(pool.exchange(images), images)
-    assert torch.equal(torch.cat(pool.images), numbered(1, 2, 3, 4))
-
-
-def test_a_full_pool_gives_an_old_image_half_of_the_time() -> None:
-    pool = ImagePool(50, seed=0)
-    pool.exchange(numbered(*range(50)))
-    old = 0
-    for number in range(50, 2050):
-        held = {image.item() for image in pool.images}
-        given = pool.exchange(numbered(number)).item()
-        after = {image.item() for image in pool.images}
-        if given == number:
-            assert after == held
-        else:
-            old += 1
-            assert given in held
-            assert after == held - {given} | {number}
-    assert 940 < old < 1060
-
-
-def test_every_place_of_a_pool_is_used() -> None:
-    pool = ImagePool(5, seed=0)
-    for number in range(200):
-        pool.exchange(numbered(number))
-    assert min(image.item() for image in pool.images) >= 100
-
-
-def test_a_pool_of_no_size_is_off() -> None:
-    pool, images = ImagePool(0, seed=0), numbered(1, 2)
-    for _ in range(5):
-        assert torch.equal(pool.exchange(images), images)
-    assert pool.images == []
-
-
-def test_a_pool_goes_on_from_its_state() -> None:
-    pool, other = ImagePool(3, seed=1), ImagePool(3, seed=2)
-    for number in range(10):
-        pool.exchange(numbered(number))
-    state = pool.state_dict()
-    other.load_state_dict({"images": list(state["images"]), "rng": dict(state["rng"])})
-    for number in range(10, 40):
-        assert torch.equal(pool.exchange(numbered(number)), other.exchange(numbered(number)))
-
-
-def test_a_pool_holds_images_and_nothing_behind_them() -> None:
-    """Neither the graph that made them, nor the memory of the whole batch, which a checkpoint would save too."""
-    pool = ImagePool(3, seed=0)
-    made = torch.ones(8, 3, 4, 4, requires_grad=True) * 2
-    for _ in range(4):
-        pool.exchange(made[:2])
-    for image in pool.images:
-        assert not image.requires_grad
-        assert image.untyped_storage().nbytes() == image.nbytes
 
 
 def test_cyclegans_discriminators_are_shown_the_pool() -> None:
