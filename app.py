@@ -7,14 +7,14 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported: the app asks no outside host
 
 import logging
+import socket
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import gradio as gr
 import tyro
 
 from cyclegan.config import ConfigError, Precision
@@ -42,30 +42,56 @@ class Settings:
     """auto (bf16 where it is faster here), fp32, bf16."""
 
 
-def build(settings: Settings) -> gr.Blocks:
+class AddressError(ValueError):
+    """The app cannot listen where it was told to: the message says why and what to do."""
+
+
+def build(settings: Settings) -> Layout:
     """The app with its runs loaded. Raises RunError or ConfigError where one is no usable run."""
     folders = settings.run or find_runs(WEIGHTS)
-    models = Models.load(folders, device=settings.device, precision=settings.precision)
+    return Layout(Models.load(folders, device=settings.device, precision=settings.precision))
+
+
+def serve(layout: Layout, settings: Settings) -> None:
+    """Serve the app until it is stopped. Raises AddressError where it cannot listen at its address."""
+    blocks = layout.blocks.queue(max_size=20)
+    check_address(settings.host, settings.port)
+    try:
+        blocks.launch(
+            server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
+            server_port=settings.port,
+            theme=theme(),
+            css=STYLE_SHEET.read_text(encoding="utf-8"),
+            max_file_size="10mb",
+            show_error=False,
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            footer_links=["api"],
+            prevent_thread_lock=True,
+        )
+    except OSError:  # taken since it was checked
+        raise _unusable(settings.host, settings.port, "the address is in use") from None
     # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
-    threading.Thread(target=models.warm_up, daemon=True).start()
-    return Layout(models).blocks.queue(max_size=20)
+    # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
+    threading.Thread(target=layout.models.warm_up).start()
+    blocks.block_thread()
 
 
-def launch(blocks: gr.Blocks, settings: Settings, **options: Any) -> None:
-    """Serve the app until it is stopped. Raises OSError where the port is taken."""
-    blocks.launch(
-        server_name=settings.host,
-        server_port=settings.port,
-        theme=theme(),
-        css_paths=STYLE_SHEET,
-        max_file_size="10mb",
-        show_error=False,
-        run_history=False,
-        enable_monitoring=False,
-        ssr_mode=False,
-        footer_links=["api"],
-        **options,
-    )
+def check_address(host: str, port: int) -> None:
+    """Raise AddressError, with the system's reason, where nothing can listen there. Gradio's own gives none."""
+    if not 1 <= port <= 65535:
+        raise AddressError(f"port is {port}; it must be 1 to 65535")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0].lower()
+        raise _unusable(host, port, reason) from None
+
+
+def _unusable(host: str, port: int, reason: str) -> AddressError:
+    return AddressError(f"cannot listen at {host}, port {port}: {reason}; choose another one with --port or --host")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,13 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = tyro.cli(Settings, args=arguments, description=Settings.__doc__)
     try:
-        launch(build(settings), settings)
-    except (RunError, ConfigError) as error:
+        serve(build(settings), settings)
+    except (RunError, ConfigError, AddressError) as error:
         return _fail(str(error))
-    except OSError as error:
-        if "port" not in str(error):
-            raise
-        return _fail(f"port {settings.port} is taken or not allowed; choose another one with --port")
     return 0
 
 

@@ -72,6 +72,8 @@ class Run:
             text = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"{folder} is not a run: it has no run.json") from None
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
         try:
             stated = json.loads(text).get("format")
         except (ValueError, AttributeError, RecursionError):

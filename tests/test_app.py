@@ -511,15 +511,29 @@ class TestCommand:
         line = self.failure(capsys, "--run", str(weights / "facades-pix2pix"), "--device", "abacus")
         assert "device 'abacus' is not available" in line
 
-    def test_a_port_in_use(self, weights: Path) -> None:
+    def test_a_port_in_use(self) -> None:
+        """With the shipped runs: whatever loads them must not be inside PyTorch when the program ends."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
-            command = [sys.executable, "app.py", "--run", str(weights / "facades-pix2pix"), "--port", port]
-            done = subprocess.run([*command, "--precision", "fp32"], cwd=ROOT, capture_output=True, text=True)
+            command = [sys.executable, "app.py", "--port", port]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 2
         assert done.stderr.splitlines() == [
-            f"app.py: port {port} is taken or not allowed; choose another one with --port"
+            f"app.py: cannot listen at 127.0.0.1, port {port}: address already in use; "
+            "choose another one with --port or --host"
         ]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--port", "70000"), "port is 70000; it must be 1 to 65535"),
+            (("--host", "192.0.2.1"), "cannot listen at 192.0.2.1, port 7860"),
+        ],
+    )
+    def test_an_address_that_is_none_of_this_machine(
+        self, arguments: tuple[str, str], message: str, weights: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert message in self.failure(capsys, "--run", str(weights / "facades-pix2pix"), *arguments)
 
     def test_the_runs_in_weights_are_found_by_name(self, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(app, "WEIGHTS", weights)

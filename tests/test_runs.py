@@ -65,6 +65,12 @@ def test_a_folder_that_is_no_run_is_refused(name: str, tmp_path: Path) -> None:
         Run.open(tmp_path / name)
 
 
+def test_a_run_json_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(RunError, match=r"run\.json cannot be read: "):
+        Run.open(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"run"', b"\xff\x00", b"[" * 100_000])
 def test_a_damaged_run_json_is_refused(content: bytes, run: Run) -> None:
     (run.folder / "run.json").write_bytes(content)
