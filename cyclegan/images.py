@@ -69,7 +69,7 @@ def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
     except FileNotFoundError:
         raise ImageError(f"{name} does not exist") from None
     except Exception as error:  # decoders raise whatever they meet: struct.error, SyntaxError, EOFError, ...
-        raise ImageError(f"{name} is damaged and cannot be read ({type(error).__name__})") from error
+        raise ImageError(f"{name} is damaged or incomplete and cannot be read") from error
 
 
 def check_pixels(image: Image.Image, name: str = "the image") -> None:

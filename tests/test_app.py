@@ -399,14 +399,18 @@ class TestBadPictures:
     def test_no_upload_is_no_picture(self) -> None:
         assert read_picture(None) is None
 
-    def test_the_apps_inputs_read_safely(self, layout: Layout) -> None:
+    def test_the_apps_inputs_read_safely_and_go_on_so_when_gradio_remakes_them(self, layout: Layout) -> None:
         inputs = [
             block
             for block in layout.blocks.blocks.values()
             if isinstance(block, gr.Image) and block.interactive is not False and block.label != "translation"
         ]
         assert len(inputs) == 2
-        assert all(block.preprocess is read_picture for block in inputs)
+        for block in inputs:
+            remade = type(block)(**{**block.constructor_args, "render": False})
+            for each in (block, remade):
+                with pytest.raises(gr.Error, match="no valid data URI"):
+                    each.preprocess(ImageData(url="data:image/png;base64,?"))
 
 
 class TestErrors:

@@ -32,9 +32,14 @@ def near(colour: list[int], other: list[int]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def url(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    runs = [weights / "facades-cyclegan", weights / "facades-pix2pix"]
-    with served(runs, tmp_path_factory.mktemp("app")) as address:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps its files and its log."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module")
+def url(weights: Path, cache: Path) -> Iterator[str]:
+    with served([weights / "facades-cyclegan", weights / "facades-pix2pix"], cache) as address:
         yield address
 
 
@@ -47,7 +52,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def watched(browser: Browser, url: str) -> Iterator[Watched]:
+def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
     """A visitor's page, opened; whatever a test does with it, nothing may fail and no other host be asked."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         watched = Watched(context.new_page())
@@ -56,6 +61,7 @@ def watched(browser: Browser, url: str) -> Iterator[Watched]:
         yield watched
         assert watched.problems == []
         assert watched.requests and watched.outside_hosts == set()
+        assert "Traceback" not in (cache / "server.log").read_text()
 
 
 @pytest.fixture
@@ -191,6 +197,18 @@ def test_a_wrong_file_gets_a_friendly_message(page: Page, tmp_path: Path) -> Non
     expect(page.locator("#picture img")).to_have_count(0)
     page.locator("#examples button").first.click()
     expect(caption(page, "facades-pix2pix")).to_contain_text("256 x 256 pixels")
+
+
+def test_a_wrong_file_gets_a_friendly_message_after_the_direction_was_turned(page: Page, tmp_path: Path) -> None:
+    """Turning leaves a visitor's own picture where it is, and must leave the way it is read, too."""
+    make_photo(4).save(tmp_path / "photo.jpg")
+    upload(page, tmp_path / "photo.jpg")
+    expect(page.locator("#note")).to_contain_text("This looks like a photo")
+    page.get_by_label("Photo → Labels").click()
+    expect(page.locator("#missing")).to_contain_text("pix2pix")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes()[:4000])
+    upload(page, tmp_path / "cut.jpg")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Your picture is damaged or incomplete and cannot be read.")
 
 
 def test_dragging_through_the_epochs_changes_the_pictures_and_asks_nobody(watched: Watched) -> None:

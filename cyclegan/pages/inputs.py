@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+from abc import ABCMeta
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.component_meta import ComponentMeta
 from gradio.data_classes import ImageData
 from PIL import Image
 
@@ -25,17 +27,32 @@ TRANSLATE_PIXELS = 1_500_000
 """Largest picture that is translated; at 256x256 a CPU needs up to a second, and the time grows with the pixels."""
 
 
-def picture_input(value: Image.Image | None = None, **settings: Any) -> gr.Image:
+class _NoStub(ComponentMeta):
+    """Makes a component class without the stub file that Gradio would write beside this module."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> type:
+        return ABCMeta.__new__(cls, name, bases, attributes)
+
+
+class PictureInput(gr.Image, metaclass=_NoStub):
     """An image input that no file can harm or confuse: it gives handlers upright 8-bit RGB or a friendly error.
 
     The stock component accepts a small file of 121 megapixels, shows 16-bit images white, uncovers hidden colours,
-    and its errors show paths of the server. `preprocess` is replaced on the object: for a subclass Gradio would
-    write a stub file beside this module. Give it new values only, since an update of other properties remakes it.
+    and its errors show paths of the server. A class of its own, since Gradio remakes the object at every update,
+    `gr.skip()` included; and without a constructor of its own, whose signature Gradio would take for its properties.
     """
-    # PNG: a lossy format would move pixels of a label map into other classes.
-    picture = gr.Image(value, type="pil", format="png", **settings)
-    picture.preprocess = read_picture  # type: ignore[method-assign]
-    return picture
+
+    def get_block_name(self) -> str:
+        """Names the code that shows it in the browser: that of the stock component."""
+        return "image"
+
+    def preprocess(self, payload: ImageData | None) -> Image.Image | None:
+        return read_picture(payload)
+
+
+def picture_input(value: Image.Image | None = None, **settings: Any) -> PictureInput:
+    """An input of upright 8-bit RGB. PNG: a lossy format would move pixels of a label map into other classes."""
+    return PictureInput(value, type="pil", format="png", **settings)
 
 
 @friendly()
