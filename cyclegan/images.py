@@ -14,6 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"})
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+"""What is decoded, as Pillow calls it: it knows fifty more, some of which start other programs (EPS: Ghostscript)."""
 MAX_PIXELS = 40_000_000
 """Largest image that is decoded: 40 megapixels are 120 MB as RGB. A small file can claim far more."""
 
@@ -57,7 +59,7 @@ def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
     """
     name = name or (source.name if isinstance(source, Path) else "the image")
     try:
-        with _quiet, Image.open(source) as image:
+        with _quiet, Image.open(source, formats=FORMATS) as image:
             check_pixels(image, name)
             return to_rgb(image, name)
     except ImageError:

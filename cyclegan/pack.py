@@ -15,6 +15,7 @@ from PIL import Image
 
 from cyclegan.config import ConfigError
 from cyclegan.files import STRAY_PREFIX
+from cyclegan.images import open_image
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import SAMPLE_SIZE
 from cyclegan.storage import Storage, WeightsError, save_generator
@@ -52,8 +53,7 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         packed.write()
         packed.write_history(source.history())
         for epoch in source.sample_epochs if rows else ():
-            with Image.open(source.sample_path(epoch)) as sheet:
-                packed.save_sample(epoch, _keep_rows(sheet, list(rows.values())))
+            packed.save_sample(epoch, _keep_rows(open_image(source.sample_path(epoch)), list(rows.values())))
         for epoch in epochs or source.epochs:
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()
@@ -69,7 +69,7 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
 def _keep_rows(sheet: Image.Image, rows: list[int]) -> Image.Image:
     kept = Image.new("RGB", (sheet.width, len(rows) * SAMPLE_SIZE))
     for place, row in enumerate(rows):
-        strip = sheet.convert("RGB").crop((0, row * SAMPLE_SIZE, sheet.width, (row + 1) * SAMPLE_SIZE))
+        strip = sheet.crop((0, row * SAMPLE_SIZE, sheet.width, (row + 1) * SAMPLE_SIZE))
         kept.paste(strip, (0, place * SAMPLE_SIZE))
     return kept
 

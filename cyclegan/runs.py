@@ -13,11 +13,22 @@ from PIL import Image
 from pydantic import ConfigDict
 from torch import nn
 
-from cyclegan.config import METHODS, CycleGANConfig, Direction, Method, MethodConfig, Pix2PixConfig, from_json
+from cyclegan.config import (
+    METHODS,
+    ConfigError,
+    CycleGANConfig,
+    Direction,
+    Method,
+    MethodConfig,
+    Pix2PixConfig,
+    from_json,
+)
 from cyclegan.files import write_atomically
 from cyclegan.storage import load_generator, save_generator
 
 FORMAT = 1
+LONGEST_NAME = 40
+"""Characters in the name of a domain: it stands on buttons."""
 SampleInputs = Literal["drawn", "dataset"]
 
 
@@ -27,12 +38,21 @@ class RunError(ValueError):
 
 @dataclass(frozen=True)
 class Domains:
-    """What the two domains are called in public."""
+    """What the two domains are called in public: on the page, in programs, and in the names of files."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     a: str
     b: str
+
+    def __post_init__(self) -> None:
+        for name in (self.a, self.b):
+            if not name.strip() or len(name) > LONGEST_NAME:
+                raise ConfigError(f"domain name {name!r} has {len(name)} characters; it must have 1 to {LONGEST_NAME}")
+            if not name.isprintable() or set(name) & set("/\\"):
+                raise ConfigError(f"domain name {name!r} has a slash or a control character; leave it out")
+        if self.a == self.b:
+            raise ConfigError(f"both domains are called {self.a!r}; give them different names")
 
 
 @dataclass(frozen=True)

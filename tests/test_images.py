@@ -143,6 +143,14 @@ def test_what_cannot_be_read_is_refused_by_name(content: bytes, said: str, tmp_p
         open_image(io.BytesIO(content), "yours")
 
 
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "TGA", "PCX"])
+def test_formats_of_no_camera_or_web_page_are_not_decoded(kind: str) -> None:
+    """Pillow would start Ghostscript for EPS."""
+    content = encode(Image.new("RGB", (8, 8)), kind)
+    with pytest.raises(ImageError, match="not an image this program can read; use PNG, JPEG or WebP"):
+        open_image(content)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"photo\.png does not exist"):
         open_image(tmp_path / "photo.png")

@@ -78,6 +78,12 @@ def test_a_damaged_run_json_is_refused(content: bytes, run: Run) -> None:
         Run.open(run.folder)
 
 
+@pytest.mark.parametrize("name", ["", "  ", "a" * 41, "a/b", "..\\x", "new\nline", "\u202etxt"])
+def test_names_of_domains_that_no_button_or_file_can_bear_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="domain name "):
+        Domains("photo", name)
+
+
 @pytest.mark.parametrize("number", [0, 2, "1", None])
 def test_another_format_is_refused(number: object, run: Run) -> None:
     rewrite(run, lambda content: content.update(format=number))
@@ -91,6 +97,8 @@ def test_another_format_is_refused(number: object, run: Run) -> None:
         (lambda content: content.update(author="me"), "author"),
         (lambda content: content.pop("domains"), "domains"),
         (lambda content: content["domains"].update(c="sketch"), "domains.c"),
+        (lambda content: content["domains"].update(a="../../etc"), "domain name '../../etc' has a slash"),
+        (lambda content: content["domains"].update(a="labels"), "both domains are called 'labels'"),
         (lambda content: content.update(method="cut"), "method"),
         (lambda content: content.update(samples={"ba": "mine"}), "samples.ba"),
         (lambda content: content.update(revision=7), "revision"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,7 @@ class TranslatePage:
     def _keep(self, image: Image.Image, name: str) -> Path:
         """A PNG of the image where Gradio serves it from, under a name to download it by."""
         self.cache.mkdir(parents=True, exist_ok=True)
-        path = Path(tempfile.mkdtemp(dir=self.cache)) / name
+        path = Path(tempfile.mkdtemp(dir=self.cache)) / re.sub(r"[^\w.-]+", "-", name)
         image.save(path, compress_level=1)  # a third larger than the default, and several times quicker
         return path
 
