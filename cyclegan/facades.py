@@ -92,12 +92,23 @@ def looks_like_labels(image: Image.Image, palette: Array = PALETTE) -> bool:
 
     True if enough of the pixels are close to one of the colours; those at the edges of the areas need not be.
     """
+    return _label_share(image, palette) >= _LABEL_SHARE
+
+
+def label_palette(image: Image.Image) -> Array | None:
+    """Return the palette of a label map: `PALETTE`, `CMP_BASE_PALETTE`, or None for an image that is no label map."""
+    palette = max((PALETTE, CMP_BASE_PALETTE), key=lambda palette: _label_share(image, palette))
+    return palette if looks_like_labels(image, palette) else None
+
+
+def _label_share(image: Image.Image, palette: Array) -> float:
+    """Return which part of the pixels are close to one of the colours."""
     # NEAREST mixes no colours; a sample is enough, and makes a large image as quick as a small one.
     width, height = (min(side, _SAMPLE_SIDE) for side in image.size)
     sample = image.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
     nearest = palette[class_indices(sample, palette)]
     squares = (np.asarray(sample, dtype=np.int32) - nearest) ** 2
-    return bool((squares.sum(axis=2) <= _LABEL_DISTANCE**2).mean() >= _LABEL_SHARE)
+    return float((squares.sum(axis=2) <= _LABEL_DISTANCE**2).mean())
 
 
 def draw_facade(seed: int, *, size: int = 256) -> Image.Image:

@@ -174,7 +174,8 @@ class Run:
             try:
                 record = json.loads(line)
                 int(record["epoch"])
-            except (ValueError, KeyError, TypeError):
+                _ = [float(value) for value in record.get("losses", {}).values()]
+            except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
                 if number == len(lines):
                     break
                 raise RunError(f"{self.folder / 'history.jsonl'} is damaged at line {number}") from None

@@ -7,10 +7,12 @@ import io
 import itertools
 import json
 import logging
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from gradio.data_classes import ImageData
 from PIL import Image, ImageFile
 
 import app
-from cyclegan.facades import EXAMPLE_SEEDS, PALETTE, draw_facade
+from cyclegan.facades import CMP_BASE_PALETTE, EXAMPLE_SEEDS, PALETTE, class_indices, colorize, draw_facade
 from cyclegan.pages import texts
 from cyclegan.pages.api import translate_with
 from cyclegan.pages.curves import Curve, curves_of
@@ -98,7 +100,7 @@ class TestTranslate:
         translation = layout.translate_page.translate(draw_facade(3), TO_PHOTO)
         cyclegan, pix2pix = translation.results
         assert cyclegan is not None and pix2pix is not None
-        assert differs(cyclegan, pix2pix)
+        assert differs(cyclegan.image, pix2pix.image)
         assert translation.truth is None
 
     def test_only_cyclegan_goes_back_to_labels_and_pix2pix_says_so(self, layout: Layout) -> None:
@@ -107,13 +109,13 @@ class TestTranslate:
         assert translation.results[1] is None
         updates = layout.translate_page.updates(translation)
         assert updates[4]["visible"] is False
-        assert updates[-1] == "This pix2pix was trained for Labels → Photo only."
+        assert updates[-1] == "This pix2pix was trained for Labels -> Photo only."
 
     @pytest.mark.parametrize("size", [(300, 200), (64, 301)])
     def test_results_have_the_pictures_own_size(self, layout: Layout, size: tuple[int, int]) -> None:
         image = draw_facade(3).resize(size, Image.Resampling.NEAREST)
         for result in layout.translate_page.translate(image, TO_PHOTO).results:
-            assert result is not None and result.size == size
+            assert result is not None and result.image.size == size
 
     def test_label_maps_are_snapped_to_the_palette(self) -> None:
         content = io.BytesIO()
@@ -122,6 +124,17 @@ class TestTranslate:
         assert len(jittered.getcolors(1 << 16) or []) > len(PALETTE)
         colours = prepare(jittered, TO_PHOTO).image.getcolors(1 << 16) or []
         assert {colour for _, colour in colours} <= {tuple(map(int, colour)) for colour in PALETTE}
+
+    def test_cleaned_colours_are_mentioned(self) -> None:
+        assert prepare(draw_facade(3), TO_PHOTO).notes == ()
+        smooth = draw_facade(3).resize((400, 400), Image.Resampling.BILINEAR)
+        assert prepare(smooth, TO_PHOTO).notes == (texts.SNAPPED,)
+
+    def test_label_maps_in_the_databases_own_colours_are_taken_for_what_they_are(self) -> None:
+        for seed in EXAMPLE_SEEDS:
+            drawn = draw_facade(seed)
+            prepared = prepare(colorize(class_indices(drawn), CMP_BASE_PALETTE), TO_PHOTO)
+            assert not prepared.wrong_way and not differs(prepared.image, drawn)
 
     def test_photos_keep_their_pixels(self) -> None:
         assert not differs(prepare(make_photo(3), TO_LABELS).image, make_photo(3))
@@ -139,8 +152,8 @@ class TestTranslate:
     @pytest.mark.parametrize(
         ("image", "direction", "hint", "remedy"),
         [
-            (make_photo(3), TO_PHOTO, texts.LOOKS_LIKE_PHOTO, "Switch to Photo → Labels"),
-            (draw_facade(3), TO_LABELS, texts.LOOKS_LIKE_LABELS, "Switch to Labels → Photo"),
+            (make_photo(3), TO_PHOTO, texts.LOOKS_LIKE_PHOTO, "Switch to Photo -> Labels"),
+            (draw_facade(3), TO_LABELS, texts.LOOKS_LIKE_LABELS, "Switch to Labels -> Photo"),
         ],
     )
     def test_a_picture_of_the_other_domain_gets_a_hint_and_a_way_out(
@@ -155,15 +168,29 @@ class TestTranslate:
         note, switch, *_ = layout.show(draw_facade(3), TO_PHOTO.label)
         assert note["visible"] is False and switch["visible"] is False
 
-    def test_a_missing_picture_is_asked_for(self, layout: Layout) -> None:
-        with pytest.raises(gr.Error, match="Choose a picture first"):
-            layout.show(None, TO_PHOTO.label)
+    def test_a_missing_picture_is_asked_for_and_is_no_error(self, layout: Layout) -> None:
+        """An error would put a badge on each of the results."""
+        with pytest.warns(UserWarning, match="Choose a picture first"):
+            updates = layout.press(None, TO_PHOTO.label)
+        assert updates == layout.show(None, TO_PHOTO.label)
+        assert updates[4] is None and updates[8] is None
 
     def test_the_page_is_given_a_value_for_every_output(self, layout: Layout) -> None:
         outputs = 2 + len(layout.translate_page.outputs)
         assert len(layout.show(make_photo(3), TO_LABELS.label)) == outputs
-        assert len(layout.clear()) == outputs
-        assert len(layout.reject()) == outputs + 1
+        assert len(layout.open()) == outputs
+        assert len(layout.clear(TO_PHOTO.label)) == outputs + 2
+        assert len(layout.reject(TO_PHOTO.label)) == outputs + 3
+
+    def test_an_earlier_epoch_or_the_nearest_before_it_can_be_chosen(
+        self, layout: Layout, model_calls: list[tuple[str, int]]
+    ) -> None:
+        page = layout.translate_page
+        assert [value for _, value in page.epoch.choices] == [0, 1, 2, 3, 5]
+        for chosen, epochs in {0: (5, 5), 1: (1, 1), 2: (1, 2), 3: (3, 2), 5: (5, 5)}.items():
+            results = page.translate(draw_facade(3), TO_PHOTO, chosen).results
+            assert tuple(result.epoch for result in results if result) == epochs
+            assert tuple(epoch for _, epoch in model_calls[-2:]) == epochs
 
     def test_results_are_kept_as_png_under_telling_names(self, layout: Layout) -> None:
         image = draw_facade(3)
@@ -191,15 +218,26 @@ class TestExamples:
     def test_any_other_picture_has_no_truth(self, layout: Layout) -> None:
         assert layout.translate_page.translate(make_photo(3), TO_LABELS).truth is None
 
-    def test_the_page_opens_with_pictures_from_disk(self, layout: Layout, model_calls: list[tuple[str, int]]) -> None:
+    def test_the_page_comes_with_pictures_from_disk(self, layout: Layout, model_calls: list[tuple[str, int]]) -> None:
         first = layout.translate_page.first(TO_PHOTO)
         assert first is not None and model_calls == []
         for model, result in zip(layout.models.models, first.results, strict=True):
             assert result is not None
-            assert not differs(result, sample_picture(model, TO_PHOTO, 5, 0))
+            assert not differs(result.image, sample_picture(model, TO_PHOTO, 5, 0))
+
+    def test_it_opens_with_what_the_networks_make_of_the_first_example(
+        self, weights: Path, model_calls: list[tuple[str, int]]
+    ) -> None:
+        layout = Layout(Models.load(find_runs(weights), precision="fp32"))
+        opened = layout.open()
+        assert model_calls == [("CycleGAN", 5), ("pix2pix", 5)]
+        assert len(layout.open()) == len(opened) and len(model_calls) == 2
+        shown = layout.show(draw_facade(EXAMPLE_SEEDS[0]), TO_PHOTO.label)
+        for file in (5, 9):
+            assert Path(opened[file]["value"]).read_bytes() == Path(shown[file]["value"]).read_bytes()
 
     def test_a_click_gives_the_example(self, layout: Layout) -> None:
-        chosen = layout.choose(TO_PHOTO.label, gr.EventData(None, {"index": 4}))
+        chosen, _ = layout.choose(TO_PHOTO.label, gr.EventData(None, {"index": 4}))
         assert not differs(chosen, draw_facade(EXAMPLE_SEEDS[4]))
 
     def test_turning_keeps_the_building(self, layout: Layout) -> None:
@@ -257,24 +295,52 @@ class TestWatch:
             trigger for item in dependencies if item["cancels"] == [fill] for trigger in triggers(layout, item)
         }
         assert cancelling == {
-            ("picture", "upload"), ("examples", "select"), ("direction", "input"), ("switch", "click")
+            ("picture", "upload"), ("picture", "clear"), ("examples", "select"), ("direction", "input"),
+            ("switch", "click"),
         }  # fmt: skip
 
     def test_frames_name_the_picture_and_direction_they_belong_to(self, layout: Layout) -> None:
-        tokens = set()
+        tokens = {layout.watch_page.announce(None, TO_PHOTO.label)["token"]}
         for image, route in ((draw_facade(3), TO_PHOTO), (draw_facade(4), TO_PHOTO), (make_photo(3), TO_LABELS)):
             plan = layout.watch_page.announce(image, route.label)
             frame = next(layout.watch_page.fill(image, route.label))
             assert plan["kind"] == "plan" and frame["kind"] == "frame"
             assert plan["token"] == frame["token"]
             tokens.add(plan["token"])
-        assert len(tokens) == 3
+        assert len(tokens) == 4
+
+    def test_without_a_picture_there_is_nothing_to_watch(self, layout: Layout) -> None:
+        plan = layout.watch_page.plan(None, TO_PHOTO)
+        assert [figure.epochs for figure in plan.figures] == [(), ()] and plan.frames == ()
+        stack = [None, *layout.clear(TO_PHOTO.label)][2]
+        assert stack == layout.watch_page.announce(None, TO_PHOTO.label)
+
+    def test_why_an_own_picture_has_fewer_epochs_is_said(self, layout: Layout) -> None:
+        note = "Your picture: the 4 epochs whose networks are kept. Examples: every epoch."
+        assert layout.watch_page.plan(draw_facade(3), TO_PHOTO).note == note
+        assert layout.watch_page.plan(draw_facade(EXAMPLE_SEEDS[1]), TO_PHOTO).note == ""
+
+    @pytest.mark.parametrize("damage", [b"", b"no picture", "cut", "another size"])
+    def test_a_damaged_sample_counts_as_absent(self, damage: bytes | str, weights: Path, tmp_path: Path) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
+        path = tmp_path / "run" / "samples" / "0005.webp"
+        if damage == "another size":
+            Image.new("RGB", (64, 64)).save(path)
+        else:
+            path.write_bytes(damage if isinstance(damage, bytes) else path.read_bytes()[:-40])
+        layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
+        image = draw_facade(EXAMPLE_SEEDS[0])
+        assert layout.watch_page.plan(image, TO_PHOTO).figures[0].epochs == (1, 2, 3, 4)
+        assert sorted(frame.epoch for frame in layout.watch_page.frames(image, TO_PHOTO)) == [1, 2, 3, 4]
+        assert layout.open()[3].startswith("### pix2pix\nAfter epoch 5")
 
     def test_a_large_picture_is_watched_smaller_and_the_note_says_so(self, layout: Layout) -> None:
         plan = layout.watch_page.plan(make_photo(3).resize((900, 600)), TO_LABELS)
-        width, height = (int(part) for part in plan.note.split(" pixels")[0].removeprefix("Shown at ").split(" x "))
+        size = re.search(r"Shown at (\d+) x (\d+) pixels", plan.note)
+        assert size is not None
+        width, height = map(int, size.groups())
         assert width * height <= FRAME_PIXELS
-        assert plan.figures[1].epochs == () and "Labels → Photo only" in plan.note
+        assert plan.figures[1].epochs == () and "Labels -> Photo only" in plan.note
 
     def test_a_missing_picture_is_asked_for(self, layout: Layout) -> None:
         with pytest.raises(gr.Error, match="Choose a picture first"):
@@ -339,6 +405,28 @@ BAD_FILES: dict[str, Callable[[Path], Any]] = {
     "page.html": lambda path: path.write_text("<html><img src=x onerror=alert(1)></html>"),
     "bomb.png": lambda path: Image.new("1", (11000, 11000)).save(path),
 }
+
+
+class TestUploads:
+    def test_a_large_one_is_shrunk_once_and_the_visitor_told(self, layout: Layout) -> None:
+        small, note = layout.accept(make_photo(3).resize((2000, 1000)))
+        assert small is not None and small.width * small.height <= TRANSLATE_PIXELS
+        assert note == gr.update(
+            value=f"Your picture was shrunk from 2000 x 1000 to {small.width} x {small.height} pixels.", visible=True
+        )
+        assert prepare(small, TO_LABELS).notes == ()
+
+    def test_others_come_back_as_they_are(self, layout: Layout) -> None:
+        for image in (make_photo(3), draw_facade(3)):
+            same, note = layout.accept(image)
+            assert same is not None and not differs(same, image) and note["visible"] is False
+
+    def test_a_label_map_of_40_megapixels_is_ready_at_once(self) -> None:
+        """It is shrunk before its colours are cleaned: the other way round took three seconds."""
+        large = draw_facade(3).resize((6300, 6300), Image.Resampling.NEAREST)
+        start = time.process_time()
+        assert not prepare(large, TO_PHOTO).wrong_way
+        assert time.process_time() - start < 1
 
 
 class TestBadPictures:
@@ -433,7 +521,7 @@ class TestErrors:
         assert str(tmp_path) in caplog.text
 
     def test_an_unknown_direction_lists_the_choices(self, layout: Layout) -> None:
-        with pytest.raises(gr.Error, match="Labels → Photo, Photo → Labels"):
+        with pytest.raises(gr.Error, match="Labels -> Photo, Photo -> Labels"):
             layout.show(draw_facade(3), "A to B")
 
 
@@ -453,7 +541,7 @@ class TestApi:
         ("to", "method", "epoch", "message"),
         [
             ("photo", "dalle", None, "one of: CycleGAN, pix2pix"),
-            ("labels", "pix2pix", None, "Labels → Photo only"),
+            ("labels", "pix2pix", None, "Labels -> Photo only"),
             ("photo", "pix2pix", 4, "one of: 1, 2, 5"),
         ],
     )
@@ -467,7 +555,7 @@ class TestApi:
 class TestRuns:
     def test_one_run_is_enough(self, weights: Path) -> None:
         layout = Layout(Models.load([weights / "facades-cyclegan"], precision="fp32"))
-        assert [route.label for route in layout.models.routes] == ["Photo → Labels", "Labels → Photo"]
+        assert [route.label for route in layout.models.routes] == ["Photo -> Labels", "Labels -> Photo"]
         assert len(layout.show(draw_facade(3), TO_PHOTO.label)) == 2 + len(layout.translate_page.outputs)
 
     def test_two_runs_of_a_method_are_told_apart(self, weights: Path, tmp_path: Path) -> None:
@@ -482,6 +570,33 @@ class TestRuns:
         layout = Layout(Models.load([tmp_path / "horses"], precision="fp32"))
         assert layout.translate_page.first(TO_PHOTO) is None
         assert layout.examples.on(TO_PHOTO) == ()
+        assert layout.open() == gr.skip()
+
+    def test_they_show_what_they_have_and_speak_of_nothing_else(self, weights: Path, tmp_path: Path) -> None:
+        shutil.copytree(weights / "facades-cyclegan", tmp_path / "horses")
+        text = (tmp_path / "horses" / "run.json").read_text().replace('"drawn"', '"dataset"')
+        (tmp_path / "horses" / "run.json").write_text(text)
+        layout = Layout(Models.load([tmp_path / "horses"], precision="fp32"))
+        intro = next(block for block in layout.blocks.blocks.values() if block.elem_id == "intro")
+        assert isinstance(intro, gr.Markdown)
+        assert "CycleGAN" in str(intro.value) and not re.search("example|pix2pix learned", str(intro.value))
+        plan = layout.watch_page.plan(None, TO_PHOTO)
+        assert plan.note == texts.WATCH_SAMPLES and plan.figures[0].epochs == (1, 2, 3, 4, 5)
+        frames = list(layout.watch_page.frames(None, TO_PHOTO))
+        assert sorted(frame.epoch for frame in frames) == [1, 2, 3, 4, 5]
+        picture = read_picture(ImageData(url=frames[0].src))
+        assert picture is not None and picture.size == (1024, 512)
+
+    def test_names_of_domains_keep_their_letters_and_stay_in_the_folder(self, weights: Path, tmp_path: Path) -> None:
+        shutil.copytree(weights / "facades-cyclegan", tmp_path / "run")
+        content = json.loads((tmp_path / "run" / "run.json").read_text())
+        content["domains"] = {"a": "photo", "b": "Vincent van Gogh: night?"}
+        (tmp_path / "run" / "run.json").write_text(json.dumps(content))
+        layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
+        route = layout.models.routes[0]
+        assert route.label == "Photo -> Vincent van Gogh: night?"
+        updates = layout.show(make_photo(3), route.label)
+        assert Path(updates[5]["value"]).name == "Vincent-van-Gogh-night-cyclegan-epoch-5.png"
 
 
 class TestCommand:
@@ -500,10 +615,31 @@ class TestCommand:
         assert "is damaged" in self.failure(capsys, "--run", str(tmp_path))
 
     def test_a_run_without_snapshots(self, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        folder = tmp_path / "young"
-        shutil.copytree(weights / "facades-pix2pix", folder, ignore=shutil.ignore_patterns("snapshots"))
-        line = self.failure(capsys, "--run", str(weights / "facades-cyclegan"), "--run", str(folder))
-        assert "young has no snapshots yet" in line
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "young", ignore=shutil.ignore_patterns("snapshots"))
+        assert "young has no snapshots yet" in self.failure(capsys, "--run", str(tmp_path / "young"))
+
+    def test_a_run_without_snapshots_beside_another_is_left_out(
+        self, weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "young", ignore=shutil.ignore_patterns("snapshots"))
+        models = Models.load([tmp_path / "young", weights / "facades-cyclegan"], precision="fp32")
+        assert [model.title for model in models.models] == ["CycleGAN"]
+        assert caplog.messages == [f"{tmp_path / 'young'} has no snapshots yet: it is left out"]
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            *("{", "[]", "7", '{"epoch": "x"}', '{"epoch": 1e999}', '{"epoch": 1, "losses": 3}'),
+            *('{"epoch": 1, "losses": {"gan": "low"}}', '{"epoch": 1, "losses": {"gan": {}}}'),
+        ],
+    )
+    def test_a_damaged_history(
+        self, line: str, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
+        history = tmp_path / "run" / "history.jsonl"
+        history.write_text(line + "\n" + history.read_text())
+        assert "history.jsonl is damaged at line 1" in self.failure(capsys, "--run", str(tmp_path / "run"))
 
     def test_no_runs_at_all(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -539,8 +675,12 @@ class TestCommand:
     ) -> None:
         assert message in self.failure(capsys, "--run", str(weights / "facades-pix2pix"), *arguments)
 
-    def test_the_runs_in_weights_are_found_by_name(self, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(app, "WEIGHTS", weights)
+    def test_the_runs_in_weights_are_found_by_name_and_hidden_ones_are_not(
+        self, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(weights, tmp_path, dirs_exist_ok=True)
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / ".tmp-half-made")
+        monkeypatch.setattr(app, "WEIGHTS", tmp_path)
         assert [path.name for path in find_runs(app.WEIGHTS)] == ["facades-cyclegan", "facades-pix2pix"]
 
 

@@ -19,6 +19,7 @@ from tests.browser import Watched, launch_chromium, pixels, served
 from tests.conftest import make_photo
 
 LAST_EPOCH = 5
+RUNS = ("facades-cyclegan", "facades-pix2pix")
 
 
 def sample_colour(epoch: int) -> list[int]:
@@ -69,9 +70,17 @@ def page(watched: Watched) -> Page:
     return watched.page
 
 
-def result(page: Page, run: str) -> Locator:
-    """The "after" picture of a before/after slider."""
-    return page.locator(f"#result-{run} img").first
+def results(page: Page, run: str) -> list[dict[str, Any]]:
+    """The two pictures of a before/after slider."""
+    return [pixels(image) for image in page.locator(f"#result-{run} img").all()]
+
+
+def opening(page: Page) -> dict[str, list[dict[str, Any]]]:
+    """The results that the page opens with, when the networks have made them."""
+    for run in RUNS:
+        expect(page.locator(f"#download-{run}")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(500)
+    return {run: results(page, run) for run in RUNS}
 
 
 def caption(page: Page, run: str) -> Locator:
@@ -117,13 +126,55 @@ def beyond_the_edge(page: Page) -> list[str]:
 
 
 def test_the_page_opens_with_an_example_already_translated(page: Page) -> None:
+    """First the samples on disk; when the networks are ready, exactly what they give."""
     before = pixels(page.locator("#picture img"))
     assert before["size"] == [256, 256]
-    for run in ("facades-cyclegan", "facades-pix2pix"):
+    opened = opening(page)
+    for run in RUNS:
         expect(caption(page, run)).to_contain_text(f"After epoch {LAST_EPOCH}, 256 x 256 pixels")
-        shown = [pixels(image) for image in page.locator(f"#result-{run} img").all()]
-        assert sum(near(picture["mean"], sample_colour(LAST_EPOCH)) for picture in shown) == 1
-        assert before["checksum"] in [picture["checksum"] for picture in shown]
+        assert before["checksum"] in [picture["checksum"] for picture in opened[run]]
+        assert not any(near(picture["mean"], sample_colour(LAST_EPOCH)) for picture in opened[run])
+    with page.expect_response("**/queue/join*"):
+        page.get_by_role("button", name="Translate").click()
+    page.wait_for_timeout(2000)
+    assert {run: results(page, run) for run in RUNS} == opened
+
+
+def test_an_earlier_epoch_can_be_chosen(page: Page) -> None:
+    opened = opening(page)
+    page.get_by_label("Epoch of training").click()
+    page.get_by_role("option", name="Epoch 3").click()
+    expect(caption(page, "facades-cyclegan")).to_contain_text("After epoch 3")
+    expect(caption(page, "facades-pix2pix")).to_contain_text("After epoch 2")
+    for run in RUNS:
+        assert results(page, run) != opened[run]
+
+
+def test_translating_no_picture_gives_a_message_and_no_badges(page: Page) -> None:
+    opening(page)
+    page.get_by_role("button", name="Remove").or_(page.get_by_label("Clear")).first.click()
+    expect(page.locator("#picture img")).to_have_count(0)
+    page.get_by_role("button", name="Translate").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Choose a picture first.")
+    assert page.locator(".error:visible").count() == 0
+    expect(page.get_by_text("Error", exact=True)).to_have_count(0)
+
+
+def test_without_a_picture_the_player_waits(page: Page, tmp_path: Path) -> None:
+    open_watch(page)
+    expect(page.get_by_role("button", name="Translate")).to_be_hidden()
+    page.get_by_role("button", name="Remove").or_(page.get_by_label("Clear")).first.click()
+    expect(page.locator("#stack .status")).to_have_text("Choose a picture first.")
+    expect(page.get_by_role("button", name="Play")).to_be_disabled()
+    expect(page.get_by_role("slider", name="Epoch of training")).to_be_disabled()
+    expect(page.locator("#stack .cursor").first).to_have_attribute("visibility", "hidden")
+    page.locator("#examples button").first.click()
+    expect(page.locator("#stack .status")).to_have_text("10 pictures ready", timeout=30_000)
+    expect(page.get_by_role("button", name="Play")).to_be_enabled()
+    expect(page.locator("#stack .cursor").first).to_have_attribute("visibility", "visible")
+    (tmp_path / "text.png").write_text("this is no picture")
+    upload(page, tmp_path / "text.png")
+    expect(page.locator("#stack .status")).to_have_text("Choose a picture first.")
 
 
 def test_every_picture_and_control_has_a_name(page: Page) -> None:
@@ -166,8 +217,8 @@ def test_a_click_on_an_example_translates_it(page: Page) -> None:
 
 def test_the_other_direction_shows_cyclegan_beside_the_truth(page: Page) -> None:
     drawn = pixels(page.locator("#picture img"))
-    page.get_by_label("Photo → Labels").click()
-    expect(page.locator("#missing")).to_contain_text("This pix2pix was trained for Labels → Photo only.")
+    page.get_by_label("Photo -> Labels").click()
+    expect(page.locator("#missing")).to_contain_text("This pix2pix was trained for Labels -> Photo only.")
     expect(page.locator("#result-facades-pix2pix")).to_be_hidden()
     expect(page.locator("#result-facades-cyclegan")).to_be_visible()
     truth = page.locator("#truth img")
@@ -180,9 +231,9 @@ def test_a_photo_in_the_wrong_direction_gets_a_hint_and_a_way_out(page: Page, tm
     make_photo(4).save(tmp_path / "photo.png")
     upload(page, tmp_path / "photo.png")
     expect(page.locator("#note")).to_contain_text("This looks like a photo, not a label map.")
-    page.get_by_role("button", name="Switch to Photo → Labels").click()
+    page.get_by_role("button", name="Switch to Photo -> Labels").click()
     expect(page.locator("#note")).to_be_hidden()
-    expect(page.get_by_label("Photo → Labels")).to_be_checked()
+    expect(page.get_by_label("Photo -> Labels")).to_be_checked()
     expect(page.locator("#missing")).to_contain_text("pix2pix")
 
 
@@ -204,7 +255,7 @@ def test_a_wrong_file_gets_a_friendly_message_after_the_direction_was_turned(pag
     make_photo(4).save(tmp_path / "photo.jpg")
     upload(page, tmp_path / "photo.jpg")
     expect(page.locator("#note")).to_contain_text("This looks like a photo")
-    page.get_by_label("Photo → Labels").click()
+    page.get_by_label("Photo -> Labels").click()
     expect(page.locator("#missing")).to_contain_text("pix2pix")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes()[:4000])
     upload(page, tmp_path / "cut.jpg")
@@ -257,6 +308,8 @@ def test_the_loss_curves_have_a_cursor_at_the_epoch(page: Page) -> None:
     open_watch(page)
     plots = page.locator("#stack .curves figure")
     expect(plots).to_have_count(2)
+    series = [plot.locator("li", has_text="Fooling the discriminator").get_attribute("class") for plot in plots.all()]
+    assert series[0] == series[1]
     expect(plots.first).to_contain_text("CycleGAN")
     cursor = plots.last.locator(".cursor")
     go_to(page, 0)
@@ -283,7 +336,7 @@ def test_an_own_picture_is_watched_at_the_kept_epochs(watched: Watched, tmp_path
     assert watched.requests[asked:] == []
     assert len({cyclegan for cyclegan, _ in seen}) == 3 and len({pix2pix for _, pix2pix in seen}) == 3
     go_to(page, 1)
-    expect(page.locator("#stack .figures")).to_contain_text("epoch 1, the nearest earlier picture")
+    expect(page.locator("#stack .figures")).to_contain_text("as of epoch 1")
     assert pixels(canvases(page)[0])["size"] == [300, 200]
 
 
@@ -306,6 +359,7 @@ def test_frames_of_an_earlier_picture_are_dropped_and_missing_ones_asked_for(bro
     stack = frame_stack(Plan("first", figures), [[]], texts.WATCH_LABELS)
     with browser.new_context() as context:
         page = context.new_page()
+        page.clock.install()
         page.set_content(f"<div id=stack>{stack.html_template}</div>")
         page.evaluate(
             """([js, props]) => {
@@ -338,13 +392,17 @@ def test_frames_of_an_earlier_picture_are_dropped_and_missing_ones_asked_for(bro
         send(plan_message(Plan("second", figures)))
         expect(page.locator(".status")).to_have_text("Making the pictures: 1 of 2")
         assert page.evaluate("window.fired") == 3
+        # What then does not come is asked for once more, and no more.
+        for _ in range(3):
+            page.clock.fast_forward(20_000)
+        assert page.evaluate("window.fired") == 4
 
 
 def test_the_other_direction_is_watched_with_cyclegan_alone(page: Page) -> None:
     open_watch(page)
-    page.get_by_label("Photo → Labels").click()
+    page.get_by_label("Photo -> Labels").click()
     expect(page.locator("#stack .status")).to_have_text("3 pictures ready", timeout=30_000)
-    expect(page.locator("#stack .note")).to_have_text("This pix2pix was trained for Labels → Photo only.")
+    expect(page.locator("#stack .note")).to_have_text("This pix2pix was trained for Labels -> Photo only.")
     assert [canvas.is_visible() for canvas in canvases(page)] == [True, False]
 
 

@@ -12,6 +12,7 @@ slider.setAttribute("aria-label", labels.slider);
 speed.setAttribute("aria-label", labels.speed);
 
 const FULL_RUN_MS = 10000; // a run plays in about this time at 1x, however many epochs it has
+const PATIENCE_MS = 15000; // without a frame for so long, they are asked for again, once
 const STEP_MS = { shortest: 40, longest: 700 };
 
 let plan = { token: null, figures: [] };
@@ -20,6 +21,8 @@ let views = []; // a view per figure of the plan: its canvas, caption and the pi
 let curves = [];
 let touched = false; // the visitor has moved the slider: it no longer follows the frames
 let asked = false; // `wanted` was fired for this plan
+let askedAgain = false; // and once more: Gradio may cancel the fill together with that of the picture before
+let late = null;
 let isOpen = false;
 let timer = null;
 
@@ -69,11 +72,12 @@ const come = () => views.reduce((sum, view) => sum + view.pictures.size, 0);
 function report() {
   const [done, all] = [come(), total()];
   element.dataset.done = String(done >= all);
-  find(".status").textContent = fill(done < all ? labels.progress : labels.ready, { done, total: all });
+  const text = !all ? labels.choose : done < all ? labels.progress : labels.ready;
+  find(".status").textContent = fill(text, { done, total: all });
 }
 
 function start(next) {
-  asked = false;
+  asked = askedAgain = false;
   if (next.token !== plan.token) {
     pause();
     touched = false;
@@ -83,6 +87,7 @@ function start(next) {
     views = plan.figures.map(makeView);
     find(".note").textContent = plan.note;
     slider.max = Math.max(0, epochs.length - 1);
+    for (const control of [slider, play, speed]) control.disabled = epochs.length < 2;
     show(epochs.length - 1);
     for (const frame of plan.frames) add(plan.token, frame);
   }
@@ -91,9 +96,19 @@ function start(next) {
 
 function ask() {
   report();
-  if (asked || !isOpen || come() >= total()) return;
-  asked = true;
-  trigger("wanted");
+  clearTimeout(late);
+  if (come() >= total()) return;
+  if (isOpen && !asked) {
+    asked = true;
+    trigger("wanted");
+  }
+  if (asked && !askedAgain) {
+    late = setTimeout(() => {
+      askedAgain = true;
+      asked = false;
+      ask();
+    }, PATIENCE_MS);
+  }
 }
 
 async function add(token, { model, epoch, src }) {
@@ -102,7 +117,7 @@ async function add(token, { model, epoch, src }) {
   await picture.decode();
   if (token !== plan.token) return; // of an earlier picture, or the plan changed while it was decoded
   views[model].pictures.set(epoch, picture);
-  report();
+  ask();
   if (plan.follow && !touched && !timer) show(epochs.indexOf(epoch));
   else drawView(views[model], epochs[slider.value]);
 }
@@ -157,9 +172,10 @@ function receive() {
 }
 
 pause();
+const axes = commonAxes(props.curves);
 curves = props.curves.map((series, index) => {
   const title = fill(labels.losses, { title: props.value.figures[index].title });
-  return drawCurves(find(".curves"), title, labels.scale, series, pickEpoch);
+  return drawCurves(find(".curves"), title, labels.scale, series, axes, pickEpoch);
 });
 watch("value", receive);
 receive();

@@ -1,4 +1,5 @@
-// Loss curves as SVG: one plot per model, logarithmic, with a cursor that the epoch slider moves.
+// Loss curves as SVG: one plot per model, logarithmic, with a cursor that the epoch slider moves. All plots have the
+// same epochs across, and a loss has the same colour in each.
 
 const SVG = "http://www.w3.org/2000/svg";
 const PLOT = { width: 440, height: 170, left: 44, right: 8, top: 8, bottom: 22 };
@@ -21,11 +22,23 @@ function nearestEarlier(points, epoch) {
   return points.findLast(([at]) => at <= epoch) ?? points[0];
 }
 
-/** A plot of `curves` ({name, points}) in `parent`; returns {move(epoch)}, which sets the cursor and the legend. */
-function drawCurves(parent, title, scale, curves, onPick) {
-  curves = curves
+/** Of the curves that a logarithmic scale can show, those parts that it can. */
+function drawable(curves) {
+  return curves
     .map(({ name, points }) => ({ name, points: points.filter(([, value]) => value > 0) }))
     .filter(({ points }) => points.length);
+}
+
+/** What the plots of several models share: the first and last epoch, and the names of all losses. */
+function commonAxes(models) {
+  const curves = models.flatMap(drawable);
+  const epochs = curves.flatMap(({ points }) => points.map(([epoch]) => epoch));
+  return { first: Math.min(...epochs), last: Math.max(...epochs), names: [...new Set(curves.map(({ name }) => name))] };
+}
+
+/** A plot of `curves` ({name, points}) in `parent`; returns {move(epoch)}, which sets the cursor and the legend. */
+function drawCurves(parent, title, scale, curves, { first, last, names }, onPick) {
+  curves = drawable(curves);
   if (!curves.length) return { move() {} };
 
   const figure = document.createElement("figure");
@@ -39,8 +52,6 @@ function drawCurves(parent, title, scale, curves, onPick) {
   parent.append(figure);
 
   const all = curves.flatMap(({ points }) => points);
-  const first = Math.min(...all.map(([epoch]) => epoch));
-  const last = Math.max(...all.map(([epoch]) => epoch));
   const [low, high] = decades(all.map(([, value]) => value));
   const bottom = PLOT.height - PLOT.bottom;
   const span = PLOT.width - PLOT.left - PLOT.right;
@@ -55,11 +66,12 @@ function drawCurves(parent, title, scale, curves, onPick) {
   svg("text", { x: PLOT.left, y: PLOT.height - 5 }, plot).textContent = String(first);
   svg("text", { x: PLOT.width - PLOT.right, y: PLOT.height - 5, "text-anchor": "end" }, plot).textContent = String(last);
 
-  const readings = curves.map(({ name, points }, index) => {
+  const readings = curves.map(({ name, points }) => {
+    const series = `series-${names.indexOf(name) % 5}`;
     const path = points.map(([epoch, value]) => `${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-    svg("polyline", { class: `curve series-${index % 5}`, points: path }, plot);
+    svg("polyline", { class: `curve ${series}`, points: path }, plot);
     const item = document.createElement("li");
-    item.className = `series-${index % 5}`;
+    item.className = series;
     const reading = document.createElement("b");
     item.append(`${name} `, reading);
     legend.append(item);
@@ -80,6 +92,8 @@ function drawCurves(parent, title, scale, curves, onPick) {
 
   return {
     move(epoch) {
+      cursor.setAttribute("visibility", epoch === undefined ? "hidden" : "visible");
+      if (epoch === undefined) return;
       const at = x(Math.min(last, Math.max(first, epoch)));
       cursor.setAttribute("x1", at);
       cursor.setAttribute("x2", at);

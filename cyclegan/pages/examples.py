@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
 from cyclegan.pages import texts
-from cyclegan.pages.frames import sample_picture
+from cyclegan.pages.frames import sample_epochs, sample_picture
 from cyclegan.pages.models import Model, Models, Route, fingerprint
 from cyclegan.samples import SAMPLE_SIZE
 
@@ -47,7 +47,7 @@ class Examples:
                 Example(image, texts.LABELS_ALT.format(number=column + 1), column) for column, image in enumerate(drawn)
             ]
             back = models.reverse(route)
-            sampled = [model for model in painters if model.translator.run.sample_epochs]
+            sampled = [model for model in painters if sample_epochs(model)]
             if back is not None and sampled:
                 by_route[back] = _photos(_best_painter(sampled), route, drawn)
         return cls(by_route)
@@ -66,11 +66,11 @@ def _best_painter(models: Sequence[Model]) -> Model:
 
 
 def _photos(painter: Model, route: Route, drawn: Sequence[Image.Image]) -> list[Example]:
-    epoch = painter.translator.run.sample_epochs[-1]
+    epoch = sample_epochs(painter)[-1]
     return [
         Example(
             sample_picture(painter, route, epoch, column),
-            texts.PHOTO_ALT.format(number=column + 1),
+            texts.PHOTO_ALT.format(title=painter.title, number=column + 1),
             column,
             truth,
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +16,8 @@ from cyclegan.images import open_image
 from cyclegan.pages.inputs import LABELS
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.samples import SAMPLE_SIZE, cut
+
+log = logging.getLogger(__name__)
 
 CACHED_SHEETS = 1000
 """Sample images whose pictures are kept, ready to send: about 150 kB each, 60 MB for two runs of 200 epochs."""
@@ -29,6 +32,13 @@ class Frame:
     src: str
 
 
+def sample_epochs(model: Model) -> tuple[int, ...]:
+    """Epochs of a model whose sample image is whole: a damaged one is as good as none."""
+    run = model.translator.run
+    height = len(run.samples) * SAMPLE_SIZE
+    return tuple(epoch for epoch in run.sample_epochs if _is_whole(run.sample_path(epoch), height))
+
+
 def sample_picture(model: Model, route: Route, epoch: int, column: int) -> Image.Image:
     """A drawn example's picture in the sample image of an epoch. Raises ValueError where the run has none."""
     row = model.drawn_row(route)
@@ -37,18 +47,26 @@ def sample_picture(model: Model, route: Route, epoch: int, column: int) -> Image
     return cut(open_image(model.translator.run.sample_path(epoch)), row, column)
 
 
-def sample_frames(models: Models, route: Route, column: int) -> Iterator[Frame]:
-    """The frames of a drawn example, from a rough overview to every epoch."""
-    sampled = [
-        (index, model.translator.run, row)
-        for index, model in enumerate(models.models)
-        if (row := model.drawn_row(route)) is not None
-    ]
-    there = {index: frozenset(run.sample_epochs) for index, run, _ in sampled}
+def sample_frames(models: Models, route: Route, column: int | None) -> Iterator[Frame]:
+    """The frames of a column of the sample images, or of all columns in one picture, from a rough overview to
+    every epoch."""
+    there = {
+        index: frozenset(sample_epochs(model)) for index, model in enumerate(models.models) if model in models.on(route)
+    }
     for epoch in coarse_to_fine(sorted(frozenset().union(*there.values()))):
-        for index, run, row in sampled:
-            if epoch in there[index]:
-                yield Frame(index, epoch, _sheet(run.sample_path(epoch), row)[column])
+        for index, epochs in there.items():
+            if epoch in epochs:
+                yield sample_frame(models, index, route, epoch, column)
+
+
+def sample_frame(models: Models, index: int, route: Route, epoch: int, column: int | None) -> Frame:
+    """One of these frames. Raises ValueError where the model has no samples along the route."""
+    model = models.models[index]
+    row = model.sample_row(route)
+    if row is None:
+        raise ValueError(f"{model.title} has no samples for {route.label}")
+    path = model.translator.run.sample_path(epoch)
+    return Frame(index, epoch, _overview(path, row) if column is None else _sheet(path, row)[column])
 
 
 def computed_frames(models: Models, route: Route, image: Image.Image) -> Iterator[Frame]:
@@ -86,3 +104,29 @@ def _sheet(path: Path, row: int) -> tuple[str, ...]:
     """All pictures in a row of a sample image: decoding it takes far longer than cutting it."""
     sheet = open_image(path)
     return tuple(data_uri(cut(sheet, row, column)) for column in range(sheet.width // SAMPLE_SIZE))
+
+
+@lru_cache(CACHED_SHEETS)
+def _overview(path: Path, row: int) -> str:
+    """A row of a sample image broken into two lines."""
+    sheet = open_image(path)
+    columns = sheet.width // SAMPLE_SIZE
+    breadth = -(-columns // 2)
+    overview = Image.new("RGB", (breadth * SAMPLE_SIZE, -(-columns // breadth) * SAMPLE_SIZE), "white")
+    for column in range(columns):
+        below, across = divmod(column, breadth)
+        overview.paste(cut(sheet, row, column), (across * SAMPLE_SIZE, below * SAMPLE_SIZE))
+    return data_uri(overview)
+
+
+@cache
+def _is_whole(path: Path, height: int) -> bool:
+    """Whether a file is a sample image of this height; opening it tells, without decoding the pixels."""
+    try:
+        with Image.open(path, formats=("WEBP",)) as sheet:
+            whole = sheet.height == height and sheet.width % SAMPLE_SIZE == 0
+    except Exception:  # Pillow raises whatever it meets
+        whole = False
+    if not whole:
+        log.warning("%s is damaged: it is left out", path)
+    return whole

@@ -15,7 +15,7 @@ from gradio.component_meta import ComponentMeta
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from cyclegan.facades import looks_like_labels, snap_to_palette
+from cyclegan.facades import class_indices, colorize, label_palette
 from cyclegan.images import ImageError, open_image
 from cyclegan.pages import texts
 from cyclegan.pages.errors import friendly, refuse
@@ -82,32 +82,36 @@ def prepare(image: Image.Image | None, route: Route, *, max_pixels: int = TRANSL
     """Shrink what is too large, clean the colours of label maps. Raises gr.Error where there is no picture."""
     if image is None:
         raise refuse(texts.NO_IMAGE)
-    notes = []
-    is_labels = looks_like_labels(image)
-    if is_labels and route.source == LABELS:
-        image = snap_to_palette(image)
-    before = image.size
-    image = shrink(image, max_pixels, smooth=not is_labels)
-    if image.size != before:
-        notes.append(texts.SHRUNK.format(before=size_text(before), after=size_text(image.size)))
-    wrong_way = False
-    if route.source == LABELS and not is_labels:
-        wrong_way = True
-        notes.append(texts.LOOKS_LIKE_PHOTO)
-    elif route.target == LABELS and is_labels:
-        wrong_way = True
-        notes.append(texts.LOOKS_LIKE_LABELS)
-    return Prepared(image, tuple(notes), wrong_way)
+    before = image
+    image = shrink(image, max_pixels)
+    notes = [shrunk_note(before, image)]
+    palette = label_palette(image)
+    wrong_way = (route.source == LABELS and palette is None) or (route.target == LABELS and palette is not None)
+    if wrong_way:
+        notes.append(texts.LOOKS_LIKE_PHOTO if palette is None else texts.LOOKS_LIKE_LABELS)
+    elif palette is not None and route.source == LABELS:
+        exact = colorize(class_indices(image, palette))
+        if exact.tobytes() != image.convert("RGB").tobytes():
+            notes.append(texts.SNAPPED)
+        image = exact
+    return Prepared(image, tuple(filter(None, notes)), wrong_way)
 
 
-def shrink(image: Image.Image, max_pixels: int, *, smooth: bool = True) -> Image.Image:
-    """The image in its own shape with at most `max_pixels`; `smooth` mixes colours, which a label map must not."""
+def shrink(image: Image.Image, max_pixels: int = TRANSLATE_PIXELS) -> Image.Image:
+    """The image in its own shape with at most `max_pixels`; the colours of label maps are not mixed."""
     width, height = image.size
     scale = (max_pixels / (width * height)) ** 0.5
     if scale >= 1:
         return image
     size = max(1, int(width * scale)), max(1, int(height * scale))
-    return image.resize(size, Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST)
+    return image.resize(size, Image.Resampling.LANCZOS if label_palette(image) is None else Image.Resampling.NEAREST)
+
+
+def shrunk_note(before: Image.Image, after: Image.Image) -> str:
+    """What to tell the visitor of a picture that was shrunk; nothing of one that was not."""
+    if after.size == before.size:
+        return ""
+    return texts.SHRUNK.format(before=size_text(before.size), after=size_text(after.size))
 
 
 def size_text(size: tuple[int, int]) -> str:

@@ -13,10 +13,10 @@ from cyclegan.pages import texts
 from cyclegan.pages.api import add_api
 from cyclegan.pages.errors import friendly
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.inputs import Prepared, picture_input
-from cyclegan.pages.models import Models, Route
+from cyclegan.pages.inputs import picture_input, shrink, shrunk_note
+from cyclegan.pages.models import Models
 from cyclegan.pages.picker import example_picker, thumbnails
-from cyclegan.pages.translate_page import TranslatePage
+from cyclegan.pages.translate_page import NEWEST, TranslatePage, Translation
 from cyclegan.pages.watch_page import WatchPage
 
 TEMPORARY_FILES = (3600, 4 * 3600)
@@ -30,7 +30,7 @@ class Layout:
         self.models = models
         self.examples = Examples.of(models)
         with gr.Blocks(title=texts.TITLE, delete_cache=TEMPORARY_FILES) as self.blocks:
-            gr.Markdown(f"# {texts.TITLE}\n{texts.INTRO}", elem_id="intro")
+            gr.Markdown(f"# {texts.TITLE}\n{self._intro()}", elem_id="intro")
             with gr.Row():
                 with gr.Column(scale=1, min_width=260):
                     self._input_column()
@@ -41,6 +41,19 @@ class Layout:
                         self.watch_page = WatchPage(models, self.examples)
             self._connect()
             add_api(models)
+
+    def _intro(self) -> str:
+        """What the page is about: the methods and examples that are there."""
+        models = self.models.models
+        methods = dict.fromkeys(model.translator.method for model in models)
+        examples = any(self.examples.on(route) for route in self.models.routes)
+        return " ".join(
+            [
+                texts.INTRO_ONE if len(models) == 1 else texts.INTRO_MANY,
+                *(texts.METHOD_INTROS[method] for method in methods),
+                texts.INTRO_EXAMPLES if examples else texts.INTRO_OWN,
+            ]
+        )
 
     def _input_column(self) -> None:
         route = self.models.routes[0]
@@ -57,61 +70,81 @@ class Layout:
             height=280,
             elem_id="picture",
         )
-        self.note = gr.Markdown(visible=False, elem_id="note")
+        self.shrunk = gr.Markdown(visible=False, elem_classes="note", elem_id="shrunk")
+        self.note = gr.Markdown(visible=False, elem_classes="note", elem_id="note")
         self.switch = gr.Button(visible=False, size="sm", elem_id="switch")
         self.picker = example_picker(examples)
-        self.run = gr.Button(texts.TRANSLATE_BUTTON, variant="primary", elem_id="translate")
 
     def _connect(self) -> None:
         """Every way to a new picture or direction ends in the same two steps: announce it, translate it."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        page, stack = self.translate_page, self.watch_page.stack
         source = [self.picture, self.direction]
-        results = [self.note, self.switch, *self.translate_page.outputs]
+        results = [self.note, self.switch, *page.outputs]
         fill = self.watch_page.connect(self.picture, self.direction)
 
-        def translate_on(listen: Callable[..., Any]) -> None:
+        def translate_on(listen: Callable[..., Any], handler: Callable[..., Any] = self.show) -> None:
             listen(
-                self.show, source, results,
+                handler, [*source, page.epoch], results,
                 api_visibility="private", trigger_mode="always_last", concurrency_id="translate",
             )  # fmt: skip
 
         # The first step of each way stops the fill of the picture before: Gradio cancels nothing on `success`.
-        # For an upload it is reading alone, once: left to both later steps, a bad file would be refused twice.
         first: dict[str, Any] = {**quiet, "cancels": [fill]}
-        uploaded = self.picture.upload(self.accept, self.picture, None, **first)
-        chosen = self.picker.select(self.choose, self.direction, self.picture, **first)
+        uploaded = self.picture.upload(self.accept, self.picture, [self.picture, self.shrunk], **first)
+        chosen = self.picker.select(self.choose, self.direction, [self.picture, self.shrunk], **first)
         turned = self.direction.input(self.turn, source, [self.picture, self.picker], **first)
         switched = self.switch.click(self.turn_back, self.direction, [self.direction, self.picker], **first)
         for way in (uploaded, chosen, turned, switched):
-            way.success(self.watch_page.announce, source, self.watch_page.stack, trigger_mode="always_last", **quiet)
+            way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
             translate_on(way.success)
-        translate_on(self.run.click)
-        uploaded.failure(self.reject, None, [self.picture, *results], **quiet)
-        self.picture.clear(self.clear, None, results, **quiet)
+        translate_on(page.run.click, self.press)
+        translate_on(page.epoch.input)
+        empty = [self.shrunk, stack, *results]
+        uploaded.failure(self.reject, self.direction, [self.picture, *empty], **quiet)
+        self.picture.clear(self.clear, self.direction, empty, **first)
+        self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
 
     @friendly()
-    def show(self, image: Image.Image | None, direction: str) -> list[Any]:
-        """Translate the picture: the note, the button that switches the direction, and the results."""
+    def open(self) -> Any:
+        """The example that the page opens with, by the networks themselves: until then it shows their samples."""
+        opening = self.translate_page.opening
+        return self._shown(opening) if opening else gr.skip()
+
+    @friendly()
+    def show(self, image: Image.Image | None, direction: str, epoch: int = NEWEST) -> list[Any]:
+        """Translate the picture: the note, the button that switches the direction, and the results; or empty them."""
         route = self.models.route(direction)
-        translation = self.translate_page.translate(image, route)
-        return [*self._note(translation.prepared, route), *self.translate_page.updates(translation)]
-
-    def accept(self, image: Image.Image | None) -> None:
-        """Nothing: that the upload could be read is all that is asked."""
-
-    def reject(self) -> list[Any]:
-        """Take an unreadable file out of the input, and the results of the picture before it out of the page."""
-        return [None, *self.clear()]
+        return self._shown(self.translate_page.translate(image, route, epoch) if image else None)
 
     @friendly()
-    def clear(self) -> list[Any]:
-        """Empty the results."""
-        return [gr.update(visible=False), gr.update(visible=False), *self.translate_page.updates(None)]
+    def press(self, image: Image.Image | None, direction: str, epoch: int = NEWEST) -> list[Any]:
+        """The same, for who asks for it, and is told that the picture is missing."""
+        if image is None:
+            gr.Warning(texts.NO_IMAGE)
+        return self.show(image, direction, epoch)
 
     @friendly()
-    def choose(self, direction: str, event: gr.EventData) -> Image.Image:
+    def accept(self, image: Image.Image | None) -> tuple[Image.Image | None, Any]:
+        """An upload, not larger than it will be translated, as the networks see it: upright, alpha over white."""
+        small = shrink(image) if image else None
+        note = shrunk_note(image, small) if image and small else ""
+        return small, gr.update(value=note, visible=bool(note))
+
+    def reject(self, direction: str) -> list[Any]:
+        """Take an unreadable file out of the input, and all that shows the picture before it out of the page."""
+        return [None, *self.clear(direction)]
+
+    @friendly()
+    def clear(self, direction: str) -> list[Any]:
+        """Empty the pages."""
+        return [gr.update(visible=False), self.watch_page.announce(None, direction), *self._shown(None)]
+
+    @friendly()
+    def choose(self, direction: str, event: gr.EventData) -> tuple[Image.Image, Any]:
         """The example that was clicked."""
-        return self.examples.on(self.models.route(direction))[int(event.index)].image
+        example = self.examples.on(self.models.route(direction))[int(event.index)]
+        return example.image, gr.update(visible=False)
 
     @friendly()
     def turn(self, image: Image.Image | None, direction: str) -> tuple[Any, list[dict[str, str]]]:
@@ -136,10 +169,15 @@ class Layout:
         found = (self.examples.find(image, route) for route in self.models.routes)
         return next((example.column for example in found if example), None)
 
-    def _note(self, prepared: Prepared, route: Route) -> list[Any]:
-        back = self.models.reverse(route)
+    def _shown(self, translation: Translation | None) -> list[Any]:
+        """The note, the button that switches the direction, and the results; None empties them."""
+        results = self.translate_page.updates(translation)
+        if translation is None:
+            return [gr.update(visible=False), gr.update(visible=False), *results]
+        prepared, back = translation.prepared, self.models.reverse(translation.route)
         label = texts.SWITCH_TO.format(route=back.label) if back else ""
         return [
             gr.update(value=" ".join(prepared.notes), visible=bool(prepared.notes)),
             gr.update(value=label, visible=prepared.wrong_way and back is not None),
+            *results,
         ]

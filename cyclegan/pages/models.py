@@ -28,7 +28,7 @@ class Route:
 
     @property
     def label(self) -> str:
-        return f"{self.source.capitalize()} → {self.target.capitalize()}"
+        return f"{_title(self.source)} -> {_title(self.target)}"
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,22 @@ class Model:
     def translate(self, image: Image.Image, route: Route, epoch: int) -> Image.Image:
         return self.translator.translate(image, to=route.target, epoch=epoch)
 
-    def drawn_row(self, route: Route) -> int | None:
-        """The row of its sample images that shows the drawn examples along this route; None where there is none."""
+    def epoch_at(self, wanted: int | None) -> int:
+        """The wanted epoch, else the nearest earlier one whose networks are kept; the newest for None."""
+        epochs = self.translator.epochs
+        return max((epoch for epoch in epochs if wanted is None or epoch <= wanted), default=epochs[0])
+
+    def sample_row(self, route: Route) -> int | None:
+        """The row of its sample images that was translated along this route; None where there is none."""
         if route not in self.routes:
             return None
-        direction, samples = self.direction(route), self.translator.run.samples
-        return list(samples).index(direction) if samples.get(direction) == "drawn" else None
+        direction, samples = self.direction(route), list(self.translator.run.samples)
+        return samples.index(direction) if direction in samples else None
+
+    def drawn_row(self, route: Route) -> int | None:
+        """The row of its sample images that shows the drawn examples along this route; None where there is none."""
+        row = self.sample_row(route)
+        return row if row is not None and self.translator.run.samples[self.direction(route)] == "drawn" else None
 
 
 class Models:
@@ -76,10 +86,17 @@ class Models:
 
     @classmethod
     def load(cls, folders: Sequence[Path], *, device: str = "auto", precision: Precision = "auto") -> Models:
-        """The runs in these folders. Raises RunError or ConfigError where one is no usable run or has no snapshot."""
-        translators = [Translator.load(folder, device=device, precision=precision) for folder in folders]
-        for translator in translators:
-            translator.run.check_epoch(None)
+        """The runs in these folders; those without a snapshot yet are left out, with a warning.
+
+        Raises RunError or ConfigError where one is no usable run, or where none has a snapshot.
+        """
+        found = [Translator.load(folder, device=device, precision=precision) for folder in folders]
+        translators = [translator for translator in found if translator.epochs]
+        if not translators:
+            found[0].run.check_epoch(None)
+        for translator in found:
+            if translator not in translators:
+                log.warning("%s has no snapshots yet: it is left out", translator.run.folder)
         methods = [translator.method for translator in translators]
         models = []
         for translator in translators:
@@ -126,9 +143,14 @@ class Models:
         return " ".join(model.not_this_way for model in self.models if route not in model.routes)
 
 
+def _title(name: str) -> str:
+    """The name with a large first letter, and all others as they are: Van Gogh."""
+    return name[:1].upper() + name[1:]
+
+
 def find_runs(folder: Path) -> list[Path]:
-    """The runs inside a folder, by name. Raises RunError where there are none."""
-    runs = sorted(path.parent for path in folder.glob("*/run.json"))
+    """The runs inside a folder, by name, but for hidden ones: those are half made. Raises RunError for none."""
+    runs = sorted(path.parent for path in folder.glob("[!.]*/run.json"))
     if not runs:
         raise RunError(f"{folder} holds no runs; train one with train.py, or name one with --run PATH")
     return runs

@@ -1,11 +1,14 @@
 """Every sentence that a visitor reads, in one place."""
 
 TITLE = "CycleGAN and pix2pix"
-INTRO = (
-    "Two neural networks that turn one kind of picture into another, side by side. **CycleGAN** learned from two "
-    "piles of pictures that do not belong together, **pix2pix** from matching pairs. "
-    "Click an example or bring your own picture."
-)
+INTRO_ONE = "A neural network that turns one kind of picture into another."
+INTRO_MANY = "Neural networks that turn one kind of picture into another, side by side."
+METHOD_INTROS = {
+    "cyclegan": "**CycleGAN** learned from two piles of pictures that do not belong together.",
+    "pix2pix": "**pix2pix** learned from matching pairs.",
+}
+INTRO_EXAMPLES = "Click an example or bring your own picture."
+INTRO_OWN = "Bring your own picture."
 
 YOUR_PICTURE = "Your picture"
 YOUR_PICTURE_ALT = "The picture that is translated"
@@ -13,6 +16,9 @@ UPLOAD_PLACEHOLDER = "Drop a picture here\n- or -\nClick to choose one"
 DIRECTION = "Direction"
 EXAMPLES = "Examples"
 TRANSLATE_BUTTON = "Translate"
+EPOCH = "Epoch of training"
+NEWEST_EPOCH = "Last epoch"
+AT_EPOCH = "Epoch {epoch}"
 
 TRANSLATE_TAB = "Translate"
 WATCH_TAB = "Watch it learn"
@@ -33,11 +39,15 @@ LOOKS_LIKE_LABELS = "This looks like a label map, not a photo."
 SWITCH_TO = "Switch to {route}"
 
 WATCH_INTRO = "How good were they after one round of training, after ten, at the end? Drag the slider or press play."
+WATCH_KEPT = "Your picture: the {count} epochs whose networks are kept."
+WATCH_EXAMPLES = "Examples: every epoch."
+WATCH_SAMPLES = "Test pictures of the training. Choose a picture to watch your own."
 WATCH_SIZE = "Shown at {size} pixels, to be quick."
 WATCH_LABELS = {
     "epoch": "Epoch {epoch}",
-    "earlier": "epoch {epoch}, the nearest earlier picture",
+    "earlier": "as of epoch {epoch}",
     "nothing": "no picture yet",
+    "choose": "Choose a picture first.",
     "play": "Play",
     "pause": "Pause",
     "speed": "Speed",
@@ -59,9 +69,9 @@ LOSS_NAMES = {
 """Keys of a run's history without the domain; CycleGAN's two directions are shown as their mean."""
 
 LABELS_ALT = "Label map of a drawn house front, number {number}"
-PHOTO_ALT = "pix2pix's picture of a drawn house front, number {number}"
+PHOTO_ALT = "{title}'s picture of a drawn house front, number {number}"
 
-NO_IMAGE = "Choose a picture first: upload one or click an example."
+NO_IMAGE = "Choose a picture first."
 UNKNOWN_DIRECTION = "There is no direction {direction!r}; choose one of: {choices}."
 UNKNOWN_METHOD = "There is no method {method!r}; choose one of: {choices}."
 UNKNOWN_EPOCH = "There is no epoch {epoch}; choose one of: {choices}."

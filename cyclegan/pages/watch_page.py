@@ -13,7 +13,7 @@ from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan
 from cyclegan.pages.curves import curves_of
 from cyclegan.pages.errors import friendly
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.frames import Frame, computed_frames, data_uri, sample_frames, sample_picture
+from cyclegan.pages.frames import Frame, computed_frames, sample_epochs, sample_frame, sample_frames
 from cyclegan.pages.inputs import prepare, size_text
 from cyclegan.pages.models import Model, Models, Route, fingerprint
 
@@ -59,8 +59,10 @@ class WatchPage:
     def frames(self, image: Image.Image | None, route: Route) -> Iterator[Frame]:
         """The frames of a picture: from the samples on disk if it is a drawn example, otherwise computed one by one.
 
-        Raises gr.Error where there is no picture.
+        Without a picture those of the training's samples. Raises gr.Error where there are none.
         """
+        if image is None and self._shows_samples(route):
+            return sample_frames(self.models, route, None)
         small = prepare(image, route, max_pixels=FRAME_PIXELS).image
         example = self.examples.find(small, route)
         if example is not None and self._is_sampled(route):
@@ -68,34 +70,58 @@ class WatchPage:
         return computed_frames(self.models, route, small)
 
     def plan(self, image: Image.Image | None, route: Route) -> Plan:
-        """What `frames` will give for this picture; an empty plan without one."""
+        """What `frames` will give for this picture; an empty plan where that is nothing."""
         if image is None:
-            return Plan("", tuple(Figure(model.title, ()) for model in self.models.models))
+            return self._plan_without_picture(route)
         small = prepare(image, route, max_pixels=FRAME_PIXELS).image
         example = self.examples.find(small, route)
         sampled = example is not None and self._is_sampled(route)
         size = "" if small.size == image.size else texts.WATCH_SIZE.format(size=size_text(small.size))
+        kept = "" if sampled else self._kept(route)
         return Plan(
             token=f"{fingerprint(small)} {route.label}",
             figures=tuple(Figure(model.title, self._epochs(model, route, sampled)) for model in self.models.models),
-            note=" ".join(filter(None, (size, self.models.missing(route)))),
+            note=" ".join(filter(None, (kept, size, self.models.missing(route)))),
             follow=not sampled,
             frames=tuple(self._newest(route, example.column)) if sampled and example else (),
         )
 
+    def _plan_without_picture(self, route: Route) -> Plan:
+        """The test pictures of the training where there are no examples to choose; else nothing."""
+        shown = self._shows_samples(route)
+        figures = tuple(
+            Figure(model.title, self._epochs(model, route, True) if shown else ()) for model in self.models.models
+        )
+        if not shown:
+            return Plan("", figures)
+        note = f"{texts.WATCH_SAMPLES} {self.models.missing(route)}".strip()
+        return Plan(f"samples {route.label}", figures, note, follow=False, frames=tuple(self._newest(route, None)))
+
     def _is_sampled(self, route: Route) -> bool:
         """Whether every model of the route has drawn samples: half of a stack would be of other epochs."""
         models = self.models.on(route)
-        return all(model.drawn_row(route) is not None and model.translator.run.sample_epochs for model in models)
+        return all(model.drawn_row(route) is not None and sample_epochs(model) for model in models)
+
+    def _shows_samples(self, route: Route) -> bool:
+        """Whether the training's samples stand in for the examples that there are not."""
+        models = self.models.on(route)
+        sampled = all(model.sample_row(route) is not None and sample_epochs(model) for model in models)
+        return sampled and not self.examples.on(route)
+
+    def _kept(self, route: Route) -> str:
+        """Why an own picture has frames of so few epochs, where examples have more."""
+        count = len({epoch for model in self.models.on(route) for epoch in model.translator.epochs})
+        if not self.examples.on(route) or not self._is_sampled(route):
+            return ""
+        return f"{texts.WATCH_KEPT.format(count=count)} {texts.WATCH_EXAMPLES}"
 
     @staticmethod
     def _epochs(model: Model, route: Route, sampled: bool) -> tuple[int, ...]:
         if route not in model.routes:
             return ()
-        return model.translator.run.sample_epochs if sampled else model.translator.epochs
+        return sample_epochs(model) if sampled else model.translator.epochs
 
-    def _newest(self, route: Route, column: int) -> Iterator[Frame]:
+    def _newest(self, route: Route, column: int | None) -> Iterator[Frame]:
         for index, model in enumerate(self.models.models):
             if route in model.routes:
-                epoch = model.translator.run.sample_epochs[-1]
-                yield Frame(index, epoch, data_uri(sample_picture(model, route, epoch, column)))
+                yield sample_frame(self.models, index, route, sample_epochs(model)[-1], column)
