@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import gradio as gr
 import tyro
 
 from cyclegan.config import ConfigError, Precision
+from cyclegan.pages import texts
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.look import STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
@@ -68,6 +70,7 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
+            i18n=gr.I18n(en={"common.complete": texts.COMPLETE}),  # Gradio 6.31 reads out the key itself
             prevent_thread_lock=True,
         )
     except OSError:  # taken since it was checked

@@ -13,12 +13,15 @@ from torch import nn
 
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.devices import choose_precision, pick_device
-from cyclegan.images import check_pixels, to_image, to_rgb, to_tensor
+from cyclegan.images import check_pixels, open_image, to_image, to_rgb, to_tensor
 from cyclegan.networks import for_translation
 from cyclegan.runs import Run
 
 CACHED_NETWORKS = 6
 """Generators kept ready: both directions of a few epochs; the longest unused one makes room for another."""
+
+_seeding = threading.Lock()
+"""Held while dropout draws from PyTorch's random state, which all translators share."""
 
 
 class Translator:
@@ -68,19 +71,22 @@ class Translator:
         return self.run.epochs
 
     def translate(
-        self, image: Image.Image, *, to: str, epoch: int | None = None, dropout_seed: int | None = None
+        self, image: Image.Image | Path | str, *, to: str, epoch: int | None = None, dropout_seed: int | None = None
     ) -> Image.Image:
-        """The translation, RGB in the image's own size.
+        """The translation of an image, or of the image in a file: RGB, in the image's own size.
 
         `to` is the public name of the target domain, `epoch` one of `epochs` or None for the last. With
         `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
-        (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise the result is always the same.
+        (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise, and of a network that was trained without
+        dropout, the result is always the same.
 
         Raises RunError listing the choices where there is no such target or epoch, WeightsError where the weights
         are damaged, ImageError where the image cannot be used.
         """
         direction = self.run.direction_to(to)
         epoch = self.run.check_epoch(epoch)
+        if isinstance(image, (str, Path)):
+            image = open_image(Path(image))
         check_pixels(image)
         rgb = to_rgb(image)
         architecture = self.run.config.generator.architecture
@@ -113,7 +119,7 @@ def _run(network: nn.Module, x: torch.Tensor, dropout_seed: int | None) -> torch
         with torch.inference_mode():
             return network(x)
     dropouts = [module for module in network.modules() if isinstance(module, nn.Dropout)]
-    with torch.inference_mode(), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+    with _seeding, torch.inference_mode(), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
         torch.manual_seed(dropout_seed)
         try:
             for dropout in dropouts:

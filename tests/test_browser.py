@@ -134,9 +134,9 @@ def test_the_page_opens_with_an_example_already_translated(page: Page) -> None:
         expect(caption(page, run)).to_contain_text(f"After epoch {LAST_EPOCH}, 256 x 256 pixels")
         assert before["checksum"] in [picture["checksum"] for picture in opened[run]]
         assert not any(near(picture["mean"], sample_colour(LAST_EPOCH)) for picture in opened[run])
-    with page.expect_response("**/queue/join*"):
-        page.get_by_role("button", name="Translate").click()
-    page.wait_for_timeout(2000)
+    page.get_by_role("button", name="Translate").click()
+    read_out = "[...document.querySelectorAll('[role=status]')].some((node) => node.textContent === 'Complete')"
+    page.wait_for_function(read_out)
     assert {run: results(page, run) for run in RUNS} == opened
 
 

@@ -121,6 +121,15 @@ def test_any_kind_of_image_is_taken(mode: str, cyclegan: Translator) -> None:
     assert cyclegan.translate(Image.new(mode, (16, 16)), to="photo").size == (16, 16)
 
 
+def test_a_file_is_taken_too(cyclegan: Translator, tmp_path: Path) -> None:
+    make_photo(1, 64).save(tmp_path / "photo.png")
+    expected = pixels(cyclegan.translate(make_photo(1, 64), to="labels"))
+    for source in (tmp_path / "photo.png", str(tmp_path / "photo.png")):
+        assert np.array_equal(pixels(cyclegan.translate(source, to="labels")), expected)
+    with pytest.raises(ImageError, match=r"other\.png does not exist"):
+        cyclegan.translate(tmp_path / "other.png", to="labels")
+
+
 def test_too_large_an_image_is_refused(cyclegan: Translator) -> None:
     with pytest.raises(ImageError, match="10000x4001 pixels; the limit is 40 megapixels"):
         cyclegan.translate(Image.new("1", (10_000, 4001)), to="photo")
@@ -168,12 +177,15 @@ def failing(*_: object) -> None:
     raise RuntimeError("out of memory")
 
 
-def test_threads_do_not_disturb_each_other(pix2pix: Translator) -> None:
+def test_threads_do_not_disturb_each_other(pix2pix: Translator, weights: Path) -> None:
+    """Nor do several translators, though dropout draws from a random state that they share."""
     image = make_photo(2)
-    jobs = [(epoch, seed) for epoch in (1, 2, 5) for seed in (None, 1, 2)] * 2
+    translators = [pix2pix, load(weights, "facades-pix2pix")]
+    jobs = [(epoch, seed, which) for epoch in (1, 2, 5) for seed in (None, 1, 2) for which in (0, 1)] * 2
 
-    def work(job: tuple[int, int | None]) -> np.ndarray:
-        return pixels(pix2pix.translate(image, to="photo", epoch=job[0], dropout_seed=job[1]))
+    def work(job: tuple[int, int | None, int]) -> np.ndarray:
+        epoch, seed, which = job
+        return pixels(translators[which].translate(image, to="photo", epoch=epoch, dropout_seed=seed))
 
     expected = {job: work(job) for job in set(jobs)}
     with ThreadPoolExecutor(4) as executor:

@@ -70,8 +70,8 @@ class Layout:
             height=280,
             elem_id="picture",
         )
-        self.shrunk = gr.Markdown(visible=False, elem_classes="note", elem_id="shrunk")
-        self.note = gr.Markdown(visible=False, elem_classes="note", elem_id="note")
+        self.shrunk = gr.Markdown(visible=False, elem_id="shrunk")
+        self.note = gr.Markdown(visible=False, elem_id="note")
         self.switch = gr.Button(visible=False, size="sm", elem_id="switch")
         self.picker = example_picker(examples)
 

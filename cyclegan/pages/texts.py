@@ -71,6 +71,7 @@ LOSS_NAMES = {
 LABELS_ALT = "Label map of a drawn house front, number {number}"
 PHOTO_ALT = "{title}'s picture of a drawn house front, number {number}"
 
+COMPLETE = "Complete"
 NO_IMAGE = "Choose a picture first."
 UNKNOWN_DIRECTION = "There is no direction {direction!r}; choose one of: {choices}."
 UNKNOWN_METHOD = "There is no method {method!r}; choose one of: {choices}."
