@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from cyclegan.images import ImageError
 from cyclegan.networks import parameter_count
 from cyclegan.runs import Domains, Run, RunError
 from cyclegan.samples import choose_inputs
+from cyclegan.storage import WeightsError
 from cyclegan.training import (
     Progress,
     Trainer,
@@ -33,6 +35,7 @@ from cyclegan.training import (
     check_free,
     create,
     estimate_bytes,
+    exclusive,
     measure_step,
     resume,
 )
@@ -92,6 +95,8 @@ class Resume:
     resume: Path
     """Folder of the run."""
     machine: Annotated[Machine, tyro.conf.arg(name="")]
+    dataset: str | None = None
+    """Folder of the training images, where they have moved since."""
 
 
 COMMANDS: dict[str, type[TrainCycleGAN | TrainPix2Pix]] = {"cyclegan": TrainCycleGAN, "pix2pix": TrainPix2Pix}
@@ -112,18 +117,24 @@ def main(arguments: Sequence[str]) -> int:
     except USAGE_ERRORS as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
-    except TrainingError as error:
+    except (TrainingError, WeightsError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"train.py: {error.strerror or error}; what was saved before is whole", file=sys.stderr)
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"train.py: {error.strerror or error}{where}; what was saved before is whole", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("train.py: interrupted; what was saved before is whole", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     set_threads(launch.threads)
     folder = find_dataset(config.dataset, launch.data_root)
+    if config.dataset not in DATASETS:
+        config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
     split = find_split(folder)
     say(f"{folder}: {split}")
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
@@ -135,20 +146,22 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         print_plan(trainer)
         return 0
     create(trainer)
-    return train(trainer)
+    with exclusive(out):
+        return train(trainer, launch)
 
 
 def run_resume(command: Resume) -> int:
     """Go on with a run."""
     set_threads(command.machine.threads)
     run = Run.open(command.resume)
-    folder = find_dataset(run.config.dataset, command.machine.data_root)
-    trainer = prepare(run, folder, find_split(folder), command.machine)
-    resume(trainer)
-    if trainer.finished:
-        print(f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained")
-        return 0
-    return train(trainer)
+    with exclusive(run.folder):
+        folder = find_dataset(command.dataset or run.config.dataset, command.machine.data_root)
+        trainer = prepare(run, folder, find_split(folder), command.machine)
+        resume(trainer)
+        if not trainer.finished:
+            return train(trainer, command.machine)
+    print(f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained; for more, start a new run")
+    return 0
 
 
 def set_threads(threads: int) -> None:
@@ -208,7 +221,7 @@ def held_out(folder: Path, train: Split) -> Split:
     return train
 
 
-def train(trainer: Trainer) -> int:
+def train(trainer: Trainer, machine: Machine) -> int:
     """Train with a progress bar until the end, a signal or an error."""
     run, config, batches = trainer.run, trainer.config, trainer.batches
     done = (trainer.progress.epoch - 1) * batches.steps + trainer.progress.step
@@ -231,8 +244,18 @@ def train(trainer: Trainer) -> int:
     if finished:
         say(f"finished: {run.folder}, epochs {', '.join(map(str, run.epochs))} are kept")
         return 0
-    say(f"stopped and saved; go on with: python train.py --resume {run.folder}")
+    say(f"stopped and saved; go on with: {resume_command(run, machine)}")
     return 128 + stopped[0]  # what shells report of a stopped command, so that `train && next` does not go on
+
+
+def resume_command(run: Run, machine: Machine) -> str:
+    """What to type to go on with a run on this machine, as it was told to train here."""
+    words = ["python", "train.py", "--resume", str(run.folder)]
+    for option in fields(Machine):
+        value = getattr(machine, option.name)
+        if value != option.default:
+            words += [f"--{option.name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
 
 
 @contextmanager
@@ -257,6 +280,7 @@ def print_plan(trainer: Trainer) -> None:
     """What the training would take."""
     config, batches = trainer.config, trainer.batches
     disk = estimate_bytes(trainer)
+    say("measuring 4 training steps; at full size on a CPU that takes minutes")
     seconds = measure_step(trainer)
     epoch_seconds = seconds * batches.steps
     free = shutil.disk_usage(next(folder for folder in trainer.run.folder.absolute().parents if folder.is_dir())).free

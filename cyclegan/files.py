@@ -43,7 +43,8 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
 def sweep_strays(folder: Path) -> None:
     """Remove temporary files that a killed process left in the folder or below."""
     for stray in folder.rglob(f"{STRAY_PREFIX}*"):
-        stray.unlink(missing_ok=True)
+        if not stray.is_dir():
+            stray.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

@@ -15,6 +15,7 @@ from cyclegan.files import write_atomically
 from cyclegan.networks import build_generator
 
 Storage = Literal["fp16", "int8"]
+LARGEST = torch.finfo(torch.float16).max
 SCALE = ".scale"
 """Suffix of the tensor that turns an 8-bit weight back: weight = integers * scale."""
 
@@ -55,11 +56,13 @@ def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
 def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
     """Float weights as fp16, or convolution weights as int8 with one fp16 scale for each channel of dimension 0.
 
-    Raises WeightsError where a value is not finite in half precision.
+    Raises WeightsError where a weight is not finite in half precision.
     """
     packed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         tensor = tensor.detach().cpu()
+        if name.endswith(("running_mean", "running_var")):  # no translation reads them: they must not stop a run
+            tensor = tensor.clamp(-LARGEST, LARGEST)
         if not tensor.is_floating_point():
             packed[name] = tensor.contiguous()
         elif storage == "int8" and tensor.ndim == 4:
@@ -70,7 +73,9 @@ def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
         else:
             packed[name] = tensor.half().contiguous()
         if not torch.isfinite(packed.get(name + SCALE, packed[name])).all():
-            raise WeightsError(f"{name} holds values that are not finite, or beyond half precision's largest, 65504")
+            raise WeightsError(
+                f"{name} holds values that are not finite, or beyond half precision's largest, {LARGEST:.0f}"
+            )
     return packed
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from filelock import FileLock, Timeout
 from torch import nn
 
 from cyclegan.config import Direction, TranslationConfig
@@ -25,6 +29,8 @@ from cyclegan.schedules import learning_rate_at
 
 STALE = 3600.0
 """Seconds after which a half-made run folder is a killed process's: making one takes no minute."""
+log = logging.getLogger(__name__)
+
 CHECK_EVERY = 50
 """Steps on a GPU between two looks at the losses: each look waits for the device."""
 
@@ -169,6 +175,8 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "pools": {name: pool.state_dict() for name, pool in self.objective.pools.items()},
             "progress": vars(self.progress),
+            "precision": str(self.dtype),
+            "threads": torch.get_num_threads(),
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -181,6 +189,15 @@ class Trainer:
             pool.load_state_dict(state["pools"][name])
             pool.images = [image.to(self.device) for image in pool.images]
         self.progress = Progress(**state["progress"])
+        if state["precision"] != str(self.dtype):  # "auto" measures again, and may decide otherwise
+            self.dtype = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}[state["precision"]]
+            log.info("going on in %s, as the run began", state["precision"])
+        if self.device.type == "cpu" and state["threads"] != torch.get_num_threads():
+            log.info(
+                "the run was trained on %d threads: to go on bit for bit, use --threads %d",
+                state["threads"],
+                state["threads"],
+            )
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
@@ -197,15 +214,23 @@ class Trainer:
             for name in names:
                 value = next(values)
                 if not math.isfinite(value):
-                    kept = self.run.epochs
-                    raise TrainingError(
-                        f"loss {name} is {value} in epoch {progress.epoch}, step {progress.step + 1}; stopped. "
-                        f"Kept: {f'snapshot {kept[-1]}' if kept else 'no snapshot yet'}, and the last checkpoint. "
-                        "Go on with a lower --learning-rate, or --precision fp32, in a new run"
-                    )
+                    raise self._broken(f"loss {name} is {value} in epoch {progress.epoch}, step {progress.step + 1}")
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
                 progress.counts[name] = progress.counts.get(name, 0) + 1
             progress.step += 1
+
+    def _check_weights(self) -> None:
+        """Raise TrainingError where a weight is not finite: finite losses may hide what the last step broke."""
+        for name, tensor in self.objective.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise self._broken(f"weight {name} is not finite after epoch {self.progress.epoch}")
+
+    def _broken(self, what: str) -> TrainingError:
+        kept = self.run.epochs
+        return TrainingError(
+            f"{what}; stopped. Kept: {f'snapshot {kept[-1]}' if kept else 'no snapshot yet'}, and the last checkpoint. "
+            "Go on with a lower --learning-rate, or --precision fp32, in a new run"
+        )
 
     def _generator_losses(self) -> list[float]:
         """Sum of the generators' losses, for each epoch before this one."""
@@ -220,6 +245,7 @@ class Trainer:
         repeated epoch writes the same again."""
         progress = self.progress
         epoch = progress.epoch
+        self._check_weights()
         if self.config.shows_samples(epoch):
             self.run.save_sample(epoch, render(self.generators, self.inputs, self.device, self.dtype))
         if self.config.keeps_snapshot(epoch):
@@ -238,10 +264,29 @@ class Trainer:
 
 
 def check_free(folder: Path) -> None:
-    """Raise RunError where a new run cannot use this folder because something is in it."""
+    """Raise RunError where a new run cannot use this folder: something is in it, or it cannot be written."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; choose another folder with --out")
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise RunError(f"{folder} cannot be made in {existing}; choose another folder with --out")
     if folder.exists() and any(folder.iterdir()):
         hint = f"go on with --resume {folder}" if (folder / "run.json").exists() else "it is not empty"
         raise RunError(f"{folder} is there already: {hint}, or choose another folder with --out")
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Let nobody else train the run in this folder meanwhile. Raises RunError where another process does."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"{folder} is being trained by another process; wait for it, or stop it") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def create(trainer: Trainer) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,11 +21,14 @@ from PIL import Image
 
 import train
 from cyclegan.runs import Run
+from cyclegan.training import exclusive
 from tests.conftest import make_pairs
 
 ROOT = Path(__file__).parent.parent
 TINY = {
-    "cyclegan": ["--generator.architecture", "resnet_6blocks", "--load-size", "72", "--crop-size", "64"],
+    "cyclegan": [  # a pool that is soon full: what it gives back depends on its random state
+        *("--generator.architecture", "resnet_6blocks", "--load-size", "72", "--crop-size", "64", "--pool-size", "3")
+    ],
     "pix2pix": ["pix2pix", "--generator.architecture", "unet_128", "--load-size", "136", "--crop-size", "128"],
 }
 FOUR_EPOCHS = ["--epochs", "2", "--decay-epochs", "2", "--snapshot-epochs", "1", "2"]
@@ -139,6 +145,49 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert_same_runs(whole[method], tmp_path / "stopped")
 
 
+def test_the_command_to_go_on_works_from_anywhere(facades: Path, tmp_path: Path) -> None:
+    own = tmp_path / "my facades"
+    own.symlink_to(facades)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    arguments = new_run("pix2pix", Path("my facades"), tmp_path / "run")
+    process = start(arguments, cwd=tmp_path)
+    wait_for_epoch(process, tmp_path / "run", 1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    (command,) = re.findall(r"go on with: python train.py (.*)", err)
+    assert shlex.split(command)[2:] == ["--device", "cpu"]
+    assert "finished" in run(shlex.split(command), cwd=elsewhere)
+
+
+def test_a_run_goes_on_with_images_that_have_moved(facades: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(facades, own)
+    process = start(new_run("pix2pix", own, tmp_path / "run"))
+    wait_for_epoch(process, tmp_path / "run", 1)
+    process.kill()
+    process.communicate()
+    own.rename(tmp_path / "moved")
+    assert str(own) in run(["--resume", tmp_path / "run"], code=2)
+    assert "finished" in run(["--resume", tmp_path / "run", "--dataset", tmp_path / "moved"])
+
+
+def test_an_interrupt_before_the_first_step_is_one_line(
+    facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "Batches", interrupt)
+    assert train.main([str(word) for word in new_run("pix2pix", facades, tmp_path / "run")]) == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith("train.py: interrupted")
+
+
+def test_a_run_that_is_being_trained_is_left_alone(whole: dict[str, Path]) -> None:
+    with exclusive(whole["pix2pix"]):
+        assert "being trained by another process" in run(["--resume", whole["pix2pix"]], code=2)
+
+
 def test_resuming_a_finished_run_says_so(whole: dict[str, Path]) -> None:
     before = checkpoint(whole["pix2pix"])
     assert "is finished: all 4 epochs" in run(["--resume", whole["pix2pix"]])
@@ -209,6 +258,7 @@ def _small(folder: Path) -> Path:
         (lambda _: ["--dataset", "facades", "--lambda-l1", "3"], ["lambda-l1"]),
         (lambda _: [], ["--dataset"]),
         (lambda folder: ["--resume", folder / "nowhere"], ["nowhere", "run.json"]),
+        (lambda folder: ["--dataset", _small(folder / "set"), "--out", folder / "set" / "train" / "1.jpg"], ["file"]),
         (lambda folder: ["--dataset", _small(folder / "set"), "--device", "cuda:99"], ["cuda:99", "cpu"]),
     ],
     ids=lambda value: "" if callable(value) else value[0],
