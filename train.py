@@ -71,9 +71,11 @@ class Launch(Machine):
 class TrainCycleGAN:
     """Train CycleGAN (Zhu et al. 2017), both directions from unpaired images. Other commands:
 
-    python train.py pix2pix --dataset facades        pix2pix (labels -> photo) instead; pix2pix --help for its options
-    python train.py --resume runs/facades-cyclegan   go on exactly where a run stopped
-    python train.py --dataset facades --dry-run      what it would take: time, disk, parameters
+    python train.py pix2pix --dataset facades: pix2pix (labels -> photo) instead; pix2pix --help lists its options.
+
+    python train.py --resume RUN: go on exactly where a run stopped; --resume RUN --help lists what it takes.
+
+    python train.py --dataset facades --dry-run: what it would take: time, disk, parameters.
     """
 
     config: Annotated[CycleGANConfig, tyro.conf.arg(name="")]

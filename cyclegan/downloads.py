@@ -40,6 +40,7 @@ _ZIPS = {
     "facades": (35135868, "9a31ebf3a31b9b5cd195dd5bf62e9308e00cb94604d1019e3889ac84248695c0"),
     "horse2zebra": (116867962, "a74d9d392eecca9966b51287a76ca126af473d9de4f3e8fc0e9cda08fa1730a1"),
     "apple2orange": (78456409, "845a191e9af8926408ea597001cd03a452e3300a1f44a79fe329b3d59f6e3eb8"),
+    "maps": (1476754427, "639534f69dbf9f36bef8d6292a7698006361221f83f0285d7c9ca78afe6e8a9e"),
     "summer2winter_yosemite": (132640856, "167fe1726807a9d22bd106b4a6c0bd7953b688af924ac1bf967439c4961e49f9"),
     "monet2photo": (305231073, "88f91b00fc228f97c9411fbf1880ec1d119c98f1722e4cfcfaa2fb35fac05b04"),
     "cezanne2photo": (279885071, "3a6c10ca21f9485862f1cbd707744b9dc258954a04631271d23a3605eeb63cff"),
@@ -50,9 +51,9 @@ _ZIPS = {
 
 
 def _paired(name: str) -> tuple[Archive, ...]:
-    """pix2pix's archives: side-by-side pairs in train/, val/, test/. Their checksums are not published."""
-    path = f"{_HOST}/pix2pix/datasets/{name}.tar.gz"
-    return Archive(f"https://{path}"), Archive(f"http://{path}")
+    """pix2pix's archives: side-by-side pairs in train/, val/, test/. Their checksums are not published, so that they
+    are fetched over https alone."""
+    return (Archive(f"https://{_HOST}/pix2pix/datasets/{name}.tar.gz"),)
 
 
 def _unpaired(name: str) -> tuple[Archive, ...]:
@@ -65,7 +66,7 @@ def _unpaired(name: str) -> tuple[Archive, ...]:
 DATASETS: dict[str, NamedDataset] = {
     # The dataset reader recognises either layout by looking.
     "facades": NamedDataset(("photo", "labels"), _paired("facades") + _unpaired("facades")),
-    "maps": NamedDataset(("aerial photo", "map"), _paired("maps")),
+    "maps": NamedDataset(("aerial photo", "map"), _paired("maps") + _unpaired("maps")),
     "edges2shoes": NamedDataset(("edges", "shoes"), _paired("edges2shoes")),
     "edges2handbags": NamedDataset(("edges", "handbags"), _paired("edges2handbags")),
     "night2day": NamedDataset(("night", "day"), _paired("night2day")),

@@ -633,3 +633,5 @@ def test_every_dataset_has_archives_of_its_name_and_every_zip_is_verified(name: 
             assert archive.size
             assert archive.sha256
             assert len(bytes.fromhex(archive.sha256)) == 32
+        else:
+            assert archive.url.startswith("https://"), "nothing else vouches for what has no checksum"
