@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,6 +40,25 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
             raise _explain(refused, path) from error
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that becomes it when the block ends well, and is gone when it does not.
+
+    Raises OSError where something is at `path` by then, unless it is an empty folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        with suppress(FileNotFoundError):
+            path.rmdir()  # Windows moves nothing onto a folder, not even an empty one
+        temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def sweep_strays(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from torch import nn
 from cyclegan.config import Direction
 from cyclegan.datasets import Batches, Pair
 from cyclegan.devices import choose_precision
-from cyclegan.files import STRAY_PREFIX, sweep_strays, write_atomically
+from cyclegan.files import STRAY_PREFIX, new_folder, sweep_strays, write_atomically
 from cyclegan.objectives import Losses, build_objective
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import Inputs, render
@@ -232,15 +231,9 @@ def create(trainer: Trainer) -> None:
     for stray in folder.parent.glob(f"{STRAY_PREFIX}*"):
         if stray.is_dir() and time.time() - stray.stat().st_mtime > STALE:
             shutil.rmtree(stray, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=folder.parent))
-    try:
+    with new_folder(folder) as temporary:
         replace(trainer.run, folder=temporary).write()
         trainer.save_checkpoint(temporary)
-        temporary.chmod(0o755)
-        temporary.replace(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def resume(trainer: Trainer) -> None:
