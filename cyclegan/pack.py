@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ import tyro
 from PIL import Image
 
 from cyclegan.config import ConfigError
-from cyclegan.files import STRAY_PREFIX
+from cyclegan.files import new_folder
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import SAMPLE_SIZE
 from cyclegan.storage import Storage, WeightsError, save_generator
@@ -44,11 +42,9 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         raise RunError(f"{out} is there already; choose another folder or remove it")
     for epoch in epochs:
         source.check_epoch(epoch)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=out.parent))
     rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind == "drawn"}
-    packed = replace(source, folder=folder, samples=dict.fromkeys(rows, "drawn"))
-    try:
+    with new_folder(out) as folder:
+        packed = replace(source, folder=folder, samples=dict.fromkeys(rows, "drawn"))
         packed.write()
         packed.write_history(source.history())
         for epoch in source.sample_epochs if rows else ():
@@ -58,11 +54,6 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()
                 save_generator(packed.snapshot_folder(epoch, direction), source.config.generator, state, storage)
-        folder.chmod(0o755)
-        folder.replace(out)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return replace(packed, folder=out)
 
 

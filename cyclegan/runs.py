@@ -47,6 +47,7 @@ class _RunFile:
     samples: dict[Direction, SampleInputs]
     revision: str | None
     config: dict[str, Any]
+    only: Direction | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Run:
     `facades.EXAMPLE_SEEDS`) or dataset (images of the validation split)."""
     revision: str | None = None
     """Commit of the code that trained it, where known."""
+    only: Direction | None = None
+    """The one direction of a CycleGAN whose other generator was never published; None where both are there."""
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
@@ -80,18 +83,22 @@ class Run:
             raise RunError(f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program")
         file = from_json(_RunFile, text, str(path))
         config = from_json(METHODS[file.method], json.dumps(file.config), f"config in {path}")
-        return cls(folder, file.method, file.domains, config, file.samples, file.revision)
+        return cls(folder, file.method, file.domains, config, file.samples, file.revision, file.only)
 
     def write(self) -> None:
         """Write `run.json`."""
-        file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, asdict(self.config))
-        write_atomically(self.folder / "run.json", (json.dumps(asdict(file), indent=2) + "\n").encode())
+        config = asdict(self.config)
+        file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
+        content = asdict(file)
+        if self.only is None:
+            del content["only"]  # what read format 1 before there was this field reads every other run still
+        write_atomically(self.folder / "run.json", (json.dumps(content, indent=2) + "\n").encode())
 
     @property
     def directions(self) -> tuple[Direction, ...]:
         """The directions it translates in."""
         if isinstance(self.config, CycleGANConfig):
-            return ("ab", "ba")
+            return (self.only,) if self.only else ("ab", "ba")
         return (self.config.direction,) if isinstance(self.config, Pix2PixConfig) else ("ab",)
 
     def domain(self, letter: str) -> str:

@@ -48,7 +48,7 @@ def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
         network = build_generator(config)
     state = unpack(packed, str(weights_path))
     expected = network.state_dict()
-    _check(state, expected, str(weights_path))
+    check_tensors(state, expected, str(weights_path))
     network.load_state_dict(state, strict=True, assign=True)
     return config, network.eval().requires_grad_(False)
 
@@ -99,16 +99,19 @@ def unpack(packed: dict[str, Tensor], source: str) -> dict[str, Tensor]:
     return state
 
 
-def _check(state: dict[str, Tensor], expected: dict[str, Tensor], source: str) -> None:
+def check_tensors(
+    state: dict[str, Tensor], expected: dict[str, Tensor], source: str, *, told_by: str = "its config.json"
+) -> None:
+    """Raise WeightsError, naming the tensor, where names, shapes or types are not those that `told_by` tells of."""
     for what, names in (
-        ("lacks {} tensors that its config.json asks for", expected.keys() - state.keys()),
-        ("has {} tensors that its config.json does not know", state.keys() - expected.keys()),
+        ("lacks {} tensors that {} asks for", expected.keys() - state.keys()),
+        ("has {} tensors that {} does not know", state.keys() - expected.keys()),
     ):
         if names:
-            raise WeightsError(f"{source} {what.format(len(names))}: {min(names)}, ...")
+            raise WeightsError(f"{source} {what.format(len(names), told_by)}: {min(names)}, ...")
     for name, tensor in expected.items():
         if state[name].shape != tensor.shape:
-            shapes = f"{list(state[name].shape)}, its config.json says {list(tensor.shape)}"
+            shapes = f"{list(state[name].shape)}, {told_by} says {list(tensor.shape)}"
             raise WeightsError(f"{source}: {name} has shape {shapes}")
         if state[name].dtype != tensor.dtype:
             raise WeightsError(f"{source}: {name} has {state[name].dtype}, not {tensor.dtype}")

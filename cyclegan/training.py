@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,14 +19,12 @@ from torch import nn
 from cyclegan.config import Direction, TranslationConfig
 from cyclegan.datasets import Batches, Pair
 from cyclegan.devices import choose_precision
-from cyclegan.files import STRAY_PREFIX, sweep_strays, write_atomically
+from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.objectives import Losses, build_objective
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import Inputs, render
 from cyclegan.schedules import learning_rate_at
 
-STALE = 3600.0
-"""Seconds after which a half-made run folder is a killed process's: making one takes no minute."""
 log = logging.getLogger(__name__)
 
 CHECK_EVERY = 50
@@ -293,19 +289,9 @@ def create(trainer: Trainer) -> None:
     """Make the run's folder, complete with a checkpoint to go on from, in one move. Raises RunError where it exists."""
     folder = trainer.run.folder
     check_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for stray in folder.parent.glob(f"{STRAY_PREFIX}*"):
-        if stray.is_dir() and time.time() - stray.stat().st_mtime > STALE:
-            shutil.rmtree(stray, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=folder.parent))
-    try:
+    with new_folder(folder) as temporary:
         replace(trainer.run, folder=temporary).write()
         trainer.save_checkpoint(temporary)
-        temporary.chmod(0o755)
-        temporary.replace(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def resume(trainer: Trainer) -> None:

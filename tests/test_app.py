@@ -18,11 +18,15 @@ from typing import Any
 import gradio as gr  # after the app, which first turns Gradio's analytics off
 import numpy as np
 import pytest
+import torch
 from gradio.data_classes import ImageData
 from PIL import Image, ImageFile
 
 import app
+from cyclegan.config import GeneratorConfig
+from cyclegan.convert import import_reference
 from cyclegan.facades import EXAMPLE_SEEDS, PALETTE, draw_facade
+from cyclegan.networks import build_generator
 from cyclegan.pages import texts
 from cyclegan.pages.api import translate_with
 from cyclegan.pages.curves import Curve, curves_of
@@ -478,6 +482,16 @@ class TestRuns:
         layout = Layout(Models.load([tmp_path / "horses"], precision="fp32"))
         assert layout.translate_page.first(TO_PHOTO) is None
         assert layout.examples.on(TO_PHOTO) == ()
+
+    def test_a_converted_run_opens_with_the_one_direction_it_has(self, tmp_path: Path) -> None:
+        path = tmp_path / "latest_net_G_A.pth"
+        torch.save(build_generator(GeneratorConfig("resnet_6blocks", width=2)).state_dict(), path)
+        run = import_reference([path], tmp_path / "run", domains=("horse", "zebra"))
+        layout = Layout(Models.load([run.folder], precision="fp32"))
+        assert layout.models.routes == (Route("horse", "zebra"),)
+        assert layout.translate_page.translate(make_photo(1), layout.models.routes[0]).results[0] is not None
+        frames = layout.watch_page.frames(make_photo(1), layout.models.routes[0])
+        assert [frame.epoch for frame in frames] == [200]
 
 
 class TestCommand:
