@@ -15,17 +15,22 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
-    {"files", "config", "images", "facade_drawing", "archives", "transfers"},
-    {"facades", "networks", "losses", "datasets", "devices", "downloads"},
+    {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts"},
+    {"facades", "networks", "losses", "datasets", "devices", "downloads", "metrics", "recipes"},
     {"storage", "objectives"},
     {"runs"},
     {"samples"},
     {"training", "translate", "pack"},
     {"pages"},
-    {"train", "app"},
+    {"comparison"},
+    {"report"},
+    {"train", "app", "compare"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
-TRAINING_ONLY = {"training", "objectives", "losses", "downloads", "archives", "transfers", "pack"}
+TRAINING_ONLY = {
+    *("training", "objectives", "losses", "downloads", "archives", "transfers", "pack"),
+    *("metrics", "recipes", "comparison", "charts", "report", "compare"),
+}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [path for path in (ROOT / "train.py", ROOT / "app.py") if path.exists()]
 
