@@ -15,9 +15,9 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
-    {"files", "config", "images", "facade_drawing", "archives", "transfers"},
+    {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts"},
     {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads"},
-    {"generators"},
+    {"generators", "metrics", "recipes"},
     {"discriminators"},
     {"networks"},
     {"storage", "objectives"},
@@ -25,21 +25,17 @@ LAYERS = (
     {"samples"},
     {"training", "translate", "pack", "convert"},
     {"pages"},
-    {"train", "app"},
+    {"comparison"},
+    {"report"},
+    {"train", "app", "compare"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
-    "training",
-    "objectives",
-    "losses",
-    "edges",
-    "pools",
-    "schedules",
-    "downloads",
-    "archives",
-    "transfers",
+    *("training", "objectives", "losses", "edges", "pools", "schedules", "downloads", "archives", "transfers"),
 }
-COMMANDS_ONLY = {"pack", "convert", "reference"}
+COMMANDS_ONLY = {
+    *("pack", "convert", "reference", "metrics", "recipes", "comparison", "charts", "report", "compare"),
+}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [path for path in (ROOT / "train.py", ROOT / "app.py") if path.exists()]
 
