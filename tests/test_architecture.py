@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cyclegan"
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers"},
-    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads"},
+    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
     {"generators"},
     {"discriminators"},
     {"networks"},
