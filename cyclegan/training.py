@@ -16,9 +16,9 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from cyclegan.batches import Batches, Pair
 from cyclegan.colours import encodings
 from cyclegan.config import Direction, TranslationConfig
-from cyclegan.datasets import Batches, Pair
 from cyclegan.devices import choose_precision
 from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.objectives import Losses, build_objective

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "cyclegan"
 LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers"},
     {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
-    {"generators"},
+    {"generators", "batches"},
     {"discriminators"},
     {"networks"},
     {"storage", "objectives"},
@@ -35,6 +35,7 @@ TRAINING_ONLY = {
     "edges",
     "pools",
     "schedules",
+    "batches",
     "downloads",
     "archives",
     "transfers",
