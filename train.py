@@ -18,8 +18,9 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from cyclegan.batches import Batches
 from cyclegan.config import METHODS, ConfigError, CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig
-from cyclegan.datasets import Batches, DatasetError, Split, find_split
+from cyclegan.datasets import DatasetError, Split, find_split
 from cyclegan.devices import pick_device
 from cyclegan.downloads import DATASETS, DownloadError, fetch
 from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, looks_like_labels
@@ -137,11 +138,11 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     folder = find_dataset(config.dataset, launch.data_root)
     if config.dataset not in DATASETS:
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
-    split = find_split(folder)
+    split = find_split(folder, mode=config.dataset_mode)
     say(f"{folder}: {split}")
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     out = launch.out or Path("runs") / f"{folder.name}-{method}"
-    run = Run(out, method, name_domains(split, launch, config.dataset), config, {}, revision())
+    run = Run(out, method, name_domains(split, launch, config), config, {}, revision())
     check_free(out)
     trainer = prepare(run, folder, split, launch)
     if launch.dry_run:
@@ -158,7 +159,8 @@ def run_resume(command: Resume) -> int:
     run = Run.open(command.resume)
     with exclusive(run.folder):
         folder = find_dataset(command.dataset or run.config.dataset, command.machine.data_root)
-        trainer = prepare(run, folder, find_split(folder), command.machine)
+        split = find_split(folder, mode=run.config.dataset_mode)
+        trainer = prepare(run, folder, split, command.machine)
         resume(trainer)
         if not trainer.finished:
             return train(trainer, command.machine)
@@ -187,12 +189,15 @@ def find_dataset(dataset: str, data_root: Path | None) -> Path:
     return folder.resolve()
 
 
-def name_domains(split: Split, launch: Launch, dataset: str) -> Domains:
-    """What the domains are called: as told, as the named dataset says, or by whether b holds facade label maps."""
+def name_domains(split: Split, launch: Launch, config: MethodConfig) -> Domains:
+    """What the domains are called: as told, as the mode or the named dataset says, or by whether b holds facade label
+    maps."""
     if launch.domain_names:
         a, b = launch.domain_names
-    elif dataset in DATASETS:
-        a, b = DATASETS[dataset].domains
+    elif config.dataset_mode == "colorization":
+        a, b = "grey", "colour"
+    elif config.dataset in DATASETS:
+        a, b = DATASETS[config.dataset].domains
     else:
         sample = split.b[0].load()
         labels = any(looks_like_labels(sample, palette) for palette in (PALETTE, CMP_BASE_PALETTE))
@@ -206,18 +211,18 @@ def prepare(run: Run, folder: Path, split: Split, machine: Machine) -> Trainer:
     """Read the images and build the networks of a run."""
     device = pick_device(machine.device)
     assert not isinstance(run.config, GANConfig)
-    batches = Batches(split, run.config, paired=isinstance(run.config, Pix2PixConfig))
-    inputs, kinds = choose_inputs(held_out(folder, split), run.directions)
+    batches = Batches(split, run.config)
+    inputs, kinds = choose_inputs(held_out(folder, split, run.config), run.directions)
     trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device)
     say(f"training on {device} in {str(trainer.dtype).removeprefix('torch.')}")
     return trainer
 
 
-def held_out(folder: Path, train: Split) -> Split:
+def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
     """The split whose images are translated after every epoch: val, else test, else the training images."""
     for name in ("val", "test"):
         try:
-            return find_split(folder, name)
+            return find_split(folder, name, config.dataset_mode)
         except DatasetError:
             continue
     return train

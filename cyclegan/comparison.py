@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cyclegan.config import Direction
+from cyclegan.config import DatasetMode, Direction
 from cyclegan.datasets import DatasetError, Source, Split, find_split
 from cyclegan.downloads import DATASETS, fetch
 from cyclegan.facades import (
@@ -215,7 +215,11 @@ def plan(
         )
     name = dataset or trained_on[0]
     folder = fetch(name) if name in DATASETS else Path(name).expanduser()
-    judged = _find_split(folder, split)
+    colorizes = {run.config.dataset_mode == "colorization" for run in runs}
+    if len(colorizes) > 1:
+        raise ComparisonError("colorization reads its images otherwise than other runs; compare it apart from them")
+    mode: DatasetMode = "colorization" if colorizes == {True} else "unaligned"
+    judged = _find_split(folder, split, mode)
     targets, palettes = [], {}
     for direction in sorted({direction for run in runs for direction in run.directions}, reverse=True):
         first = next(run for run in runs if direction in run.directions)
@@ -231,7 +235,7 @@ def plan(
             )
         )
     try:
-        train = find_split(folder)
+        train = find_split(folder, mode=mode)
     except DatasetError:
         train = None
     named = tuple(zip(_names(folders), runs, epochs, strict=True))
@@ -286,9 +290,9 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
 
 
-def _find_split(folder: Path, name: str) -> Split:
+def _find_split(folder: Path, name: str, mode: DatasetMode) -> Split:
     try:
-        return find_split(folder, name)
+        return find_split(folder, name, mode)
     except DatasetError as error:
         others = []
         for other in ("train", "val", "test"):

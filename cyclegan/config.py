@@ -124,7 +124,8 @@ class TrainingConfig:
 
     dataset: str
     """A named dataset (facades, horse2zebra, ...: downloaded where missing) or the path of a folder: side-by-side
-    pairs in train/, two folders trainA/ and trainB/, or photos and label maps of the same stem in one folder."""
+    pairs in train/, two folders trainA/ and trainB/, or photos and label maps of the same stem in one folder; for
+    colorization, any colour images in train/ or the folder itself."""
     epochs: int = 100
     """Epochs at the full learning rate."""
     decay_epochs: int = 100
@@ -213,8 +214,9 @@ class TranslationConfig(TrainingConfig):
 
     preprocess: Preprocess = "resize_and_crop"
     """resize_and_crop: resize to load_size squared, then crop; crop: crop at the image's own scale; scale_width:
-    resize to the width load_size; scale_width_and_crop: the same, then crop; none: only round to the generator's
-    multiple. Where nothing is cropped, batches of several images need images of one size."""
+    resize to the width load_size, keeping the ratio; scale_width_and_crop: the same, then crop; none: the image's own
+    scale. Where nothing is cropped, both sides are rounded to the generator's multiple, and batches of several images
+    need images of one size."""
     load_size: int = 286
     """Side in pixels to which images are resized before the crop; the width for scale_width."""
     crop_size: int = 256

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cyclegan.batches import Pair
 from cyclegan.config import CycleGANConfig, GANConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
-from cyclegan.datasets import Pair
 from cyclegan.edges import smooth_edges
 from cyclegan.losses import gan_loss, gradient_penalty
 from cyclegan.networks import build_discriminator, build_generator, initialize

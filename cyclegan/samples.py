@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cyclegan.colours import Encoding, decode, encode
 from cyclegan.config import Direction
 from cyclegan.datasets import Split, load_inputs
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade, looks_like_labels
-from cyclegan.images import to_image, to_tensor
 from cyclegan.networks import for_translation
 from cyclegan.runs import SampleInputs
 
@@ -38,7 +38,11 @@ def choose_inputs(split: Split, directions: Sequence[Direction]) -> tuple[Inputs
 
 
 def render(
-    generators: Mapping[Direction, nn.Module], inputs: Inputs, device: torch.device, dtype: torch.dtype
+    generators: Mapping[Direction, nn.Module],
+    inputs: Inputs,
+    encodings: Mapping[str, Encoding],
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Image.Image:
     """The inputs' translations: a row for each direction, a column for each input, as one RGB image."""
     columns = max(len(images) for images in inputs.values())
@@ -46,9 +50,10 @@ def render(
     with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         for row, (direction, images) in enumerate(inputs.items()):
             network = for_translation(generators[direction])
+            seen, made = (encodings[domain] for domain in direction)
             for column, image in enumerate(images):
-                x = to_tensor(image)[None].to(device, memory_format=torch.channels_last)
-                picture = to_image(network(x)[0])
+                x = encode(image, seen)[None].to(device, memory_format=torch.channels_last)
+                picture = decode(network(x)[0], made, image)
                 sheet.paste(picture, (column * SAMPLE_SIZE, row * SAMPLE_SIZE))
     return sheet
 

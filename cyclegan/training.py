@@ -16,8 +16,9 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from cyclegan.batches import Batches, Pair
+from cyclegan.colours import encodings
 from cyclegan.config import Direction, TranslationConfig
-from cyclegan.datasets import Batches, Pair
 from cyclegan.devices import choose_precision
 from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.objectives import Losses, build_objective
@@ -243,7 +244,8 @@ class Trainer:
         epoch = progress.epoch
         self._check_weights()
         if self.config.shows_samples(epoch):
-            self.run.save_sample(epoch, render(self.generators, self.inputs, self.device, self.dtype))
+            sheet = render(self.generators, self.inputs, encodings(self.config), self.device, self.dtype)
+            self.run.save_sample(epoch, sheet)
         if self.config.keeps_snapshot(epoch):
             self.run.save_snapshot(epoch, self.generators)
         record = {

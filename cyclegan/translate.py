@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cyclegan.colours import decode, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.devices import choose_precision, pick_device
-from cyclegan.images import check_pixels, to_image, to_rgb, to_tensor
+from cyclegan.images import check_pixels, to_rgb
 from cyclegan.networks import for_translation
 from cyclegan.runs import Run
 
@@ -70,7 +71,8 @@ class Translator:
     def translate(
         self, image: Image.Image, *, to: str, epoch: int | None = None, dropout_seed: int | None = None
     ) -> Image.Image:
-        """The translation, RGB in the image's own size.
+        """The translation, RGB in the image's own size; a grey domain's in grey levels, colorization's in the image's
+        own lightness.
 
         `to` is the public name of the target domain, `epoch` one of `epochs` or None for the last. With
         `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
@@ -84,12 +86,13 @@ class Translator:
         check_pixels(image)
         rgb = to_rgb(image)
         architecture = self.run.config.generator.architecture
+        seen, made = (encodings(self.run.config)[domain] for domain in direction)
         padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
         with self._lock:
             network = self._network(epoch, direction)
-            x = to_tensor(padded)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
+            x = encode(padded, seen)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
             y = _run(network, x, dropout_seed)
-        return to_image(y[0, :, : rgb.height, : rgb.width])
+        return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
 
     def _network(self, epoch: int, direction: Direction) -> nn.Module:
         key = (epoch, direction)

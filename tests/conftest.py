@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 # Tiny networks gain nothing from more threads, and two that spin beside another busy process cost fourfold.
@@ -15,12 +16,14 @@ import torch
 from PIL import Image
 
 from cyclegan.config import CycleGANConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
+from cyclegan.datasets import Split, find_split
 from cyclegan.facades import class_indices, draw_facade
 from cyclegan.networks import build_generator, initialize
 from cyclegan.runs import Domains, Run
 from cyclegan.samples import SAMPLE_SIZE
 
 PHOTO_COLOURS = np.random.default_rng(7).integers(0, 256, (12, 3))
+RAMP_WIDTH, RAMP_HEIGHT = 40, 32
 TINY_CYCLEGAN = GeneratorConfig(architecture="resnet_6blocks", width=4)
 TINY_PIX2PIX = GeneratorConfig(architecture="unet_256", width=4, norm="batch", dropout=True)
 
@@ -41,6 +44,28 @@ def make_pairs(folder: Path, count: int, *, first_seed: int = 0, size: int = 256
         pair.paste(draw_facade(first_seed + index, size=size), (size, 0))
         pair.save(folder / f"{index + 1}.jpg", quality=95)
     return folder
+
+
+def ramp(number: int, width: int = RAMP_WIDTH, height: int = RAMP_HEIGHT) -> Image.Image:
+    """An image whose every pixel says where it is and of which image: red x, green y, blue the number."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    return Image.fromarray(np.stack([x, y, np.full_like(x, number)], 2).astype(np.uint8))
+
+
+def make_folder(
+    folder: Path, names: Sequence[str], size: tuple[int, int] = (RAMP_WIDTH, RAMP_HEIGHT), first: int = 0
+) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names, first):
+        ramp(number, *size).save(folder / name)
+    return folder
+
+
+def make_two_folders(root: Path, a: int, b: int) -> Split:
+    """Images numbered from 0 in A, from 100 in B."""
+    make_folder(root / "trainA", [f"{index}.png" for index in range(a)])
+    make_folder(root / "trainB", [f"{index}.png" for index in range(b)], first=100)
+    return find_split(root)
 
 
 def make_run(folder: Path, config: MethodConfig, *, epochs: tuple[int, ...], sample_epochs: int) -> Run:

@@ -16,8 +16,8 @@ PACKAGE = ROOT / "cyclegan"
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts"},
-    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads"},
-    {"generators", "metrics", "recipes"},
+    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
+    {"generators", "batches", "metrics", "recipes"},
     {"discriminators"},
     {"networks"},
     {"storage", "objectives"},
@@ -31,7 +31,8 @@ LAYERS = (
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
-    *("training", "objectives", "losses", "edges", "pools", "schedules", "downloads", "archives", "transfers"),
+    *("training", "objectives", "losses", "edges", "pools", "schedules", "batches"),
+    *("downloads", "archives", "transfers"),
 }
 COMMANDS_ONLY = {
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "charts", "report", "compare"),

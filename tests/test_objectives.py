@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cyclegan.batches import Pair
 from cyclegan.config import (
     CycleGANConfig,
     Direction,
@@ -17,7 +18,6 @@ from cyclegan.config import (
     Norm,
     Pix2PixConfig,
 )
-from cyclegan.datasets import Pair
 from cyclegan.objectives import CycleGAN, Losses, Objective, Pix2Pix, build_objective
 
 GENERATOR = GeneratorConfig("resnet_6blocks", width=2)

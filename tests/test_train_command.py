@@ -21,8 +21,10 @@ from PIL import Image
 
 import train
 from cyclegan.runs import Run
+from cyclegan.samples import SAMPLE_SIZE
 from cyclegan.training import exclusive
-from tests.conftest import make_pairs
+from cyclegan.translate import Translator
+from tests.conftest import make_pairs, make_photo
 
 ROOT = Path(__file__).parent.parent
 TINY = {
@@ -200,6 +202,28 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(method: str, facades: Path
     for word in ("parameters", "6 an epoch", "2 + 2: 24 steps", "median of 3", "an epoch", "MB are free"):
         assert word in printed, word
     assert not (tmp_path / "runs").exists()
+
+
+def test_colorization_is_planned_trained_resumed_and_translates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for index in range(2):
+        make_photo(index, 140).save(tmp_path / "photos" / f"{index}.jpg")
+    out = tmp_path / "run"
+    channels = ["--generator.in-channels", "1", "--generator.out-channels", "2"]
+    command = [*TINY["pix2pix"], *WIDTHS, "--dataset-mode", "colorization", "--direction", "ab", *channels]
+    command += ["--dataset", str(tmp_path / "photos"), "--out", str(out), "--epochs", "1", "--decay-epochs", "0"]
+    assert train.main([*command, "--dry-run"]) == 0
+    assert "2 an epoch" in capsys.readouterr().out
+    assert train.main(command) == 0
+    assert train.main(["--resume", str(out)]) == 0
+    assert "is finished" in capsys.readouterr().out
+    translator = Translator.load(out, device="cpu")
+    assert (translator.targets, translator.source_of("colour")) == (("colour",), "grey")
+    assert translator.translate(make_photo(3, 50).convert("L"), to="colour").size == (50, 50)
+    with Image.open(translator.run.sample_path(1)) as sheet:
+        assert sheet.size == (2 * SAMPLE_SIZE, SAMPLE_SIZE)
 
 
 def test_help_names_the_methods_and_the_options() -> None:

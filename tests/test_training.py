@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cyclegan.batches import Batches
 from cyclegan.config import (
     CycleGANConfig,
     Direction,
@@ -17,7 +18,7 @@ from cyclegan.config import (
     GeneratorConfig,
     Pix2PixConfig,
 )
-from cyclegan.datasets import Batches, find_split
+from cyclegan.datasets import find_split
 from cyclegan.facades import draw_facade
 from cyclegan.files import STRAY_PREFIX
 from cyclegan.runs import Domains, Run, RunError
@@ -52,7 +53,7 @@ BOTH = pytest.mark.parametrize("config", [CYCLEGAN, PIX2PIX], ids=["cyclegan", "
 
 
 def make_trainer(config: CycleGANConfig | Pix2PixConfig, folder: Path, facades: Path) -> Trainer:
-    batches = Batches(find_split(facades), config, paired=isinstance(config, Pix2PixConfig))
+    batches = Batches(find_split(facades), config)
     method = "cyclegan" if isinstance(config, CycleGANConfig) else "pix2pix"
     directions: tuple[Direction, ...] = ("ab", "ba") if method == "cyclegan" else ("ba",)
     run = Run(folder, method, Domains("photo", "labels"), config, dict.fromkeys(directions, "drawn"))  # type: ignore[arg-type]
