@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any, Literal, TypeVar
 
@@ -84,6 +84,11 @@ class GeneratorConfig:
         """Whether a layer that a norm follows has a bias: where nothing follows it must have one, and the reference
         leaves it out before batch norm alone."""
         return self.norm == "none" or (self.bias == "reference" and self.norm != "batch")
+
+
+def reversed_way(config: GeneratorConfig) -> GeneratorConfig:
+    """The generator of CycleGAN's way back."""
+    return replace(config, in_channels=config.out_channels, out_channels=config.in_channels)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclegan.config import CycleGANConfig, GANConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
+from cyclegan.config import CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig, reversed_way
 from cyclegan.datasets import Pair
 from cyclegan.edges import smooth_edges
 from cyclegan.losses import gan_loss, gradient_penalty
@@ -162,11 +161,6 @@ def build_objective(config: MethodConfig) -> Objective:
     if isinstance(config, CycleGANConfig):
         return CycleGAN(config)
     return Pix2Pix(config) if isinstance(config, Pix2PixConfig) else GAN(config)
-
-
-def reversed_way(config: GeneratorConfig) -> GeneratorConfig:
-    """The generator of CycleGAN's way back."""
-    return replace(config, in_channels=config.out_channels, out_channels=config.in_channels)
 
 
 def judge(

@@ -57,7 +57,9 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         for epoch in epochs or source.epochs:
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()
-                save_generator(packed.snapshot_folder(epoch, direction), source.config.generator, state, storage)
+                save_generator(
+                    packed.snapshot_folder(epoch, direction), source.generator_config(direction), state, storage
+                )
         folder.chmod(0o755)
         folder.replace(out)
     except BaseException:
