@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan import datasets
-from cyclegan.config import CycleGANConfig
+from cyclegan.config import CycleGANConfig, DiscriminatorConfig
 from cyclegan.datasets import Batches, DatasetError, Pair, Split, find_split, load_inputs
 
 WIDTH, HEIGHT, CROP = 40, 32, 16
@@ -54,6 +54,7 @@ def make_pairs(root: Path, count: int) -> Split:
 def make_batches(split: Split, *, paired: bool = False, **settings: Any) -> Batches:
     """At the images' own scale, so that pixels come through as they are."""
     fields: dict[str, Any] = {"dataset": "ramps", "preprocess": "crop", "crop_size": CROP}
+    fields["discriminator"] = DiscriminatorConfig("pixel")  # the others do not take crops this small
     config = CycleGANConfig(**fields | settings)
     return Batches(split, config, paired=paired)
 
