@@ -53,7 +53,8 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         for epoch in epochs or source.epochs:
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()
-                save_generator(packed.snapshot_folder(epoch, direction), source.config.generator, state, storage)
+                config = source.generator_config(direction)
+                save_generator(packed.snapshot_folder(epoch, direction), config, state, storage)
     return replace(packed, folder=out)
 
 

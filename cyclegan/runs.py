@@ -13,7 +13,17 @@ from PIL import Image
 from pydantic import ConfigDict
 from torch import nn
 
-from cyclegan.config import METHODS, CycleGANConfig, Direction, Method, MethodConfig, Pix2PixConfig, from_json
+from cyclegan.config import (
+    METHODS,
+    CycleGANConfig,
+    Direction,
+    GeneratorConfig,
+    Method,
+    MethodConfig,
+    Pix2PixConfig,
+    from_json,
+    reversed_way,
+)
 from cyclegan.files import write_atomically
 from cyclegan.storage import load_generator, save_generator
 
@@ -101,6 +111,11 @@ class Run:
             return (self.only,) if self.only else ("ab", "ba")
         return (self.config.direction,) if isinstance(self.config, Pix2PixConfig) else ("ab",)
 
+    def generator_config(self, direction: Direction) -> GeneratorConfig:
+        """The generator of a direction: CycleGAN's way back has the channels exchanged."""
+        back = isinstance(self.config, CycleGANConfig) and direction == "ba"
+        return reversed_way(self.config.generator) if back else self.config.generator
+
     def domain(self, letter: str) -> str:
         """The public name of domain a or b."""
         return self.domains.a if letter == "a" else self.domains.b
@@ -142,7 +157,7 @@ class Run:
         """Keep the generators of an epoch, in half precision."""
         for direction, generator in generators.items():
             folder = self.snapshot_folder(epoch, direction)
-            save_generator(folder, self.config.generator, generator.state_dict())
+            save_generator(folder, self.generator_config(direction), generator.state_dict())
 
     def load_generator(self, epoch: int, direction: Direction) -> nn.Module:
         """The generator of an epoch, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged."""

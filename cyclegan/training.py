@@ -19,7 +19,7 @@ from torch import nn
 from cyclegan.batches import Batches, Pair
 from cyclegan.colours import encodings
 from cyclegan.config import Direction, TranslationConfig
-from cyclegan.devices import choose_precision
+from cyclegan.devices import choose_precision, to_device
 from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.objectives import Losses, build_objective
 from cyclegan.runs import Run, RunError
@@ -73,7 +73,9 @@ class Trainer:
         if device.type != "cpu":  # there fused Adam copies weights that are not contiguous, six times its own work
             self.objective.to(memory_format=torch.channels_last)
         if self.config.compile:
-            for network in (*self.objective.generators.values(), *self.objective.discriminators.values()):
+            penalized = self.config.gan_mode == "wgangp"  # torch.compile cannot differentiate a gradient
+            judges = [] if penalized else self.objective.discriminators.values()
+            for network in (*self.objective.generators.values(), *judges):
                 network.compile()
         self.players = {"generators": self.objective.generators, "discriminators": self.objective.discriminators}
         self.optimizers = {
@@ -98,7 +100,7 @@ class Trainer:
 
         Of `critic_steps` steps, counted by their index in the epoch, the generators move in the first alone.
         """
-        real = Pair(*(x.to(self.device, memory_format=torch.channels_last, non_blocking=True) for x in real))
+        real = Pair(*(to_device(x, self.device) for x in real))
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
         moves = ["generators", "discriminators"] if index % self.config.critic_steps == 0 else ["discriminators"]
         if not self.objective.generators_first:

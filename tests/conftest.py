@@ -79,7 +79,7 @@ def make_run(folder: Path, config: MethodConfig, *, epochs: tuple[int, ...], sam
         torch.manual_seed(epoch)
         generators = {}
         for direction in run.directions:
-            generators[direction] = build_generator(config.generator)
+            generators[direction] = build_generator(run.generator_config(direction))
             initialize(generators[direction], 0.02 * epoch)
         run.save_snapshot(epoch, generators)
     records = []

@@ -15,7 +15,7 @@ from PIL import Image
 
 from cyclegan.config import ConfigError, CycleGANConfig, Direction, Pix2PixConfig
 from cyclegan.runs import Domains, Run, RunError
-from tests.conftest import TINY_PIX2PIX, make_run
+from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_run
 
 
 @pytest.fixture
@@ -56,6 +56,18 @@ def test_the_format_on_disk_is_the_published_one(run: Run) -> None:
         *(f"samples/000{epoch}.webp" for epoch in (1, 2, 3)),
         *(f"snapshots/000{epoch}/ba/{name}" for epoch in (1, 3) for name in ("config.json", "model.safetensors")),
     }
+
+
+def test_a_cyclegan_of_unequal_channels_comes_back_in_both_directions(tmp_path: Path) -> None:
+    generator = replace(TINY_CYCLEGAN, out_channels=1)
+    run = make_run(
+        tmp_path / "run",
+        CycleGANConfig(dataset="facades", generator=generator, lambda_identity=0.0),
+        epochs=(1,),
+        sample_epochs=0,
+    )
+    assert run.load_generator(1, "ab")(torch.zeros(1, 3, 16, 16)).shape == (1, 1, 16, 16)
+    assert run.load_generator(1, "ba")(torch.zeros(1, 1, 16, 16)).shape == (1, 3, 16, 16)
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "file.txt"])

@@ -307,6 +307,33 @@ def test_a_mistake_is_one_message_and_exit_code_2(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "known"),
+    [
+        ("--gan-mode", "wgangp"),
+        ("--lr-policy", "plateau"),
+        ("--init", "orthogonal"),
+        ("--pool-mode", "both"),
+        ("--preprocess", "scale_width"),
+        ("--dataset-mode", "unaligned"),
+        ("--generator.architecture", "unet_128"),
+        ("--generator.norm", "instance"),
+        ("--generator.upsample", "resize"),
+        ("--discriminator.architecture", "n_layers"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(
+    option: str, known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        train.main(["--dataset", "facades", option, "nonesuch"])
+    printed = "".join(capsys.readouterr())
+    assert leaving.value.code == 2
+    assert "nonesuch" in printed
+    assert known in printed
+    assert option in printed
+
+
 def test_a_full_disk_stops_training_and_loses_nothing(facades: Path, tmp_path: Path) -> None:
     process = start(new_run("pix2pix", facades, tmp_path / "run"))
     wait_for_epoch(process, tmp_path / "run", 1)
