@@ -327,7 +327,8 @@ class GANConfig(TrainingConfig):
     """A plain GAN (Goodfellow et al. 2014, arXiv:1406.2661): makes images from noise."""
 
     dataset: str = "fashion-mnist"
-    """fashion-mnist, downloaded where it is missing."""
+    """fashion-mnist (downloaded where it is missing) or the path of a folder: images, or MNIST's
+    train-images-idx3-ubyte, packed as .gz or not."""
     epochs: int = 200
     decay_epochs: int = 0
     batch_size: int = 64
@@ -354,6 +355,10 @@ class GANConfig(TrainingConfig):
             f"{self.discriminator.architecture}",
         )
         _require(self.dataset_mode == "single", f"the gan method takes dataset_mode single, not {self.dataset_mode}")
+        _require(
+            self.generator.out_channels != 2,
+            "generator out_channels is 2, but pictures have 1 (grey) or 3; use --generator.out-channels 1",
+        )
         _require(self.batch_size >= 2, f"batch_size is {self.batch_size}; batch norm needs 2 images or more")
         _check_critic(self, self.discriminator, self.gan_mode)
 

@@ -31,7 +31,8 @@ class DatasetError(ValueError):
 
 
 class Pair(NamedTuple):
-    """A batch of both domains, each [N, 3, H, W] in [-1, 1]; aligned or not, as the method wants."""
+    """A batch of both domains, each [N, 3, H, W] in [-1, 1]; aligned or not, as the method wants. For a plain GAN `a`
+    is noise, [N, in_channels]."""
 
     a: Tensor
     b: Tensor
@@ -93,11 +94,11 @@ def find_split(folder: Path, split: str = "train") -> Split:
         raise DatasetError(f"{folder} is not a folder; give a known name or the path of a folder of images")
     folder_a, folder_b = folder / f"{split}A", folder / f"{split}B"
     if folder_a.is_dir() or folder_b.is_dir():
-        return Split("two folders", *(tuple(map(Source, _images(each))) for each in (folder_a, folder_b)))
+        return Split("two folders", *(tuple(map(Source, list_images(each))) for each in (folder_a, folder_b)))
     inner = folder / split if (folder / split).is_dir() else folder
     if inner == folder and split != "train":
         raise DatasetError(f"{folder} has no split {split}: neither {split}/ nor {split}A/ and {split}B/ is there")
-    paths = _images(inner)
+    paths = list_images(inner)
     photos = {path.stem: path for path in paths if path.suffix.lower() in (".jpg", ".jpeg")}
     labels = {path.stem: path for path in paths if path.suffix.lower() == ".png"}
     if photos and labels and (photos.keys() & labels.keys() or not all(map(_is_side_by_side, paths))):
@@ -240,7 +241,8 @@ def load_inputs(sources: Sequence[Source], count: int, size: int) -> list[Image.
     return [source.load().resize((size, size), Image.Resampling.BICUBIC) for source in chosen]
 
 
-def _images(folder: Path) -> list[Path]:
+def list_images(folder: Path) -> list[Path]:
+    """The image files in a folder, 2.jpg before 10.jpg. Raises DatasetError where there are none."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is missing; unpaired datasets need both an A and a B folder")
     paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]

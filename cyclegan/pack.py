@@ -22,8 +22,8 @@ from cyclegan.storage import Storage, WeightsError, save_generator
 
 @dataclass(frozen=True)
 class Pack:
-    """Copy a run without what only training needs: no checkpoint, and of the samples only the drawn examples, since
-    pictures of a dataset are not ours to publish."""
+    """Copy a run without what only training needs: no checkpoint, and no samples made of a dataset's images, since
+    those are not ours to publish."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """Folder of the run."""
@@ -46,8 +46,8 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         source.check_epoch(epoch)
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=out.parent))
-    rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind == "drawn"}
-    packed = replace(source, folder=folder, samples=dict.fromkeys(rows, "drawn"))
+    rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind != "dataset"}
+    packed = replace(source, folder=folder, samples={direction: source.samples[direction] for direction in rows})
     try:
         packed.write()
         packed.write_history(source.history())

@@ -16,8 +16,9 @@ from torch import nn
 
 from cyclegan.config import Direction, TranslationConfig
 from cyclegan.datasets import Batches, Pair
-from cyclegan.devices import choose_precision
+from cyclegan.devices import choose_precision, to_device
 from cyclegan.files import STRAY_PREFIX, sweep_strays, write_atomically
+from cyclegan.noise import NoiseBatches
 from cyclegan.objectives import Losses, build_objective
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import Inputs, render
@@ -61,7 +62,7 @@ class Trainer:
     from the device every CHECK_EVERY steps, not every step.
     """
 
-    def __init__(self, run: Run, batches: Batches, inputs: Inputs, *, device: torch.device) -> None:
+    def __init__(self, run: Run, batches: Batches | NoiseBatches, inputs: Inputs, *, device: torch.device) -> None:
         self.run, self.config = run, run.config
         self.batches, self.inputs, self.device = batches, inputs, device
         self.dtype = choose_precision(device, self.config.precision)
@@ -95,7 +96,7 @@ class Trainer:
 
         Of `critic_steps` steps, counted by their index in the epoch, the generators move in the first alone.
         """
-        real = Pair(*(x.to(self.device, memory_format=torch.channels_last, non_blocking=True) for x in real))
+        real = Pair(*(to_device(x, self.device) for x in real))
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
         moves = ["generators", "discriminators"] if index % self.config.critic_steps == 0 else ["discriminators"]
         if not self.objective.generators_first:
