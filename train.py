@@ -1,4 +1,4 @@
-"""Train CycleGAN or pix2pix from the command line: `python train.py --dataset facades`."""
+"""Train CycleGAN, pix2pix or a plain GAN from the command line: `python train.py --dataset facades`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ import tyro
 from tqdm import tqdm
 
 from cyclegan.batches import Batches
-from cyclegan.config import METHODS, ConfigError, CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig
+from cyclegan.config import METHODS, ConfigError, CycleGANConfig, Direction, GANConfig, MethodConfig, Pix2PixConfig
 from cyclegan.datasets import DatasetError, Split, find_split
 from cyclegan.devices import pick_device
-from cyclegan.downloads import DATASETS, DownloadError, fetch
+from cyclegan.downloads import DATASETS, NOISE, DownloadError, fetch
 from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, looks_like_labels
 from cyclegan.images import ImageError
 from cyclegan.networks import parameter_count
-from cyclegan.runs import Domains, Run, RunError
-from cyclegan.samples import choose_inputs
+from cyclegan.noise import NoiseBatches, read_pictures
+from cyclegan.runs import Domains, Run, RunError, SampleInputs
+from cyclegan.samples import Inputs, choose_inputs, draw_noise
 from cyclegan.storage import WeightsError
 from cyclegan.training import (
     Progress,
@@ -74,6 +75,8 @@ class TrainCycleGAN:
 
     python train.py pix2pix --dataset facades: pix2pix (labels -> photo) instead; pix2pix --help lists its options.
 
+    python train.py gan --dataset fashion-mnist: a plain GAN, pictures from noise; gan --help lists its options.
+
     python train.py --resume RUN: go on exactly where a run stopped; --resume RUN --help lists what it takes.
 
     python train.py --dataset facades --dry-run: what it would take: time, disk, parameters.
@@ -92,6 +95,14 @@ class TrainPix2Pix:
 
 
 @dataclass(frozen=True)
+class TrainGAN:
+    """Train a plain GAN (Goodfellow et al. 2014), which makes pictures from noise."""
+
+    config: Annotated[GANConfig, tyro.conf.arg(name="")]
+    launch: Annotated[Launch, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True)
 class Resume:
     """Go on exactly where a run stopped; everything but the machine is taken from the run."""
 
@@ -102,7 +113,11 @@ class Resume:
     """Folder of the training images, where they have moved since."""
 
 
-COMMANDS: dict[str, type[TrainCycleGAN | TrainPix2Pix]] = {"cyclegan": TrainCycleGAN, "pix2pix": TrainPix2Pix}
+COMMANDS: dict[str, type[TrainCycleGAN | TrainPix2Pix | TrainGAN]] = {
+    "cyclegan": TrainCycleGAN,
+    "pix2pix": TrainPix2Pix,
+    "gan": TrainGAN,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -135,16 +150,15 @@ def main(arguments: Sequence[str]) -> int:
 def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     set_threads(launch.threads)
-    folder = find_dataset(config.dataset, launch.data_root)
+    folder = find_dataset(config, launch.data_root)
     if config.dataset not in DATASETS:
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
-    split = find_split(folder, mode=config.dataset_mode)
-    say(f"{folder}: {split}")
+    split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     out = launch.out or Path("runs") / f"{folder.name}-{method}"
     run = Run(out, method, name_domains(split, launch, config), config, {}, revision())
     check_free(out)
-    trainer = prepare(run, folder, split, launch)
+    trainer = prepare(run, folder, launch, split)
     if launch.dry_run:
         print_plan(trainer)
         return 0
@@ -157,10 +171,9 @@ def run_resume(command: Resume) -> int:
     """Go on with a run."""
     set_threads(command.machine.threads)
     run = Run.open(command.resume)
+    config = replace(run.config, dataset=command.dataset or run.config.dataset)
     with exclusive(run.folder):
-        folder = find_dataset(command.dataset or run.config.dataset, command.machine.data_root)
-        split = find_split(folder, mode=run.config.dataset_mode)
-        trainer = prepare(run, folder, split, command.machine)
+        trainer = prepare(run, find_dataset(config, command.machine.data_root), command.machine)
         resume(trainer)
         if not trainer.finished:
             return train(trainer, command.machine)
@@ -176,28 +189,32 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def find_dataset(dataset: str, data_root: Path | None) -> Path:
-    """The folder of a dataset; a named one is downloaded where it is missing."""
-    if dataset in DATASETS:
-        return fetch(dataset, data_root)
-    folder = Path(dataset).expanduser()
+def find_dataset(config: MethodConfig, data_root: Path | None) -> Path:
+    """The folder of a method's dataset; a named one is downloaded where it is missing."""
+    from_noise = isinstance(config, GANConfig)
+    names = [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
+    if config.dataset in names:
+        return fetch(config.dataset, data_root)
+    folder = Path(config.dataset).expanduser()
     if not folder.is_dir():
         raise DatasetError(
-            f"dataset {dataset!r} is neither a folder nor one of {', '.join(DATASETS)}; give one of these names, "
+            f"dataset {config.dataset!r} is neither a folder nor one of {', '.join(names)}; give one of these names, "
             "or the path of a folder of your own images"
         )
     return folder.resolve()
 
 
-def name_domains(split: Split, launch: Launch, config: MethodConfig) -> Domains:
+def name_domains(split: Split | None, launch: Launch, config: MethodConfig) -> Domains:
     """What the domains are called: as told, as the mode or the named dataset says, or by whether b holds facade label
-    maps."""
+    maps. Without a split, a is noise."""
     if launch.domain_names:
         a, b = launch.domain_names
     elif config.dataset_mode == "colorization":
         a, b = "grey", "colour"
     elif config.dataset in DATASETS:
         a, b = DATASETS[config.dataset].domains
+    elif split is None:
+        a, b = NOISE, "pictures"
     else:
         sample = split.b[0].load()
         labels = any(looks_like_labels(sample, palette) for palette in (PALETTE, CMP_BASE_PALETTE))
@@ -207,12 +224,21 @@ def name_domains(split: Split, launch: Launch, config: MethodConfig) -> Domains:
     return Domains(a, b)
 
 
-def prepare(run: Run, folder: Path, split: Split, machine: Machine) -> Trainer:
-    """Read the images and build the networks of a run."""
+def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None) -> Trainer:
+    """Read the images, of the split where it is known already, and build the networks of a run."""
     device = pick_device(machine.device)
-    assert not isinstance(run.config, GANConfig)
-    batches = Batches(split, run.config)
-    inputs, kinds = choose_inputs(held_out(folder, split, run.config), run.directions)
+    batches: Batches | NoiseBatches
+    inputs: Inputs
+    kinds: dict[Direction, SampleInputs]
+    if isinstance(run.config, GANConfig):
+        batches = NoiseBatches(read_pictures(folder, run.config), run.config)
+        inputs, kinds = {"ab": [draw_noise(run.config)]}, {"ab": "noise"}
+        say(f"{folder}: {batches.images} images")
+    else:
+        split = split or find_split(folder, mode=run.config.dataset_mode)
+        say(f"{folder}: {split}")
+        batches = Batches(split, run.config)
+        inputs, kinds = choose_inputs(held_out(folder, split, run.config), run.directions)
     trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device)
     say(f"training on {device} in {str(trainer.dtype).removeprefix('torch.')}")
     return trainer

@@ -171,7 +171,7 @@ class Plan:
     def images(self) -> int:
         """Calls of `on_progress`: images judged, of each run and of the mean image."""
         return sum(
-            target.count * sum(target.direction in run.directions for _, run, _ in self.runs)
+            target.count * sum(target.direction in _directions(run) for _, run, _ in self.runs)
             + target.count * bool(self.mean_sources(target.direction))
             for target in self.targets
         )
@@ -221,8 +221,8 @@ def plan(
     mode: DatasetMode = "colorization" if colorizes == {True} else "unaligned"
     judged = _find_split(folder, split, mode)
     targets, palettes = [], {}
-    for direction in sorted({direction for run in runs for direction in run.directions}, reverse=True):
-        first = next(run for run in runs if direction in run.directions)
+    for direction in sorted({direction for run in runs for direction in _directions(run)}, reverse=True):
+        first = next(run for run in runs if direction in _directions(run))
         inputs, truths = (judged.a, judged.b) if direction == "ab" else (judged.b, judged.a)
         palettes[direction] = _palette(truths[0])
         targets.append(
@@ -267,7 +267,7 @@ def compare(
         translator = Translator(run, device=device, dtype=dtype)
         values: dict[Direction, dict[str, Value]] = {}
         for target in plan.targets:
-            if target.direction not in run.directions:
+            if target.direction not in _directions(run):
                 values[target.direction] = _all(target, Gap(_why_not(run)))
                 continue
             judge = _Judge(plan, target, extractor, real[target.direction])
@@ -322,8 +322,13 @@ def _all(target: Target, gap: Gap) -> dict[str, Value]:
     return {measure.key: gap for measure in target.measures}
 
 
+def _directions(run: Run) -> tuple[Direction, ...]:
+    """The directions it translates in: a plain GAN's generator takes no image."""
+    return run.directions if run.translates else ()
+
+
 def _why_not(run: Run) -> str:
-    routes = [f"{run.domain(direction[0])} to {run.domain(direction[1])}" for direction in run.directions]
+    routes = [f"{run.domain(direction[0])} to {run.domain(direction[1])}" for direction in _directions(run)]
     return f"{run.method} was trained for {' and '.join(routes)} only" if routes else f"{run.method} translates nothing"
 
 

@@ -350,7 +350,8 @@ class GANConfig(TrainingConfig):
     """A plain GAN (Goodfellow et al. 2014, arXiv:1406.2661): makes images from noise."""
 
     dataset: str = "fashion-mnist"
-    """fashion-mnist, downloaded where it is missing."""
+    """fashion-mnist (downloaded where it is missing) or the path of a folder: images, or MNIST's
+    train-images-idx3-ubyte, packed as .gz or not."""
     epochs: int = 200
     decay_epochs: int = 0
     batch_size: int = 64

@@ -84,11 +84,11 @@ def find_split(folder: Path, split: str = "train", mode: DatasetMode = "unaligne
     alone = mode in ("single", "colorization")
     folder_a, folder_b = folder / f"{split}A", folder / f"{split}B"
     if not alone and (folder_a.is_dir() or folder_b.is_dir()):
-        return Split("two folders", *(tuple(map(Source, _images(each))) for each in (folder_a, folder_b)))
+        return Split("two folders", *(tuple(map(Source, list_images(each))) for each in (folder_a, folder_b)))
     inner = folder / split if (folder / split).is_dir() else folder
     if inner == folder and split != "train":
         raise DatasetError(f"{folder} has no split {split}: neither {split}/ nor {split}A/ and {split}B/ is there")
-    paths = _images(inner)
+    paths = list_images(inner)
     if alone:
         whole = tuple(map(Source, paths))
         return Split("images", whole, whole)
@@ -127,7 +127,8 @@ def load_inputs(sources: Sequence[Source], count: int, size: int) -> list[Image.
     return [source.load().resize((size, size), Image.Resampling.BICUBIC) for source in chosen]
 
 
-def _images(folder: Path) -> list[Path]:
+def list_images(folder: Path) -> list[Path]:
+    """The image files in a folder, 2.jpg before 10.jpg. Raises DatasetError where there are none."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is missing; unpaired datasets need both an A and a B folder")
     paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]

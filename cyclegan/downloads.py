@@ -19,6 +19,10 @@ from cyclegan.transfers import Archive, MirrorError, TransferError, download, ve
 logger = logging.getLogger(__name__)
 
 ABANDONED_SECONDS = 600.0  # a live download writes far more often than this
+NOISE = "noise"
+"""Domain a of the datasets that pictures are made for from noise: those of the gan method."""
+IDX_FILE = "train-images-idx3-ubyte"
+"""The training images in one file, of MNIST and everything that has its format."""
 
 
 class DownloadError(RuntimeError):
@@ -27,10 +31,12 @@ class DownloadError(RuntimeError):
 
 @dataclass(frozen=True)
 class NamedDataset:
-    """`domains` are the public names of a and b; `archives` are in the order in which to try them."""
+    """`domains` are the public names of a and b; `archives` are in the order in which to try them, and each holds
+    `content`."""
 
     domains: tuple[str, str]
     archives: tuple[Archive, ...]
+    content: str = "its folders train, test, ..."
 
 
 _HOST = "efrosgans.eecs.berkeley.edu"
@@ -78,6 +84,18 @@ DATASETS: dict[str, NamedDataset] = {
     "ukiyoe2photo": NamedDataset(("Ukiyo-e", "photo"), _unpaired("ukiyoe2photo")),
     "vangogh2photo": NamedDataset(("Van Gogh", "photo"), _unpaired("vangogh2photo")),
     "iphone2dslr_flower": NamedDataset(("iPhone", "DSLR"), _unpaired("iphone2dslr_flower")),
+    # Xiao et al. 2017 (arXiv:1708.07747): 60,000 images of 28x28; address and checksum are torchvision's. Its labels
+    # and test images are of no use to the plain GAN.
+    "fashion-mnist": NamedDataset(
+        (NOISE, "clothes"),
+        (
+            Archive(
+                f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{IDX_FILE}.gz",
+                md5="8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            ),
+        ),
+        f"{IDX_FILE} or {IDX_FILE}.gz",
+    ),
 }
 
 
@@ -127,8 +145,8 @@ def _is_ready(folder: Path) -> bool:
 
 
 def _by_hand(name: str, folder: Path) -> str:
-    url = DATASETS[name].archives[0].url
-    return f"or unpack {url} yourself, so that {folder} holds its folders train, test, ..."
+    dataset = DATASETS[name]
+    return f"or unpack {dataset.archives[0].url} yourself, so that {folder} holds {dataset.content}"
 
 
 @contextmanager
@@ -184,6 +202,9 @@ def _obtain(name: str, folder: Path, work: Path) -> Path:
         try:
             download(archive, part)
             verify(archive, part)
+            if archive.filename == f"{IDX_FILE}.gz":  # no archive of files: it is read as it is
+                (work / "unpacked").mkdir()
+                return part.replace(work / "unpacked" / archive.filename).parent
             return extract(part, work / "unpacked")
         except (MirrorError, ArchiveError) as error:
             if not isinstance(error, TransferError):

@@ -20,8 +20,8 @@ from cyclegan.storage import Storage, WeightsError, save_generator
 
 @dataclass(frozen=True)
 class Pack:
-    """Copy a run without what only training needs: no checkpoint, and of the samples only the drawn examples, since
-    pictures of a dataset are not ours to publish."""
+    """Copy a run without what only training needs: no checkpoint, and no samples made of a dataset's images, since
+    those are not ours to publish."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """Folder of the run."""
@@ -42,9 +42,9 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         raise RunError(f"{out} is there already; choose another folder or remove it")
     for epoch in epochs:
         source.check_epoch(epoch)
-    rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind == "drawn"}
+    rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind != "dataset"}
     with new_folder(out) as folder:
-        packed = replace(source, folder=folder, samples=dict.fromkeys(rows, "drawn"))
+        packed = replace(source, folder=folder, samples={direction: source.samples[direction] for direction in rows})
         packed.write()
         packed.write_history(source.history())
         for epoch in source.sample_epochs if rows else ():

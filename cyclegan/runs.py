@@ -21,6 +21,7 @@ from cyclegan.config import (
     Method,
     MethodConfig,
     Pix2PixConfig,
+    TranslationConfig,
     from_json,
     reversed_way,
 )
@@ -28,7 +29,7 @@ from cyclegan.files import write_atomically
 from cyclegan.storage import load_generator, save_generator
 
 FORMAT = 1
-SampleInputs = Literal["drawn", "dataset"]
+SampleInputs = Literal["drawn", "dataset", "noise"]
 
 
 class RunError(ValueError):
@@ -70,7 +71,7 @@ class Run:
     config: MethodConfig
     samples: Mapping[Direction, SampleInputs]
     """For each direction, in the order of the rows of a sample image: drawn (the project's own label maps,
-    `facades.EXAMPLE_SEEDS`) or dataset (images of the validation split)."""
+    `facades.EXAMPLE_SEEDS`), dataset (images of the validation split) or noise (one picture: a grid of images)."""
     revision: str | None = None
     """Commit of the code that trained it, where known."""
     only: Direction | None = None
@@ -106,7 +107,7 @@ class Run:
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """The directions it translates in."""
+        """The directions that it has a generator for."""
         if isinstance(self.config, CycleGANConfig):
             return (self.only,) if self.only else ("ab", "ba")
         return (self.config.direction,) if isinstance(self.config, Pix2PixConfig) else ("ab",)
@@ -116,12 +117,19 @@ class Run:
         back = isinstance(self.config, CycleGANConfig) and direction == "ba"
         return reversed_way(self.config.generator) if back else self.config.generator
 
+    @property
+    def translates(self) -> bool:
+        """Whether its generators take images; a plain GAN's take noise."""
+        return isinstance(self.config, TranslationConfig)
+
     def domain(self, letter: str) -> str:
         """The public name of domain a or b."""
         return self.domains.a if letter == "a" else self.domains.b
 
     def direction_to(self, target: str) -> Direction:
-        """The direction whose target domain has this public name. Raises RunError listing those there are."""
+        """The direction that translates to the domain of this public name. Raises RunError listing those there are."""
+        if not self.translates:
+            raise RunError(f"{self.folder.name} makes {self.domains.b} from noise; it translates no images")
         for direction in self.directions:
             if self.domain(direction[1]) == target:
                 return direction

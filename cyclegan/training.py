@@ -21,6 +21,7 @@ from cyclegan.colours import encodings
 from cyclegan.config import Direction, TranslationConfig
 from cyclegan.devices import choose_precision, to_device
 from cyclegan.files import new_folder, sweep_strays, write_atomically
+from cyclegan.noise import NoiseBatches
 from cyclegan.objectives import Losses, build_objective
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import Inputs, render
@@ -64,7 +65,7 @@ class Trainer:
     from the device every CHECK_EVERY steps, not every step.
     """
 
-    def __init__(self, run: Run, batches: Batches, inputs: Inputs, *, device: torch.device) -> None:
+    def __init__(self, run: Run, batches: Batches | NoiseBatches, inputs: Inputs, *, device: torch.device) -> None:
         self.run, self.config = run, run.config
         self.batches, self.inputs, self.device = batches, inputs, device
         self.dtype = choose_precision(device, self.config.precision)

@@ -56,8 +56,9 @@ class Translator:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What it translates to, by the public names of the domains: "photo", "labels"."""
-        return tuple(self.run.domain(direction[1]) for direction in self.run.directions)
+        """What it translates to, by the public names of the domains: "photo", "labels"; nothing for a plain GAN."""
+        directions = self.run.directions if self.run.translates else ()
+        return tuple(self.run.domain(direction[1]) for direction in directions)
 
     def source_of(self, to: str) -> str:
         """What it translates to this target from. Raises RunError where it does not."""

@@ -18,7 +18,7 @@ LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts"},
     {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
     {"generators", "batches", "metrics", "recipes"},
-    {"discriminators"},
+    {"discriminators", "noise"},
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference"},
@@ -31,7 +31,7 @@ LAYERS = (
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
-    *("training", "objectives", "losses", "edges", "pools", "schedules", "batches"),
+    *("training", "objectives", "losses", "edges", "pools", "schedules", "batches", "noise"),
     *("downloads", "archives", "transfers"),
 }
 COMMANDS_ONLY = {

@@ -14,7 +14,7 @@ from cyclegan.facades import draw_facade
 from cyclegan.pack import main
 from cyclegan.runs import Run
 from cyclegan.translate import Translator
-from tests.conftest import TINY_CYCLEGAN, make_run
+from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 
 
 def test_a_packed_run_translates_like_the_original_in_half_the_space(weights: Path, tmp_path: Path) -> None:
@@ -41,6 +41,15 @@ def test_only_samples_of_the_drawn_examples_are_packed(weights: Path, tmp_path: 
     assert run.sample_epochs == (1, 2, 3, 4, 5)
     with Image.open(run.sample_path(3)) as sheet:
         assert sheet.height == 256
+
+
+def test_what_a_plain_gan_makes_of_noise_is_packed(tmp_path: Path) -> None:
+    source = make_run(tmp_path / "clothes-gan", TINY_GAN, epochs=(1, 2), sample_epochs=2)
+    assert main([str(source.folder), str(tmp_path / "packed"), "--epochs", "2", "--storage", "int8"]) == 0
+    run = Run.open(tmp_path / "packed")
+    assert (dict(run.samples), run.sample_epochs, run.epochs) == ({"ab": "noise"}, (1, 2), (2,))
+    with Image.open(run.sample_path(2)) as sheet:
+        assert sheet.size == (256, 256)
 
 
 @pytest.mark.parametrize(

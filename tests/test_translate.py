@@ -20,7 +20,7 @@ from cyclegan.networks import for_translation
 from cyclegan.runs import Run, RunError
 from cyclegan.storage import WeightsError
 from cyclegan.translate import CACHED_NETWORKS, Translator, pad
-from tests.conftest import TINY_PIX2PIX, make_photo, make_run
+from tests.conftest import TINY_GAN, TINY_PIX2PIX, make_photo, make_run
 
 RUNS = pytest.mark.parametrize("name", ["facades-cyclegan", "facades-pix2pix"])
 
@@ -53,6 +53,15 @@ def test_a_run_says_what_it_can_do(cyclegan: Translator, pix2pix: Translator) ->
     assert (cyclegan.name, cyclegan.method, cyclegan.epochs) == ("facades-cyclegan", "cyclegan", (1, 3, 5))
     assert (cyclegan.targets, pix2pix.targets) == (("labels", "photo"), ("photo",))
     assert (cyclegan.source_of("labels"), pix2pix.source_of("photo")) == ("photo", "labels")
+
+
+def test_a_plain_gan_translates_nothing_and_says_so(tmp_path: Path) -> None:
+    make_run(tmp_path / "clothes-gan", TINY_GAN, epochs=(2,), sample_epochs=1)
+    gan = load(tmp_path, "clothes-gan")
+    assert (gan.targets, gan.epochs) == ((), (2,))
+    for attempt in (lambda: gan.translate(make_photo(1), to="clothes"), lambda: gan.source_of("clothes")):
+        with pytest.raises(RunError, match="clothes-gan makes clothes from noise; it translates no images"):
+            attempt()
 
 
 @RUNS

@@ -51,6 +51,14 @@ def sample_frames(models: Models, route: Route, column: int) -> Iterator[Frame]:
                 yield Frame(index, epoch, _sheet(run.sample_path(epoch), row)[column])
 
 
+def noise_frames(models: Models) -> Iterator[Frame]:
+    """The sample images of the models that make pictures from noise: the same whatever the visitor's picture."""
+    for index, model in enumerate(models.models):
+        run = model.translator.run
+        for epoch in () if model.routes else coarse_to_fine(run.sample_epochs):
+            yield Frame(index, epoch, _sheet(run.sample_path(epoch), 0)[0])
+
+
 def computed_frames(models: Models, route: Route, image: Image.Image) -> Iterator[Frame]:
     """The frames of any picture at the epochs whose generators are kept, in the order of training."""
     steps = sorted(

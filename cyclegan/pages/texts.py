@@ -6,6 +6,7 @@ INTRO = (
     "piles of pictures that do not belong together, **pix2pix** from matching pairs. "
     "Click an example or bring your own picture."
 )
+NOISE_INTRO = "A neural network that learned to make pictures out of noise: here always out of the same noise."
 
 YOUR_PICTURE = "Your picture"
 YOUR_PICTURE_ALT = "The picture that is translated"
@@ -17,7 +18,7 @@ TRANSLATE_BUTTON = "Translate"
 TRANSLATE_TAB = "Translate"
 WATCH_TAB = "Watch it learn"
 
-METHOD_NAMES = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix"}
+METHOD_NAMES = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix", "gan": "Basic GAN"}
 RESULT_CAPTION = "After epoch {epoch}, {size} pixels"
 DOWNLOAD = "Download PNG"
 NOT_THIS_WAY = "This {method} was trained for {routes} only."
