@@ -247,10 +247,8 @@ def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None
 def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
     """The split whose images are translated after every epoch: val, else test, else the training images."""
     for name in ("val", "test"):
-        try:
+        if (folder / name).is_dir() or (folder / f"{name}A").is_dir():
             return find_split(folder, name, config.dataset_mode)
-        except DatasetError:
-            continue
     return train
 
 

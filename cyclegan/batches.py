@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from torch import Tensor
 from cyclegan.colours import Encoding, Pixels, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Pix2PixConfig
 from cyclegan.datasets import DatasetError, Source, Split, some
-from cyclegan.images import ImageError
+from cyclegan.images import ImageError, open_image
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,12 @@ class Batches:
         self._stored: dict[Source, Pixels] = {}
         self._check_sizes(self._read())
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the images' names and their order, on which the batches depend."""
+        names = "\n".join(f"{source.path.name} {source.half}" for source in (*self.split.a, *self.split.b))
+        return hashlib.sha256(f"{len(self.split.a)}\n{names}".encode()).hexdigest()
+
     def batch(self, epoch: int, step: int) -> Pair:
         """Batch `step` (from 0) of `epoch` (from 1), on the CPU; the last one of an epoch may be smaller."""
         order = np.arange(self.images)
@@ -71,7 +79,8 @@ class Batches:
                 yield current.result()
 
     def _sample(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        rng = np.random.default_rng([self.config.seed, epoch, index])
+        # From index 1: to NumPy a seed that ends in 0 is the one without, and that draws the order.
+        rng = np.random.default_rng([self.config.seed, epoch, index + 1])
         a, b = self.split.a, self.split.b
         place = other_place = _Place.draw(rng, self.config.flip)
         partner = index % len(b)
@@ -89,7 +98,9 @@ class Batches:
         return encode(place.of(pixels, self.config.crop_size if self.config.crops else None), encoding)
 
     def _load(self, source: Source) -> Pixels:
-        image = source.load()
+        return self._resize(source, source.load())
+
+    def _resize(self, source: Source, image: Image.Image) -> Pixels:
         size, crop = target_size(image.size, self.config), self.config.crop_size
         if self.config.crops and min(size) < crop:
             scaled = "" if size == image.size else f", scaled {size[0]}x{size[1]}"
@@ -100,29 +111,34 @@ class Batches:
         return np.asarray(image if size == image.size else image.resize(size, Image.Resampling.BICUBIC))
 
     def _read(self) -> dict[Source, Size]:
-        """Read every image once, and keep what fits in memory. The sizes; raises DatasetError for bad files."""
+        """Read every file once, and keep what fits in memory. The sizes; raises DatasetError for bad files."""
         limit = _physical_memory() // 4
         total = kept = 0
         sizes: dict[Source, Size] = {}
         problems: set[str] = set()
 
-        def read(source: Source) -> Pixels | ImageError:
+        files: dict[Path, dict[Source, None]] = {}
+        for source in (*self.split.a, *self.split.b):
+            files.setdefault(source.path, {})[source] = None
+
+        def read(path: Path) -> dict[Source, Pixels] | ImageError:
             try:
-                return self._load(source)
+                image = open_image(path)
+                return {source: self._resize(source, source.cut(image)) for source in files[path]}
             except ImageError as error:
                 return error
 
-        sources = tuple(dict.fromkeys(self.split.a + self.split.b))
         with ThreadPoolExecutor() as executor:
-            for source, pixels in zip(sources, executor.map(read, sources), strict=True):
-                if isinstance(pixels, ImageError):
-                    problems.add(str(pixels))
+            for parts in executor.map(read, files):
+                if isinstance(parts, ImageError):
+                    problems.add(str(parts))
                     continue
-                sizes[source] = (pixels.shape[1], pixels.shape[0])
-                total += pixels.nbytes
-                if total <= limit:
-                    self._stored[source] = pixels
-                    kept = total
+                for source, pixels in parts.items():
+                    sizes[source] = (pixels.shape[1], pixels.shape[0])
+                    total += pixels.nbytes
+                    if total <= limit:
+                        self._stored[source] = pixels
+                        kept = total
         if problems:
             raise DatasetError(f"{len(problems)} images cannot be used: {'; '.join(sorted(problems)[:10])}")
         log.info("%.0f of %.0f MB of images are kept in memory", kept / 1e6, total / 1e6)
@@ -189,6 +205,11 @@ def target_size(size: Size, config: CycleGANConfig | Pix2PixConfig) -> Size:
 
 
 def _physical_memory() -> int:
+    """Bytes that this process may use: the machine's, or what its container is given."""
+    try:
+        return int(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):  # no container, or one without a limit
+        pass
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf

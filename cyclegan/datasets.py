@@ -29,7 +29,10 @@ class Source:
 
     def load(self) -> Image.Image:
         """The image as RGB. Raises ImageError where it cannot be read."""
-        image = open_image(self.path)
+        return self.cut(open_image(self.path))
+
+    def cut(self, image: Image.Image) -> Image.Image:
+        """Its part of the image in the file."""
         width, height = image.size
         if self.half == "left":
             return image.crop((0, 0, width // 2, height))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -70,6 +71,11 @@ class NoiseBatches:
         self.images = len(pictures)
         whole, rest = divmod(self.images, config.batch_size)
         self.steps = whole + (rest > 1)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the pictures, on which the batches depend."""
+        return hashlib.sha256(self.pictures.numpy().tobytes()).hexdigest()
 
     def batch(self, epoch: int, step: int) -> Pair:
         """Batch `step` (from 0) of `epoch` (from 1), on the CPU; the last one of an epoch may be smaller."""

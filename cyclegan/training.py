@@ -33,6 +33,10 @@ CHECK_EVERY = 50
 """Steps on a GPU between two looks at the losses: each look waits for the device."""
 
 
+class ChangedDataError(ValueError):
+    """The images are not those that the state was trained on."""
+
+
 class TrainingError(RuntimeError):
     """Training cannot go on: the message says where it stopped, why, and what is kept."""
 
@@ -175,6 +179,7 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "pools": {name: pool.state_dict() for name, pool in self.objective.pools.items()},
             "progress": vars(self.progress),
+            "data": self.batches.fingerprint,
             "precision": str(self.dtype),
             "threads": torch.get_num_threads(),
             "random": torch.get_rng_state(),
@@ -182,6 +187,8 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["data"] != self.batches.fingerprint:
+            raise ChangedDataError
         self.objective.load_state_dict(state["objective"], strict=True)
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
@@ -306,6 +313,11 @@ def resume(trainer: Trainer) -> None:
     try:
         state = cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
         trainer.load_state_dict(state)
+    except ChangedDataError:
+        raise RunError(
+            f"the training images are not those that {trainer.run.folder} began with: names or their number differ; "
+            "put them back, or start a new run"
+        ) from None
     except FileNotFoundError:
         raise RunError(
             f"{path} is missing: published runs carry no checkpoint, so this one cannot be trained further"
@@ -331,12 +343,15 @@ def estimate_bytes(trainer: Trainer) -> dict[str, int]:
 
 
 def measure_step(trainer: Trainer, steps: int = 3) -> float:
-    """Median seconds of a training step on real batches, after one to warm up. The trainer is not usable afterwards."""
+    """Median seconds of a training step on real batches, after one to warm up: where generators do not move in every
+    step, of turns in which they move once. The trainer is not usable afterwards."""
+    turn = trainer.config.critic_steps
     seconds: list[float] = []
-    for index in range(steps + 1):
+    for index in range((steps + 1) * turn):
         real = trainer.batches.batch(1, index % trainer.batches.steps)
         started = time.monotonic()
-        losses = trainer.step(real)
+        losses = trainer.step(real, index)
         torch.stack(list(losses.values())).tolist()  # waits for the device
         seconds.append(time.monotonic() - started)
-    return sorted(seconds[1:])[steps // 2]
+    turns = [sum(seconds[first : first + turn]) / turn for first in range(turn, len(seconds), turn)]
+    return sorted(turns)[steps // 2]

@@ -194,6 +194,7 @@ def test_twenty_steps_are_those_of_the_papers(
     trained = trainer.objective.state_dict()
     assert expected.keys() == {name for name, _ in trainer.objective.named_parameters()}
     for name, weight in expected.items():
-        assert (trained[name] - weight).abs().max() < 1e-9, name
+        # A bias that an instance norm takes away has no gradient but rounding errors, which Adam makes steps of.
+        assert (trained[name] - weight).abs().max() < (1e-8 if name.endswith("bias") else 1e-9), name
     moved = [(trained[name] - start[name]).abs().max().item() for name in expected if expected[name].ndim == 4]
     assert min(moved) > 5 * RATE, "twenty steps should have moved every layer"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import pytest
 import torch
 from PIL import Image
 
-from cyclegan.batches import Batches, Pair
+from cyclegan.batches import Batches
 from cyclegan.config import (
     METHODS,
     CycleGANConfig,
@@ -28,6 +27,7 @@ from cyclegan.config import (
 )
 from cyclegan.datasets import find_split
 from cyclegan.facades import draw_facade
+from cyclegan.noise import NoiseBatches
 from cyclegan.runs import Domains, Run
 from cyclegan.training import Progress, Trainer, create, resume
 
@@ -74,28 +74,16 @@ DIRECTIONS = {"cyclegan": ("ab", "ba"), "pix2pix": ("ba",), "gan": ()}
 ALL = pytest.mark.parametrize("method", list(METHODS))
 
 
-class Noise:
-    """What a trainer asks of batches, for the gan method: six images, drawn beside noise from seed, epoch and step."""
-
-    steps, images = 2, 6
-
-    def batch(self, epoch: int, step: int) -> Pair:
-        rng = torch.Generator().manual_seed(100 * epoch + step)
-        return Pair(torch.randn(3, 5, generator=rng), 2 * torch.rand(3, 1, 32, 32, generator=rng) - 1)
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Pair]:
-        return (self.batch(epoch, step) for step in range(start, self.steps))
-
-
 @pytest.fixture(autouse=True)
 def no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sample images have their own tests, and take longer than these trainings."""
     monkeypatch.setattr("cyclegan.training.render", lambda *_: Image.new("RGB", (8, 8)))
 
 
-def make_batches(config: MethodConfig, facades: Path, images: int) -> Batches:
+def make_batches(config: MethodConfig, facades: Path, images: int) -> Batches | NoiseBatches:
     if isinstance(config, GANConfig):
-        return cast(Batches, Noise())
+        pictures = torch.randint(256, (6, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        return NoiseBatches(pictures, config)
     split = find_split(facades)
     split = replace(split, a=split.a[:images], b=split.b[:images])
     return Batches(split, config)
@@ -313,7 +301,7 @@ def test_plateau_lowers_the_rate_of_a_training_that_stands_still(
     config = replace(GAN, lr_policy="plateau", epochs=9, decay_epochs=0, learning_rate=1e-9)
     trainer = make_trainer(config, tmp_path / "run", facades)
     fixed = trainer.batches.batch(1, 0)
-    monkeypatch.setattr(Noise, "batch", lambda *_: fixed)
+    monkeypatch.setattr(trainer.batches, "epoch", lambda *_: iter([fixed, fixed]))
     create(trainer)
     assert trainer.train()
     rates = [record["learning_rate"] for record in trainer.run.history()]

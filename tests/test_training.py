@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,16 @@ def test_a_resumed_run_keeps_its_precision(tmp_path: Path, facades: Path) -> Non
     again.dtype = torch.float32  # as if "auto" had measured otherwise this time
     resume(again)
     assert again.dtype == torch.bfloat16
+
+
+def test_a_run_does_not_go_on_with_other_images(tmp_path: Path, facades: Path) -> None:
+    create(make_trainer(PIX2PIX, tmp_path / "run", facades))
+    copied = tmp_path / "copied"
+    shutil.copytree(facades, copied)
+    resume(make_trainer(PIX2PIX, tmp_path / "run", copied))
+    next((copied / "train").iterdir()).unlink()
+    with pytest.raises(RunError, match=r"not those that .* began with"):
+        resume(make_trainer(PIX2PIX, tmp_path / "run", copied))
 
 
 def test_nobody_else_trains_a_run_meanwhile(tmp_path: Path) -> None:
