@@ -1,15 +1,16 @@
-"""Train CycleGAN or pix2pix from the command line: `python train.py --dataset facades`."""
+"""Train CycleGAN, pix2pix or a plain GAN from the command line: `python train.py --dataset facades`."""
 
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,15 +18,18 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from cyclegan.config import METHODS, ConfigError, CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig
-from cyclegan.datasets import Batches, DatasetError, Split, find_split
+from cyclegan.batches import Batches
+from cyclegan.config import METHODS, ConfigError, CycleGANConfig, Direction, GANConfig, MethodConfig, Pix2PixConfig
+from cyclegan.datasets import DatasetError, Split, find_split
 from cyclegan.devices import pick_device
-from cyclegan.downloads import DATASETS, DownloadError, fetch
+from cyclegan.downloads import DATASETS, NOISE, DownloadError, fetch
 from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, looks_like_labels
 from cyclegan.images import ImageError
 from cyclegan.networks import parameter_count
-from cyclegan.runs import Domains, Run, RunError
-from cyclegan.samples import choose_inputs
+from cyclegan.noise import NoiseBatches, read_pictures
+from cyclegan.runs import Domains, Run, RunError, SampleInputs
+from cyclegan.samples import Inputs, choose_inputs, draw_noise
+from cyclegan.storage import WeightsError
 from cyclegan.training import (
     Progress,
     Trainer,
@@ -33,6 +37,7 @@ from cyclegan.training import (
     check_free,
     create,
     estimate_bytes,
+    exclusive,
     measure_step,
     resume,
 )
@@ -68,9 +73,13 @@ class Launch(Machine):
 class TrainCycleGAN:
     """Train CycleGAN (Zhu et al. 2017), both directions from unpaired images. Other commands:
 
-    python train.py pix2pix --dataset facades        pix2pix (labels -> photo) instead; pix2pix --help for its options
-    python train.py --resume runs/facades-cyclegan   go on exactly where a run stopped
-    python train.py --dataset facades --dry-run      what it would take: time, disk, parameters
+    python train.py pix2pix --dataset facades: pix2pix (labels -> photo) instead; pix2pix --help lists its options.
+
+    python train.py gan --dataset fashion-mnist: a plain GAN, pictures from noise; gan --help lists its options.
+
+    python train.py --resume RUN: go on exactly where a run stopped; --resume RUN --help lists what it takes.
+
+    python train.py --dataset facades --dry-run: what it would take: time, disk, parameters.
     """
 
     config: Annotated[CycleGANConfig, tyro.conf.arg(name="")]
@@ -86,15 +95,29 @@ class TrainPix2Pix:
 
 
 @dataclass(frozen=True)
+class TrainGAN:
+    """Train a plain GAN (Goodfellow et al. 2014), which makes pictures from noise."""
+
+    config: Annotated[GANConfig, tyro.conf.arg(name="")]
+    launch: Annotated[Launch, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True)
 class Resume:
     """Go on exactly where a run stopped; everything but the machine is taken from the run."""
 
     resume: Path
     """Folder of the run."""
     machine: Annotated[Machine, tyro.conf.arg(name="")]
+    dataset: str | None = None
+    """Folder of the training images, where they have moved since."""
 
 
-COMMANDS: dict[str, type[TrainCycleGAN | TrainPix2Pix]] = {"cyclegan": TrainCycleGAN, "pix2pix": TrainPix2Pix}
+COMMANDS: dict[str, type[TrainCycleGAN | TrainPix2Pix | TrainGAN]] = {
+    "cyclegan": TrainCycleGAN,
+    "pix2pix": TrainPix2Pix,
+    "gan": TrainGAN,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -112,43 +135,50 @@ def main(arguments: Sequence[str]) -> int:
     except USAGE_ERRORS as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
-    except TrainingError as error:
+    except (TrainingError, WeightsError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"train.py: {error.strerror or error}; what was saved before is whole", file=sys.stderr)
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"train.py: {error.strerror or error}{where}; what was saved before is whole", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("train.py: interrupted; what was saved before is whole", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     set_threads(launch.threads)
-    folder = find_dataset(config.dataset, launch.data_root)
-    split = find_split(folder)
-    say(f"{folder}: {split}")
+    folder = find_dataset(config, launch.data_root)
+    if config.dataset not in DATASETS:
+        config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
+    split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     out = launch.out or Path("runs") / f"{folder.name}-{method}"
-    run = Run(out, method, name_domains(split, launch, config.dataset), config, {}, revision())
+    run = Run(out, method, name_domains(split, launch, config), config, {}, revision())
     check_free(out)
-    trainer = prepare(run, folder, split, launch)
+    trainer = prepare(run, folder, launch, split)
     if launch.dry_run:
         print_plan(trainer)
         return 0
     create(trainer)
-    return train(trainer)
+    with exclusive(out):
+        return train(trainer, launch)
 
 
 def run_resume(command: Resume) -> int:
     """Go on with a run."""
     set_threads(command.machine.threads)
     run = Run.open(command.resume)
-    folder = find_dataset(run.config.dataset, command.machine.data_root)
-    trainer = prepare(run, folder, find_split(folder), command.machine)
-    resume(trainer)
-    if trainer.finished:
-        print(f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained")
-        return 0
-    return train(trainer)
+    config = replace(run.config, dataset=command.dataset or run.config.dataset)
+    with exclusive(run.folder):
+        trainer = prepare(run, find_dataset(config, command.machine.data_root), command.machine)
+        resume(trainer)
+        if not trainer.finished:
+            return train(trainer, command.machine)
+    print(f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained; for more, start a new run")
+    return 0
 
 
 def set_threads(threads: int) -> None:
@@ -159,25 +189,32 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def find_dataset(dataset: str, data_root: Path | None) -> Path:
-    """The folder of a dataset; a named one is downloaded where it is missing."""
-    if dataset in DATASETS:
-        return fetch(dataset, data_root)
-    folder = Path(dataset).expanduser()
+def find_dataset(config: MethodConfig, data_root: Path | None) -> Path:
+    """The folder of a method's dataset; a named one is downloaded where it is missing."""
+    from_noise = isinstance(config, GANConfig)
+    names = [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
+    if config.dataset in names:
+        return fetch(config.dataset, data_root)
+    folder = Path(config.dataset).expanduser()
     if not folder.is_dir():
         raise DatasetError(
-            f"dataset {dataset!r} is neither a folder nor one of {', '.join(DATASETS)}; give one of these names, "
+            f"dataset {config.dataset!r} is neither a folder nor one of {', '.join(names)}; give one of these names, "
             "or the path of a folder of your own images"
         )
     return folder.resolve()
 
 
-def name_domains(split: Split, launch: Launch, dataset: str) -> Domains:
-    """What the domains are called: as told, as the named dataset says, or by whether b holds facade label maps."""
+def name_domains(split: Split | None, launch: Launch, config: MethodConfig) -> Domains:
+    """What the domains are called: as told, as the mode or the named dataset says, or by whether b holds facade label
+    maps. Without a split, a is noise."""
     if launch.domain_names:
         a, b = launch.domain_names
-    elif dataset in DATASETS:
-        a, b = DATASETS[dataset].domains
+    elif config.dataset_mode == "colorization":
+        a, b = "grey", "colour"
+    elif config.dataset in DATASETS:
+        a, b = DATASETS[config.dataset].domains
+    elif split is None:
+        a, b = NOISE, "pictures"
     else:
         sample = split.b[0].load()
         labels = any(looks_like_labels(sample, palette) for palette in (PALETTE, CMP_BASE_PALETTE))
@@ -187,28 +224,35 @@ def name_domains(split: Split, launch: Launch, dataset: str) -> Domains:
     return Domains(a, b)
 
 
-def prepare(run: Run, folder: Path, split: Split, machine: Machine) -> Trainer:
-    """Read the images and build the networks of a run."""
+def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None) -> Trainer:
+    """Read the images, of the split where it is known already, and build the networks of a run."""
     device = pick_device(machine.device)
-    assert not isinstance(run.config, GANConfig)
-    batches = Batches(split, run.config, paired=isinstance(run.config, Pix2PixConfig))
-    inputs, kinds = choose_inputs(held_out(folder, split), run.directions)
+    batches: Batches | NoiseBatches
+    inputs: Inputs
+    kinds: dict[Direction, SampleInputs]
+    if isinstance(run.config, GANConfig):
+        batches = NoiseBatches(read_pictures(folder, run.config), run.config)
+        inputs, kinds = {"ab": [draw_noise(run.config)]}, {"ab": "noise"}
+        say(f"{folder}: {batches.images} images")
+    else:
+        split = split or find_split(folder, mode=run.config.dataset_mode)
+        say(f"{folder}: {split}")
+        batches = Batches(split, run.config)
+        inputs, kinds = choose_inputs(held_out(folder, split, run.config), run.directions)
     trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device)
     say(f"training on {device} in {str(trainer.dtype).removeprefix('torch.')}")
     return trainer
 
 
-def held_out(folder: Path, train: Split) -> Split:
+def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
     """The split whose images are translated after every epoch: val, else test, else the training images."""
     for name in ("val", "test"):
-        try:
-            return find_split(folder, name)
-        except DatasetError:
-            continue
+        if (folder / name).is_dir() or (folder / f"{name}A").is_dir():
+            return find_split(folder, name, config.dataset_mode)
     return train
 
 
-def train(trainer: Trainer) -> int:
+def train(trainer: Trainer, machine: Machine) -> int:
     """Train with a progress bar until the end, a signal or an error."""
     run, config, batches = trainer.run, trainer.config, trainer.batches
     done = (trainer.progress.epoch - 1) * batches.steps + trainer.progress.step
@@ -231,8 +275,18 @@ def train(trainer: Trainer) -> int:
     if finished:
         say(f"finished: {run.folder}, epochs {', '.join(map(str, run.epochs))} are kept")
         return 0
-    say(f"stopped and saved; go on with: python train.py --resume {run.folder}")
+    say(f"stopped and saved; go on with: {resume_command(run, machine)}")
     return 128 + stopped[0]  # what shells report of a stopped command, so that `train && next` does not go on
+
+
+def resume_command(run: Run, machine: Machine) -> str:
+    """What to type to go on with a run on this machine, as it was told to train here."""
+    words = ["python", "train.py", "--resume", str(run.folder)]
+    for option in fields(Machine):
+        value = getattr(machine, option.name)
+        if value != option.default:
+            words += [f"--{option.name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
 
 
 @contextmanager
@@ -257,6 +311,7 @@ def print_plan(trainer: Trainer) -> None:
     """What the training would take."""
     config, batches = trainer.config, trainer.batches
     disk = estimate_bytes(trainer)
+    say("measuring 4 training steps; at full size on a CPU that takes minutes")
     seconds = measure_step(trainer)
     epoch_seconds = seconds * batches.steps
     free = shutil.disk_usage(next(folder for folder in trainer.run.folder.absolute().parents if folder.is_dir())).free

@@ -11,21 +11,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
-from cyclegan.layers import InstanceNorm
+from cyclegan.layers import DoublingConv, HalvingConv, InstanceNorm
 from cyclegan.networks import build_discriminator, build_generator, initialize
 
 
 def generator(config: GeneratorConfig) -> nn.Module:
-    """A generator with torch's own norm layer."""
-    return with_torch_norms(build_generator(config))
+    """A generator of torch's own layers."""
+    return with_torch_layers(build_generator(config))
 
 
-def with_torch_norms(network: nn.Module) -> nn.Module:
-    """Put nn.InstanceNorm2d, which the reference uses, in the place of the project's own layer."""
+def with_torch_layers(network: nn.Module) -> nn.Module:
+    """Put torch's own layers, which the reference uses, in the place of the project's."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, InstanceNorm):
                 setattr(module, name, nn.InstanceNorm2d(child.channels))
+            elif isinstance(child, HalvingConv | DoublingConv):
+                plain = nn.Conv2d if isinstance(child, HalvingConv) else nn.ConvTranspose2d
+                bias = child.bias is not None
+                setattr(module, name, plain(child.in_channels, child.out_channels, 4, 2, 1, bias=bias))
     return network
 
 
@@ -34,7 +38,7 @@ def cyclegan_step(width: int) -> Callable[[Tensor, Tensor], None]:
     config = GeneratorConfig(width=width)
     g_ab, g_ba = generator(config), generator(config)
     d_config = DiscriminatorConfig()
-    d_a, d_b = (with_torch_norms(build_discriminator(d_config, in_channels=3)) for _ in range(2))
+    d_a, d_b = (with_torch_layers(build_discriminator(d_config, in_channels=3)) for _ in range(2))
     for network in (g_ab, g_ba, d_a, d_b):
         initialize(network, 0.02)
     g_parameters = list(itertools.chain(g_ab.parameters(), g_ba.parameters()))
@@ -81,7 +85,7 @@ def cyclegan_step(width: int) -> Callable[[Tensor, Tensor], None]:
 
 def pix2pix_step(width: int) -> Callable[[Tensor, Tensor], None]:
     """A pix2pix training step, b to a: discriminator first, two Adams."""
-    g = build_generator(GeneratorConfig(architecture="unet_256", width=width, norm="batch", dropout=True))
+    g = generator(GeneratorConfig(architecture="unet_256", width=width, norm="batch", dropout=True))
     d = build_discriminator(DiscriminatorConfig(norm="batch"), in_channels=6)
     for network in (g, d):
         initialize(network, 0.02)

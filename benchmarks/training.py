@@ -11,8 +11,8 @@ import tyro
 
 from benchmarks import reference
 from benchmarks.rounds import compare, report
+from cyclegan.batches import Batches, Pair
 from cyclegan.config import CycleGANConfig, GeneratorConfig, Method, MethodConfig, Pix2PixConfig, Precision
-from cyclegan.datasets import Batches, Pair
 from cyclegan.runs import Domains, Run
 from cyclegan.training import Trainer
 

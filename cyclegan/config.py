@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any, Literal, TypeVar
 
@@ -78,12 +78,22 @@ class GeneratorConfig:
             "an mlp generator has no maps: it takes no instance norm and nothing to upsample; use --generator.norm "
             "batch or none",
         )
+        _require(
+            not mlp or (not self.dropout and self.bias == "reference"),
+            "an mlp generator has neither dropout nor a choice of biases; leave --generator.dropout and "
+            "--generator.bias out",
+        )
 
     @property
     def norm_bias(self) -> bool:
         """Whether a layer that a norm follows has a bias: where nothing follows it must have one, and the reference
         leaves it out before batch norm alone."""
         return self.norm == "none" or (self.bias == "reference" and self.norm != "batch")
+
+
+def reversed_way(config: GeneratorConfig) -> GeneratorConfig:
+    """The generator of CycleGAN's way back."""
+    return replace(config, in_channels=config.out_channels, out_channels=config.in_channels)
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,8 @@ class TrainingConfig:
 
     dataset: str
     """A named dataset (facades, horse2zebra, ...: downloaded where missing) or the path of a folder: side-by-side
-    pairs in train/, two folders trainA/ and trainB/, or photos and label maps of the same stem in one folder."""
+    pairs in train/, two folders trainA/ and trainB/, or photos and label maps of the same stem in one folder; for
+    colorization, any colour images in train/ or the folder itself."""
     epochs: int = 100
     """Epochs at the full learning rate."""
     decay_epochs: int = 100
@@ -213,8 +224,9 @@ class TranslationConfig(TrainingConfig):
 
     preprocess: Preprocess = "resize_and_crop"
     """resize_and_crop: resize to load_size squared, then crop; crop: crop at the image's own scale; scale_width:
-    resize to the width load_size; scale_width_and_crop: the same, then crop; none: only round to the generator's
-    multiple. Where nothing is cropped, batches of several images need images of one size."""
+    resize to the width load_size, keeping the ratio; scale_width_and_crop: the same, then crop; none: the image's own
+    scale. Where nothing is cropped, both sides are rounded to the generator's multiple, and batches of several images
+    need images of one size."""
     load_size: int = 286
     """Side in pixels to which images are resized before the crop; the width for scale_width."""
     crop_size: int = 256
@@ -274,7 +286,17 @@ class CycleGANConfig(TranslationConfig):
             f"CycleGAN cannot train on dataset_mode {self.dataset_mode}: it needs two domains of images, "
             "unaligned or aligned",
         )
+        _require(
+            2 not in (self.generator.in_channels, self.generator.out_channels),
+            f"the generator has {self.generator.in_channels} and {self.generator.out_channels} channels; images have 1 "
+            "or 3",
+        )
         _require_weights(self, "lambda_cycle", "lambda_identity", "pool_size")
+        _require(
+            self.pool_mode != "both" or self.pool_size > 0,
+            "pool_mode both shows a translation from the image pool, but pool_size is 0; use --pool-size 50, or "
+            "--pool-mode replace",
+        )
         _require(
             not self.lambda_identity or self.generator.in_channels == self.generator.out_channels,
             f"the identity loss needs domains of equal channels, not {self.generator.in_channels} and "
@@ -318,7 +340,8 @@ class Pix2PixConfig(TranslationConfig):
         _require(colorizes or 2 not in channels, f"the generator has {channels} channels; images have 1 or 3")
         _require(
             not self.lambda_edges or self.edges_domain == self.direction[1],
-            f"edges_domain is {self.edges_domain}, but direction {self.direction} makes images of the other domain",
+            f"edges_domain is {self.edges_domain}, but direction {self.direction} makes images of the other domain; "
+            f"use --edges-domain {self.direction[1]}",
         )
 
 
@@ -327,7 +350,8 @@ class GANConfig(TrainingConfig):
     """A plain GAN (Goodfellow et al. 2014, arXiv:1406.2661): makes images from noise."""
 
     dataset: str = "fashion-mnist"
-    """fashion-mnist, downloaded where it is missing."""
+    """fashion-mnist (downloaded where it is missing) or the path of a folder: images, or MNIST's
+    train-images-idx3-ubyte, packed as .gz or not."""
     epochs: int = 200
     decay_epochs: int = 0
     batch_size: int = 64
@@ -354,7 +378,15 @@ class GANConfig(TrainingConfig):
             f"{self.discriminator.architecture}",
         )
         _require(self.dataset_mode == "single", f"the gan method takes dataset_mode single, not {self.dataset_mode}")
-        _require(self.batch_size >= 2, f"batch_size is {self.batch_size}; batch norm needs 2 images or more")
+        _require(
+            self.generator.out_channels != 2,
+            "generator out_channels is 2, but pictures have 1 (grey) or 3; use --generator.out-channels 1",
+        )
+        _require(
+            self.batch_size >= 2 or self.generator.norm != "batch",
+            f"batch_size is {self.batch_size}; batch norm needs 2 images or more: raise --batch-size, or use "
+            "--generator.norm none",
+        )
         _check_critic(self, self.discriminator, self.gan_mode)
 
 
@@ -387,6 +419,13 @@ def _check_networks(
     _require(
         not config.crops or config.crop_size % multiple == 0,
         f"crop_size is {config.crop_size}; {generator.architecture} needs a multiple of {multiple}",
+    )
+    smallest = 1 if discriminator.architecture == "pixel" else 3 * 2**discriminator.layers
+    _require(
+        not config.crops or config.crop_size >= smallest,
+        f"crop_size is {config.crop_size}, but a discriminator of {discriminator.layers} layers needs {smallest} "
+        "pixels or more; raise --crop-size, or use --discriminator.architecture n_layers with fewer "
+        "--discriminator.layers",
     )
     _check_critic(config, discriminator, mode)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from cyclegan.config import ConfigError, Precision
 from cyclegan.files import cache_folder, write_atomically
@@ -38,6 +39,12 @@ def pick_device(name: str = "auto") -> torch.device:
             f"device {name!r} is not available here ({str(error).splitlines()[0]}); use auto or cpu"
         ) from None
     return device
+
+
+def to_device(batch: Tensor, device: torch.device) -> Tensor:
+    """The batch on the device: images with their channels last, as convolutions read them fastest, noise as it is."""
+    layout = torch.channels_last if batch.ndim == 4 else torch.preserve_format
+    return batch.to(device, memory_format=layout, non_blocking=True)
 
 
 def choose_precision(device: torch.device, wanted: Precision = "auto") -> torch.dtype:

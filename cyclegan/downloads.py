@@ -19,6 +19,10 @@ from cyclegan.transfers import Archive, MirrorError, TransferError, download, ve
 logger = logging.getLogger(__name__)
 
 ABANDONED_SECONDS = 600.0  # a live download writes far more often than this
+NOISE = "noise"
+"""Domain a of the datasets that pictures are made for from noise: those of the gan method."""
+IDX_FILE = "train-images-idx3-ubyte"
+"""The training images in one file, of MNIST and everything that has its format."""
 
 
 class DownloadError(RuntimeError):
@@ -27,10 +31,12 @@ class DownloadError(RuntimeError):
 
 @dataclass(frozen=True)
 class NamedDataset:
-    """`domains` are the public names of a and b; `archives` are in the order in which to try them."""
+    """`domains` are the public names of a and b; `archives` are in the order in which to try them, and each holds
+    `content`."""
 
     domains: tuple[str, str]
     archives: tuple[Archive, ...]
+    content: str = "its folders train, test, ..."
 
 
 _HOST = "efrosgans.eecs.berkeley.edu"
@@ -40,6 +46,7 @@ _ZIPS = {
     "facades": (35135868, "9a31ebf3a31b9b5cd195dd5bf62e9308e00cb94604d1019e3889ac84248695c0"),
     "horse2zebra": (116867962, "a74d9d392eecca9966b51287a76ca126af473d9de4f3e8fc0e9cda08fa1730a1"),
     "apple2orange": (78456409, "845a191e9af8926408ea597001cd03a452e3300a1f44a79fe329b3d59f6e3eb8"),
+    "maps": (1476754427, "639534f69dbf9f36bef8d6292a7698006361221f83f0285d7c9ca78afe6e8a9e"),
     "summer2winter_yosemite": (132640856, "167fe1726807a9d22bd106b4a6c0bd7953b688af924ac1bf967439c4961e49f9"),
     "monet2photo": (305231073, "88f91b00fc228f97c9411fbf1880ec1d119c98f1722e4cfcfaa2fb35fac05b04"),
     "cezanne2photo": (279885071, "3a6c10ca21f9485862f1cbd707744b9dc258954a04631271d23a3605eeb63cff"),
@@ -50,9 +57,9 @@ _ZIPS = {
 
 
 def _paired(name: str) -> tuple[Archive, ...]:
-    """pix2pix's archives: side-by-side pairs in train/, val/, test/. Their checksums are not published."""
-    path = f"{_HOST}/pix2pix/datasets/{name}.tar.gz"
-    return Archive(f"https://{path}"), Archive(f"http://{path}")
+    """pix2pix's archives: side-by-side pairs in train/, val/, test/. Their checksums are not published, so that they
+    are fetched over https alone."""
+    return (Archive(f"https://{_HOST}/pix2pix/datasets/{name}.tar.gz"),)
 
 
 def _unpaired(name: str) -> tuple[Archive, ...]:
@@ -65,7 +72,7 @@ def _unpaired(name: str) -> tuple[Archive, ...]:
 DATASETS: dict[str, NamedDataset] = {
     # The dataset reader recognises either layout by looking.
     "facades": NamedDataset(("photo", "labels"), _paired("facades") + _unpaired("facades")),
-    "maps": NamedDataset(("aerial photo", "map"), _paired("maps")),
+    "maps": NamedDataset(("aerial photo", "map"), _paired("maps") + _unpaired("maps")),
     "edges2shoes": NamedDataset(("edges", "shoes"), _paired("edges2shoes")),
     "edges2handbags": NamedDataset(("edges", "handbags"), _paired("edges2handbags")),
     "night2day": NamedDataset(("night", "day"), _paired("night2day")),
@@ -77,6 +84,18 @@ DATASETS: dict[str, NamedDataset] = {
     "ukiyoe2photo": NamedDataset(("Ukiyo-e", "photo"), _unpaired("ukiyoe2photo")),
     "vangogh2photo": NamedDataset(("Van Gogh", "photo"), _unpaired("vangogh2photo")),
     "iphone2dslr_flower": NamedDataset(("iPhone", "DSLR"), _unpaired("iphone2dslr_flower")),
+    # Xiao et al. 2017 (arXiv:1708.07747): 60,000 images of 28x28; address and checksum are torchvision's. Its labels
+    # and test images are of no use to the plain GAN.
+    "fashion-mnist": NamedDataset(
+        (NOISE, "clothes"),
+        (
+            Archive(
+                f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{IDX_FILE}.gz",
+                md5="8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            ),
+        ),
+        f"{IDX_FILE} or {IDX_FILE}.gz",
+    ),
 }
 
 
@@ -126,8 +145,8 @@ def _is_ready(folder: Path) -> bool:
 
 
 def _by_hand(name: str, folder: Path) -> str:
-    url = DATASETS[name].archives[0].url
-    return f"or unpack {url} yourself, so that {folder} holds its folders train, test, ..."
+    dataset = DATASETS[name]
+    return f"or unpack {dataset.archives[0].url} yourself, so that {folder} holds {dataset.content}"
 
 
 @contextmanager
@@ -183,6 +202,9 @@ def _obtain(name: str, folder: Path, work: Path) -> Path:
         try:
             download(archive, part)
             verify(archive, part)
+            if archive.filename == f"{IDX_FILE}.gz":  # no archive of files: it is read as it is
+                (work / "unpacked").mkdir()
+                return part.replace(work / "unpacked" / archive.filename).parent
             return extract(part, work / "unpacked")
         except (MirrorError, ArchiveError) as error:
             if not isinstance(error, TransferError):

@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 STRAY_PREFIX = ".tmp-"
+STALE = 3600.0
+"""Seconds after which a half-made folder is a killed process's: making one takes no minute."""
 
 
 def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
@@ -40,10 +45,34 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
     _sync_folder(path.parent)
 
 
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that becomes it when the block ends well, and is gone when it does not.
+
+    What killed processes left beside it is removed. Raises OSError where something is at `path` by then, unless it
+    is an empty folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stray in path.parent.glob(f"{STRAY_PREFIX}*"):
+        if stray.is_dir() and time.time() - stray.stat().st_mtime > STALE:
+            shutil.rmtree(stray, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        with suppress(FileNotFoundError):
+            path.rmdir()  # Windows moves nothing onto a folder, not even an empty one
+        temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
 def sweep_strays(folder: Path) -> None:
     """Remove temporary files that a killed process left in the folder or below."""
     for stray in folder.rglob(f"{STRAY_PREFIX}*"):
-        stray.unlink(missing_ok=True)
+        if not stray.is_dir():
+            stray.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

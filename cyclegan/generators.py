@@ -101,7 +101,9 @@ class UnetLevel(nn.Module):
         super().__init__()
         norm, bias = NORMS[config.norm], config.norm_bias
         self.outermost = outermost
-        down = HalvingConv(config.in_channels if outermost else outer, inner, bias=bias)
+        normed = submodule is not None and not outermost
+        down_bias = bias if normed else config.norm != "batch"  # as the reference has it where no norm follows
+        down = HalvingConv(config.in_channels if outermost else outer, inner, bias=down_bias)
         up_conv = ResizeConv if config.upsample == "resize" else DoublingConv
         up_from = inner if submodule is None else 2 * inner
         up = up_conv(up_from, config.out_channels if outermost else outer, bias=bias or outermost)

@@ -104,12 +104,13 @@ def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:
 
 
 def to_tensor(pixels: np.ndarray | Image.Image) -> Tensor:
-    """8-bit RGB of shape [H, W, 3], or an RGB image, as float32 [3, H, W] in [-1, 1]."""
+    """8-bit RGB of shape [H, W, 3] or grey [H, W], or such an image, as float32 [3 or 1, H, W] in [-1, 1]."""
     array = np.array(pixels)
+    array = array.reshape(*array.shape[:2], -1)
     return torch.from_numpy(array).permute(2, 0, 1).float().div_(127.5).sub_(1)
 
 
 def to_image(tensor: Tensor) -> Image.Image:
-    """A tensor [3, H, W] in [-1, 1] as an RGB image, rounded to the nearest level."""
+    """A tensor [3 or 1, H, W] in [-1, 1] as an RGB image, rounded to the nearest level."""
     levels = tensor.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-    return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+    return Image.fromarray(levels.expand(3, -1, -1).permute(1, 2, 0).cpu().numpy())

@@ -12,7 +12,11 @@ from cyclegan.config import Activation, Norm
 
 MATRIX_PIXELS = 64
 """Up to this many pixels at its smaller side a U-Net convolution is computed as a matrix product on the CPU: there
-reading the weights is all the work, and oneDNN would first copy them into its own layout, at every call."""
+reading the weights is all the work, and oneDNN would first copy them into its own layout, at every call.
+
+Rows and columns are split, and merged, beside each other in NHWC order: split after a transposition, a batch of one
+gets strides that neither contiguous nor channels-last tensors have, with which the gradient of `F.batch_norm` is wrong
+(PyTorch 2.15, CPU)."""
 
 
 class InstanceNorm(nn.Module):
@@ -76,7 +80,8 @@ class HalvingConv(nn.Conv2d):
         if x.device.type != "cpu" or height * width > MATRIX_PIXELS:
             return super().forward(x)
         patches = F.unfold(x, 4, stride=2, padding=1).transpose(1, 2)
-        return F.linear(patches, self.weight.flatten(1), self.bias).transpose(1, 2).unflatten(2, (height, width))
+        y = F.linear(patches, self.weight.flatten(1), self.bias)
+        return y.unflatten(1, (height, width)).permute(0, 3, 1, 2)
 
 
 class DoublingConv(nn.ConvTranspose2d):
@@ -87,8 +92,8 @@ class DoublingConv(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         height, width = x.shape[2:]
-        if x.device.type != "cpu" or height * width > MATRIX_PIXELS:
+        if output_size is not None or x.device.type != "cpu" or height * width > MATRIX_PIXELS:
             return super().forward(x, output_size)
-        patches = torch.matmul(x.flatten(2).transpose(1, 2), self.weight.flatten(1)).transpose(1, 2)
+        patches = torch.matmul(x.permute(0, 2, 3, 1).flatten(1, 2), self.weight.flatten(1)).transpose(1, 2)
         y = F.fold(patches, (2 * height, 2 * width), 4, stride=2, padding=1)
         return y if self.bias is None else y + self.bias[:, None, None]

@@ -37,13 +37,15 @@ def gan_loss(mode: GanMode, logits: Tensor, is_real: bool) -> Tensor:
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """Mean squared distance from 1 of the norm of the critic's gradient, at random points between real and fake.
 
-    Gulrajani et al. 2017 (arXiv:1704.00028), equation 3: a point a pair of images [N, ...], drawn evenly; each image's
-    score is the mean over its patches. Computed in the precision of the images, without autocast, since the norm of a
-    gradient in bf16 is coarse.
+    Gulrajani et al. 2017 (arXiv:1704.00028), equation 3: a point a pair of images [N, C, H, W], drawn evenly; each
+    image's score is the mean over its patches. Of images of two sizes, the part that both have. Computed in the
+    precision of the images, without autocast, since the norm of a gradient in bf16 is coarse.
     """
     with torch.autocast(real.device.type, enabled=False):
-        mixing = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
-        between = torch.lerp(fake.detach().to(real.dtype), real, mixing).requires_grad_()
+        mixing = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+        height, width = map(min, real.shape[2:], fake.shape[2:])
+        made, true = (image.detach()[..., :height, :width].to(real.dtype) for image in (fake, real))
+        between = torch.lerp(made, true, mixing).requires_grad_()
         scores = critic(between).flatten(1).mean(1)
         (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
         return (gradient.flatten(1).norm(dim=1) - 1).square().mean()

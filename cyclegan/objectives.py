@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclegan.config import CycleGANConfig, GANConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
-from cyclegan.datasets import Pair
+from cyclegan.batches import Pair
+from cyclegan.config import CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig, reversed_way
 from cyclegan.edges import smooth_edges
 from cyclegan.losses import gan_loss, gradient_penalty
 from cyclegan.networks import build_discriminator, build_generator, initialize
@@ -164,11 +163,6 @@ def build_objective(config: MethodConfig) -> Objective:
     return Pix2Pix(config) if isinstance(config, Pix2PixConfig) else GAN(config)
 
 
-def reversed_way(config: GeneratorConfig) -> GeneratorConfig:
-    """The generator of CycleGAN's way back."""
-    return replace(config, in_channels=config.out_channels, out_channels=config.in_channels)
-
-
 def judge(
     config: MethodConfig,
     discriminator: Callable[[Tensor], Tensor],
@@ -180,6 +174,9 @@ def judge(
 
     Halved, so that it learns at half the pace of a generator (CycleGAN section 7.1, pix2pix section 3.3), but for
     wgangp, whose critic is meant to be ahead and whose penalty is weighed against the whole.
+
+    Smoothed edges are fakes beside the fakes (CartoonGAN equation 3). A critic's scores have no zero, so that it is
+    told them as their distance from the real images' scores: else it would win by scoring everything lower for ever.
     """
     mode = config.gan_mode
     share = 1.0 if mode == "wgangp" else 0.5
@@ -187,7 +184,8 @@ def judge(
     fake_loss = torch.stack([gan_loss(mode, discriminator(fake), False) for fake in fakes]).mean()
     terms = {"discriminator": share * (real_loss + fake_loss)}
     if lambda_edges:
-        terms["edges"] = share * lambda_edges * gan_loss(mode, discriminator(smooth_edges(real)), False)
+        edges_loss = gan_loss(mode, discriminator(smooth_edges(real)), False)
+        terms["edges"] = share * lambda_edges * (edges_loss + real_loss if mode == "wgangp" else edges_loss)
     if mode == "wgangp":
         terms["penalty"] = config.lambda_penalty * gradient_penalty(discriminator, real, fakes[0])
     return terms

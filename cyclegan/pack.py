@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ import tyro
 from PIL import Image
 
 from cyclegan.config import ConfigError
-from cyclegan.files import STRAY_PREFIX
+from cyclegan.files import new_folder
 from cyclegan.images import open_image
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import SAMPLE_SIZE
@@ -23,8 +21,8 @@ from cyclegan.storage import Storage, WeightsError, save_generator
 
 @dataclass(frozen=True)
 class Pack:
-    """Copy a run without what only training needs: no checkpoint, and of the samples only the drawn examples, since
-    pictures of a dataset are not ours to publish."""
+    """Copy a run without what only training needs: no checkpoint, and no samples made of a dataset's images, since
+    those are not ours to publish."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """Folder of the run."""
@@ -45,11 +43,9 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         raise RunError(f"{out} is there already; choose another folder or remove it")
     for epoch in epochs:
         source.check_epoch(epoch)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=out.parent))
-    rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind == "drawn"}
-    packed = replace(source, folder=folder, samples=dict.fromkeys(rows, "drawn"))
-    try:
+    rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind != "dataset"}
+    with new_folder(out) as folder:
+        packed = replace(source, folder=folder, samples={direction: source.samples[direction] for direction in rows})
         packed.write()
         packed.write_history(source.history())
         for epoch in source.sample_epochs if rows else ():
@@ -57,12 +53,8 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         for epoch in epochs or source.epochs:
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()
-                save_generator(packed.snapshot_folder(epoch, direction), source.config.generator, state, storage)
-        folder.chmod(0o755)
-        folder.replace(out)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+                config = source.generator_config(direction)
+                save_generator(packed.snapshot_folder(epoch, direction), config, state, storage)
     return replace(packed, folder=out)
 
 

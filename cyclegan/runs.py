@@ -18,10 +18,13 @@ from cyclegan.config import (
     ConfigError,
     CycleGANConfig,
     Direction,
+    GeneratorConfig,
     Method,
     MethodConfig,
     Pix2PixConfig,
+    TranslationConfig,
     from_json,
+    reversed_way,
 )
 from cyclegan.files import write_atomically
 from cyclegan.storage import load_generator, save_generator
@@ -29,7 +32,7 @@ from cyclegan.storage import load_generator, save_generator
 FORMAT = 1
 LONGEST_NAME = 40
 """Characters in the name of a domain: it stands on buttons."""
-SampleInputs = Literal["drawn", "dataset"]
+SampleInputs = Literal["drawn", "dataset", "noise"]
 
 
 class RunError(ValueError):
@@ -67,6 +70,7 @@ class _RunFile:
     samples: dict[Direction, SampleInputs]
     revision: str | None
     config: dict[str, Any]
+    only: Direction | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,11 @@ class Run:
     config: MethodConfig
     samples: Mapping[Direction, SampleInputs]
     """For each direction, in the order of the rows of a sample image: drawn (the project's own label maps,
-    `facades.EXAMPLE_SEEDS`) or dataset (images of the validation split)."""
+    `facades.EXAMPLE_SEEDS`), dataset (images of the validation split) or noise (one picture: a grid of images)."""
     revision: str | None = None
     """Commit of the code that trained it, where known."""
+    only: Direction | None = None
+    """The one direction of a CycleGAN whose other generator was never published; None where both are there."""
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
@@ -102,26 +108,42 @@ class Run:
             raise RunError(f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program")
         file = from_json(_RunFile, text, str(path))
         config = from_json(METHODS[file.method], json.dumps(file.config), f"config in {path}")
-        return cls(folder, file.method, file.domains, config, file.samples, file.revision)
+        return cls(folder, file.method, file.domains, config, file.samples, file.revision, file.only)
 
     def write(self) -> None:
         """Write `run.json`."""
-        file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, asdict(self.config))
-        write_atomically(self.folder / "run.json", (json.dumps(asdict(file), indent=2) + "\n").encode())
+        config = asdict(self.config)
+        file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
+        content = asdict(file)
+        if self.only is None:
+            del content["only"]  # what read format 1 before there was this field reads every other run still
+        write_atomically(self.folder / "run.json", (json.dumps(content, indent=2) + "\n").encode())
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """The directions it translates in."""
+        """The directions that it has a generator for."""
         if isinstance(self.config, CycleGANConfig):
-            return ("ab", "ba")
+            return (self.only,) if self.only else ("ab", "ba")
         return (self.config.direction,) if isinstance(self.config, Pix2PixConfig) else ("ab",)
+
+    def generator_config(self, direction: Direction) -> GeneratorConfig:
+        """The generator of a direction: CycleGAN's way back has the channels exchanged."""
+        back = isinstance(self.config, CycleGANConfig) and direction == "ba"
+        return reversed_way(self.config.generator) if back else self.config.generator
+
+    @property
+    def translates(self) -> bool:
+        """Whether its generators take images; a plain GAN's take noise."""
+        return isinstance(self.config, TranslationConfig)
 
     def domain(self, letter: str) -> str:
         """The public name of domain a or b."""
         return self.domains.a if letter == "a" else self.domains.b
 
     def direction_to(self, target: str) -> Direction:
-        """The direction whose target domain has this public name. Raises RunError listing those there are."""
+        """The direction that translates to the domain of this public name. Raises RunError listing those there are."""
+        if not self.translates:
+            raise RunError(f"{self.folder.name} makes {self.domains.b} from noise; it translates no images")
         for direction in self.directions:
             if self.domain(direction[1]) == target:
                 return direction
@@ -157,7 +179,7 @@ class Run:
         """Keep the generators of an epoch, in half precision."""
         for direction, generator in generators.items():
             folder = self.snapshot_folder(epoch, direction)
-            save_generator(folder, self.config.generator, generator.state_dict())
+            save_generator(folder, self.generator_config(direction), generator.state_dict())
 
     def load_generator(self, epoch: int, direction: Direction) -> nn.Module:
         """The generator of an epoch, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged."""

@@ -15,6 +15,7 @@ from cyclegan.files import write_atomically
 from cyclegan.networks import build_generator
 
 Storage = Literal["fp16", "int8"]
+LARGEST = torch.finfo(torch.float16).max
 SCALE = ".scale"
 """Suffix of the tensor that turns an 8-bit weight back: weight = integers * scale."""
 
@@ -47,7 +48,7 @@ def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
         network = build_generator(config)
     state = unpack(packed, str(weights_path))
     expected = network.state_dict()
-    _check(state, expected, str(weights_path))
+    check_tensors(state, expected, str(weights_path))
     network.load_state_dict(state, strict=True, assign=True)
     return config, network.eval().requires_grad_(False)
 
@@ -55,11 +56,13 @@ def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
 def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
     """Float weights as fp16, or convolution weights as int8 with one fp16 scale for each channel of dimension 0.
 
-    Raises WeightsError where a value is not finite in half precision.
+    Raises WeightsError where a weight is not finite in half precision.
     """
     packed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         tensor = tensor.detach().cpu()
+        if name.endswith(("running_mean", "running_var")):  # no translation reads them: they must not stop a run
+            tensor = tensor.clamp(-LARGEST, LARGEST)
         if not tensor.is_floating_point():
             packed[name] = tensor.contiguous()
         elif storage == "int8" and tensor.ndim == 4:
@@ -70,7 +73,9 @@ def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
         else:
             packed[name] = tensor.half().contiguous()
         if not torch.isfinite(packed.get(name + SCALE, packed[name])).all():
-            raise WeightsError(f"{name} holds values that are not finite, or beyond half precision's largest, 65504")
+            raise WeightsError(
+                f"{name} holds values that are not finite, or beyond half precision's largest, {LARGEST:.0f}"
+            )
     return packed
 
 
@@ -94,16 +99,19 @@ def unpack(packed: dict[str, Tensor], source: str) -> dict[str, Tensor]:
     return state
 
 
-def _check(state: dict[str, Tensor], expected: dict[str, Tensor], source: str) -> None:
+def check_tensors(
+    state: dict[str, Tensor], expected: dict[str, Tensor], source: str, *, told_by: str = "its config.json"
+) -> None:
+    """Raise WeightsError, naming the tensor, where names, shapes or types are not those that `told_by` tells of."""
     for what, names in (
-        ("lacks {} tensors that its config.json asks for", expected.keys() - state.keys()),
-        ("has {} tensors that its config.json does not know", state.keys() - expected.keys()),
+        ("lacks {} tensors that {} asks for", expected.keys() - state.keys()),
+        ("has {} tensors that {} does not know", state.keys() - expected.keys()),
     ):
         if names:
-            raise WeightsError(f"{source} {what.format(len(names))}: {min(names)}, ...")
+            raise WeightsError(f"{source} {what.format(len(names), told_by)}: {min(names)}, ...")
     for name, tensor in expected.items():
         if state[name].shape != tensor.shape:
-            shapes = f"{list(state[name].shape)}, its config.json says {list(tensor.shape)}"
+            shapes = f"{list(state[name].shape)}, {told_by} says {list(tensor.shape)}"
             raise WeightsError(f"{source}: {name} has shape {shapes}")
         if state[name].dtype != tensor.dtype:
             raise WeightsError(f"{source}: {name} has {state[name].dtype}, not {tensor.dtype}")

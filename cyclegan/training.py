@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import shutil
-import tempfile
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from filelock import FileLock, Timeout
 from torch import nn
 
+from cyclegan.batches import Batches, Pair
+from cyclegan.colours import encodings
 from cyclegan.config import Direction, TranslationConfig
-from cyclegan.datasets import Batches, Pair
-from cyclegan.devices import choose_precision
-from cyclegan.files import STRAY_PREFIX, sweep_strays, write_atomically
+from cyclegan.devices import choose_precision, to_device
+from cyclegan.files import new_folder, sweep_strays, write_atomically
+from cyclegan.noise import NoiseBatches
 from cyclegan.objectives import Losses, build_objective
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import Inputs, render
 from cyclegan.schedules import learning_rate_at
 
-STALE = 3600.0
-"""Seconds after which a half-made run folder is a killed process's: making one takes no minute."""
+log = logging.getLogger(__name__)
+
 CHECK_EVERY = 50
 """Steps on a GPU between two looks at the losses: each look waits for the device."""
+
+
+class ChangedDataError(ValueError):
+    """The images are not those that the state was trained on."""
 
 
 class TrainingError(RuntimeError):
@@ -61,7 +69,7 @@ class Trainer:
     from the device every CHECK_EVERY steps, not every step.
     """
 
-    def __init__(self, run: Run, batches: Batches, inputs: Inputs, *, device: torch.device) -> None:
+    def __init__(self, run: Run, batches: Batches | NoiseBatches, inputs: Inputs, *, device: torch.device) -> None:
         self.run, self.config = run, run.config
         self.batches, self.inputs, self.device = batches, inputs, device
         self.dtype = choose_precision(device, self.config.precision)
@@ -70,7 +78,9 @@ class Trainer:
         if device.type != "cpu":  # there fused Adam copies weights that are not contiguous, six times its own work
             self.objective.to(memory_format=torch.channels_last)
         if self.config.compile:
-            for network in (*self.objective.generators.values(), *self.objective.discriminators.values()):
+            penalized = self.config.gan_mode == "wgangp"  # torch.compile cannot differentiate a gradient
+            judges = [] if penalized else self.objective.discriminators.values()
+            for network in (*self.objective.generators.values(), *judges):
                 network.compile()
         self.players = {"generators": self.objective.generators, "discriminators": self.objective.discriminators}
         self.optimizers = {
@@ -95,7 +105,7 @@ class Trainer:
 
         Of `critic_steps` steps, counted by their index in the epoch, the generators move in the first alone.
         """
-        real = Pair(*(x.to(self.device, memory_format=torch.channels_last, non_blocking=True) for x in real))
+        real = Pair(*(to_device(x, self.device) for x in real))
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
         moves = ["generators", "discriminators"] if index % self.config.critic_steps == 0 else ["discriminators"]
         if not self.objective.generators_first:
@@ -169,11 +179,16 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "pools": {name: pool.state_dict() for name, pool in self.objective.pools.items()},
             "progress": vars(self.progress),
+            "data": self.batches.fingerprint,
+            "precision": str(self.dtype),
+            "threads": torch.get_num_threads(),
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["data"] != self.batches.fingerprint:
+            raise ChangedDataError
         self.objective.load_state_dict(state["objective"], strict=True)
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
@@ -181,6 +196,15 @@ class Trainer:
             pool.load_state_dict(state["pools"][name])
             pool.images = [image.to(self.device) for image in pool.images]
         self.progress = Progress(**state["progress"])
+        if state["precision"] != str(self.dtype):  # "auto" measures again, and may decide otherwise
+            self.dtype = {str(dtype): dtype for dtype in (torch.float32, torch.bfloat16)}[state["precision"]]
+            log.info("going on in %s, as the run began", state["precision"])
+        if self.device.type == "cpu" and state["threads"] != torch.get_num_threads():
+            log.info(
+                "the run was trained on %d threads: to go on bit for bit, use --threads %d",
+                state["threads"],
+                state["threads"],
+            )
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
@@ -197,15 +221,23 @@ class Trainer:
             for name in names:
                 value = next(values)
                 if not math.isfinite(value):
-                    kept = self.run.epochs
-                    raise TrainingError(
-                        f"loss {name} is {value} in epoch {progress.epoch}, step {progress.step + 1}; stopped. "
-                        f"Kept: {f'snapshot {kept[-1]}' if kept else 'no snapshot yet'}, and the last checkpoint. "
-                        "Go on with a lower --learning-rate, or --precision fp32, in a new run"
-                    )
+                    raise self._broken(f"loss {name} is {value} in epoch {progress.epoch}, step {progress.step + 1}")
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
                 progress.counts[name] = progress.counts.get(name, 0) + 1
             progress.step += 1
+
+    def _check_weights(self) -> None:
+        """Raise TrainingError where a weight is not finite: finite losses may hide what the last step broke."""
+        for name, tensor in self.objective.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise self._broken(f"weight {name} is not finite after epoch {self.progress.epoch}")
+
+    def _broken(self, what: str) -> TrainingError:
+        kept = self.run.epochs
+        return TrainingError(
+            f"{what}; stopped. Kept: {f'snapshot {kept[-1]}' if kept else 'no snapshot yet'}, and the last checkpoint. "
+            "Go on with a lower --learning-rate, or --precision fp32, in a new run"
+        )
 
     def _generator_losses(self) -> list[float]:
         """Sum of the generators' losses, for each epoch before this one."""
@@ -220,8 +252,10 @@ class Trainer:
         repeated epoch writes the same again."""
         progress = self.progress
         epoch = progress.epoch
+        self._check_weights()
         if self.config.shows_samples(epoch):
-            self.run.save_sample(epoch, render(self.generators, self.inputs, self.device, self.dtype))
+            sheet = render(self.generators, self.inputs, encodings(self.config), self.device, self.dtype)
+            self.run.save_sample(epoch, sheet)
         if self.config.keeps_snapshot(epoch):
             self.run.save_snapshot(epoch, self.generators)
         record = {
@@ -238,29 +272,38 @@ class Trainer:
 
 
 def check_free(folder: Path) -> None:
-    """Raise RunError where a new run cannot use this folder because something is in it."""
+    """Raise RunError where a new run cannot use this folder: something is in it, or it cannot be written."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; choose another folder with --out")
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise RunError(f"{folder} cannot be made in {existing}; choose another folder with --out")
     if folder.exists() and any(folder.iterdir()):
         hint = f"go on with --resume {folder}" if (folder / "run.json").exists() else "it is not empty"
         raise RunError(f"{folder} is there already: {hint}, or choose another folder with --out")
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Let nobody else train the run in this folder meanwhile. Raises RunError where another process does."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"{folder} is being trained by another process; wait for it, or stop it") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def create(trainer: Trainer) -> None:
     """Make the run's folder, complete with a checkpoint to go on from, in one move. Raises RunError where it exists."""
     folder = trainer.run.folder
     check_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for stray in folder.parent.glob(f"{STRAY_PREFIX}*"):
-        if stray.is_dir() and time.time() - stray.stat().st_mtime > STALE:
-            shutil.rmtree(stray, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=STRAY_PREFIX, dir=folder.parent))
-    try:
+    with new_folder(folder) as temporary:
         replace(trainer.run, folder=temporary).write()
         trainer.save_checkpoint(temporary)
-        temporary.chmod(0o755)
-        temporary.replace(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def resume(trainer: Trainer) -> None:
@@ -270,6 +313,11 @@ def resume(trainer: Trainer) -> None:
     try:
         state = cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
         trainer.load_state_dict(state)
+    except ChangedDataError:
+        raise RunError(
+            f"the training images are not those that {trainer.run.folder} began with: names or their number differ; "
+            "put them back, or start a new run"
+        ) from None
     except FileNotFoundError:
         raise RunError(
             f"{path} is missing: published runs carry no checkpoint, so this one cannot be trained further"
@@ -295,12 +343,15 @@ def estimate_bytes(trainer: Trainer) -> dict[str, int]:
 
 
 def measure_step(trainer: Trainer, steps: int = 3) -> float:
-    """Median seconds of a training step on real batches, after one to warm up. The trainer is not usable afterwards."""
+    """Median seconds of a training step on real batches, after one to warm up: where generators do not move in every
+    step, of turns in which they move once. The trainer is not usable afterwards."""
+    turn = trainer.config.critic_steps
     seconds: list[float] = []
-    for index in range(steps + 1):
+    for index in range((steps + 1) * turn):
         real = trainer.batches.batch(1, index % trainer.batches.steps)
         started = time.monotonic()
-        losses = trainer.step(real)
+        losses = trainer.step(real, index)
         torch.stack(list(losses.values())).tolist()  # waits for the device
         seconds.append(time.monotonic() - started)
-    return sorted(seconds[1:])[steps // 2]
+    turns = [sum(seconds[first : first + turn]) / turn for first in range(turn, len(seconds), turn)]
+    return sorted(turns)[steps // 2]

@@ -39,6 +39,7 @@ class Archive:
     url: str
     sha256: str | None = None
     size: int | None = None
+    md5: str | None = None
 
     @property
     def filename(self) -> str:
@@ -143,9 +144,10 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 def verify(archive: Archive, part: Path) -> None:
     """Raise MirrorError where the file has not the published checksum."""
+    kind, expected = ("md5", archive.md5) if archive.md5 else ("sha256", archive.sha256)
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if archive.sha256 is None:
+        found = hashlib.file_digest(file, kind).hexdigest()
+    if expected is None:
         logger.info("%s has the sha256 %s; none is published to compare it with", archive.filename, found)
-    elif found != archive.sha256:
-        raise MirrorError(f"the archive has the sha256 {found}, but should have {archive.sha256}")
+    elif found != expected:
+        raise MirrorError(f"the archive has the {kind} {found}, but should have {expected}")

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cyclegan.colours import decode, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.devices import choose_precision, pick_device
-from cyclegan.images import check_pixels, open_image, to_image, to_rgb, to_tensor
+from cyclegan.images import check_pixels, open_image, to_rgb
 from cyclegan.networks import for_translation
 from cyclegan.runs import Run
 
@@ -58,8 +59,9 @@ class Translator:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What it translates to, by the public names of the domains: "photo", "labels"."""
-        return tuple(self.run.domain(direction[1]) for direction in self.run.directions)
+        """What it translates to, by the public names of the domains: "photo", "labels"; nothing for a plain GAN."""
+        directions = self.run.directions if self.run.translates else ()
+        return tuple(self.run.domain(direction[1]) for direction in directions)
 
     def source_of(self, to: str) -> str:
         """What it translates to this target from. Raises RunError where it does not."""
@@ -73,7 +75,8 @@ class Translator:
     def translate(
         self, image: Image.Image | Path | str, *, to: str, epoch: int | None = None, dropout_seed: int | None = None
     ) -> Image.Image:
-        """The translation of an image, or of the image in a file: RGB, in the image's own size.
+        """The translation of an image, or of the image in a file: RGB, in the image's own size; a grey domain's in grey
+        levels, colorization's in the image's own lightness.
 
         `to` is the public name of the target domain, `epoch` one of `epochs` or None for the last. With
         `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
@@ -90,12 +93,13 @@ class Translator:
         check_pixels(image)
         rgb = to_rgb(image)
         architecture = self.run.config.generator.architecture
+        seen, made = (encodings(self.run.config)[domain] for domain in direction)
         padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
         with self._lock:
             network = self._network(epoch, direction)
-            x = to_tensor(padded)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
+            x = encode(padded, seen)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
             y = _run(network, x, dropout_seed)
-        return to_image(y[0, :, : rgb.height, : rgb.width])
+        return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
 
     def _network(self, epoch: int, direction: Direction) -> nn.Module:
         key = (epoch, direction)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import struct
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 # Tiny networks gain nothing from more threads, and two that spin beside another busy process cost fourfold.
@@ -12,17 +16,47 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before any test module impor
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
-from cyclegan.config import CycleGANConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
+from cyclegan.config import (
+    METHODS,
+    CycleGANConfig,
+    Direction,
+    GANConfig,
+    GeneratorConfig,
+    Method,
+    MethodConfig,
+    Pix2PixConfig,
+)
+from cyclegan.datasets import Split, find_split
 from cyclegan.facades import class_indices, draw_facade
 from cyclegan.networks import build_generator, initialize
-from cyclegan.runs import Domains, Run
+from cyclegan.runs import Domains, Run, SampleInputs
 from cyclegan.samples import SAMPLE_SIZE
 
 PHOTO_COLOURS = np.random.default_rng(7).integers(0, 256, (12, 3))
+RAMP_WIDTH, RAMP_HEIGHT = 40, 32
 TINY_CYCLEGAN = GeneratorConfig(architecture="resnet_6blocks", width=4)
 TINY_PIX2PIX = GeneratorConfig(architecture="unet_256", width=4, norm="batch", dropout=True)
+TINY_GAN = GANConfig(
+    epochs=2,
+    batch_size=16,
+    generator=replace(GANConfig().generator, width=8),
+    discriminator=replace(GANConfig().discriminator, width=8),
+    sample_every=1,
+    precision="fp32",
+)
+SAMPLES: dict[Method, dict[Direction, SampleInputs]] = {
+    "cyclegan": {"ab": "dataset", "ba": "drawn"},
+    "pix2pix": {"ba": "drawn"},
+    "gan": {"ab": "noise"},
+}
+LOSSES: dict[Method, dict[str, float]] = {
+    "cyclegan": {"gan_a": 1.0, "cycle_a": 9.0, "discriminator_a": 0.5},
+    "pix2pix": {"gan": 1.0, "l1": 30.0, "discriminator": 0.5},
+    "gan": {"gan": 1.0, "discriminator": 0.5},
+}
 
 
 def make_photo(seed: int, size: int = 256) -> Image.Image:
@@ -43,30 +77,65 @@ def make_pairs(folder: Path, count: int, *, first_seed: int = 0, size: int = 256
     return folder
 
 
+def ramp(number: int, width: int = RAMP_WIDTH, height: int = RAMP_HEIGHT) -> Image.Image:
+    """An image whose every pixel says where it is and of which image: red x, green y, blue the number."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    return Image.fromarray(np.stack([x, y, np.full_like(x, number)], 2).astype(np.uint8))
+
+
+def make_folder(
+    folder: Path, names: Sequence[str], size: tuple[int, int] = (RAMP_WIDTH, RAMP_HEIGHT), first: int = 0
+) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names, first):
+        ramp(number, *size).save(folder / name)
+    return folder
+
+
+def make_two_folders(root: Path, a: int, b: int) -> Split:
+    """Images numbered from 0 in A, from 100 in B."""
+    make_folder(root / "trainA", [f"{index}.png" for index in range(a)])
+    make_folder(root / "trainB", [f"{index}.png" for index in range(b)], first=100)
+    return find_split(root)
+
+
+def make_squares(count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Bright squares near the middle of dark images of 28x28, as MNIST's are: [count, 28, 28]."""
+    images = np.zeros((count, 28, 28), np.uint8)
+    rng = np.random.default_rng(seed)
+    for image in images:
+        left, top = rng.integers(6, 11, 2)
+        image[top : top + 12, left : left + 12] = rng.integers(180, 256)
+    return images
+
+
+def idx_bytes(images: NDArray[np.uint8], *, packed: bool = True) -> bytes:
+    """The images as an idx file, the format of MNIST."""
+    content = struct.pack(">4I", 0x803, *images.shape) + images.tobytes()
+    return gzip.compress(content, mtime=0) if packed else content
+
+
 def make_run(folder: Path, config: MethodConfig, *, epochs: tuple[int, ...], sample_epochs: int) -> Run:
     """An untrained run whose snapshots differ: each epoch has its own seed and a larger gain."""
-    method = "cyclegan" if isinstance(config, CycleGANConfig) else "pix2pix"
-    samples = {"ab": "dataset", "ba": "drawn"} if method == "cyclegan" else {"ba": "drawn"}
-    run = Run(folder, method, Domains("photo", "labels"), config, samples)  # type: ignore[arg-type]
+    method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
+    domains = Domains("noise", "clothes") if method == "gan" else Domains("photo", "labels")
+    samples, losses, columns = SAMPLES[method], LOSSES[method], 1 if method == "gan" else 8
+    run = Run(folder, method, domains, config, samples)
     folder.mkdir(parents=True)
     run.write()
     for epoch in epochs:
         torch.manual_seed(epoch)
         generators = {}
         for direction in run.directions:
-            generators[direction] = build_generator(config.generator)
+            generators[direction] = build_generator(run.generator_config(direction))
             initialize(generators[direction], 0.02 * epoch)
         run.save_snapshot(epoch, generators)
     records = []
     for epoch in range(1, sample_epochs + 1):
-        sheet = Image.new("RGB", (8 * SAMPLE_SIZE, len(samples) * SAMPLE_SIZE), (20 * epoch % 256, 90, 120))
+        sheet = Image.new("RGB", (columns * SAMPLE_SIZE, len(samples) * SAMPLE_SIZE), (20 * epoch % 256, 90, 120))
         run.save_sample(epoch, sheet)
-        losses = (
-            {"gan_a": 1 / epoch, "cycle_a": 9 / epoch, "discriminator_a": 0.5}
-            if method == "cyclegan"
-            else {"gan": 1 / epoch, "l1": 30 / epoch, "discriminator": 0.5}
-        )
-        records.append({"epoch": epoch, "learning_rate": 2e-4, "seconds": 1.0, "losses": losses})
+        falling = {name: value / epoch for name, value in losses.items()}
+        records.append({"epoch": epoch, "learning_rate": 2e-4, "seconds": 1.0, "losses": falling})
     run.write_history(records)
     return run
 

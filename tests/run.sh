@@ -25,7 +25,9 @@ if ! find_chromium >/dev/null; then
 fi
 if CHROMIUM=$(find_chromium); then export CHROMIUM; fi
 
-ruff check .
-ruff format --check .
-mypy
+style=0
+ruff check . || style=1
+ruff format --check . || style=1
+mypy || style=1
 python -m pytest "$@"
+exit "$style"

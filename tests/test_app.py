@@ -14,17 +14,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr  # after the app, which first turns Gradio's analytics off
 import numpy as np
 import pytest
+import torch
 from gradio.data_classes import ImageData
 from PIL import Image, ImageFile
 
 import app
+from cyclegan.config import GeneratorConfig
+from cyclegan.convert import import_reference
 from cyclegan.facades import CMP_BASE_PALETTE, EXAMPLE_SEEDS, PALETTE, class_indices, colorize, draw_facade
+from cyclegan.networks import build_generator
 from cyclegan.pages import texts
 from cyclegan.pages.api import translate_with
 from cyclegan.pages.curves import Curve, curves_of
@@ -34,7 +39,7 @@ from cyclegan.pages.inputs import TRANSLATE_PIXELS, prepare, read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Model, Models, Route, find_runs
 from cyclegan.pages.watch_page import FRAME_PIXELS
-from tests.conftest import make_photo
+from tests.conftest import TINY_GAN, make_photo, make_run
 
 ROOT = Path(__file__).parent.parent
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
@@ -312,6 +317,7 @@ class TestWatch:
     def test_without_a_picture_there_is_nothing_to_watch(self, layout: Layout) -> None:
         plan = layout.watch_page.plan(None, TO_PHOTO)
         assert [figure.epochs for figure in plan.figures] == [(), ()] and plan.frames == ()
+        assert list(layout.watch_page.fill(None, TO_PHOTO.label)) == []
         stack = [None, *layout.clear(TO_PHOTO.label)][2]
         assert stack == layout.watch_page.announce(None, TO_PHOTO.label)
 
@@ -341,10 +347,6 @@ class TestWatch:
         width, height = map(int, size.groups())
         assert width * height <= FRAME_PIXELS
         assert plan.figures[1].epochs == () and "Labels -> Photo only" in plan.note
-
-    def test_a_missing_picture_is_asked_for(self, layout: Layout) -> None:
-        with pytest.raises(gr.Error, match="Choose a picture first"):
-            next(layout.watch_page.fill(None, TO_PHOTO.label))
 
     def test_the_samples_come_from_a_rough_overview_to_every_epoch(self) -> None:
         order = coarse_to_fine(range(1, 201))
@@ -597,6 +599,92 @@ class TestRuns:
         assert route.label == "Photo -> Vincent van Gogh: night?"
         updates = layout.show(make_photo(3), route.label)
         assert Path(updates[5]["value"]).name == "Vincent-van-Gogh-night-cyclegan-epoch-5.png"
+
+    def test_a_converted_run_opens_with_the_one_direction_it_has(self, tmp_path: Path) -> None:
+        path = tmp_path / "latest_net_G_A.pth"
+        torch.save(build_generator(GeneratorConfig("resnet_6blocks", width=2)).state_dict(), path)
+        run = import_reference([path], tmp_path / "run", domains=("horse", "zebra"))
+        layout = Layout(Models.load([run.folder], precision="fp32"))
+        assert layout.models.routes == (Route("horse", "zebra"),)
+        assert layout.translate_page.translate(make_photo(1), layout.models.routes[0]).results[0] is not None
+        frames = layout.watch_page.frames(make_photo(1), layout.models.routes[0])
+        assert [frame.epoch for frame in frames] == [200]
+
+
+@pytest.fixture(scope="module")
+def gan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained run that makes clothes from noise."""
+    folder = tmp_path_factory.mktemp("gan") / "clothes-gan"
+    make_run(folder, replace(TINY_GAN, epochs=6), epochs=(1, 6), sample_epochs=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def three(weights: Path, gan: Path) -> Layout:
+    """The app of that run and the two that translate."""
+    folders = [gan, weights / "facades-cyclegan", weights / "facades-pix2pix"]
+    return Layout(Models.load(folders, precision="fp32"))
+
+
+class TestNoise:
+    """A run that makes pictures from noise is watched like any other, and never asked to translate."""
+
+    @pytest.mark.parametrize(
+        ("image", "epochs"),
+        [
+            (draw_facade(EXAMPLE_SEEDS[1]), [(1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5), (1, 2, 3, 4, 5)]),
+            (draw_facade(3), [(1, 2, 3, 4, 5, 6), (1, 3, 5), (1, 2, 5)]),
+            (None, [(1, 2, 3, 4, 5, 6), (), ()]),
+        ],
+        ids=["an example", "an own picture", "no picture"],
+    )
+    def test_its_samples_stand_beside_the_translations(
+        self, three: Layout, image: Image.Image | None, epochs: list[tuple[int, ...]]
+    ) -> None:
+        plan = three.watch_page.plan(image, TO_PHOTO)
+        assert [figure.title for figure in plan.figures] == ["Basic GAN", "CycleGAN", "pix2pix"]
+        assert [figure.epochs for figure in plan.figures] == epochs
+        messages = list(three.watch_page.fill(image, TO_PHOTO.label))
+        assert {message["token"] for message in messages} == {plan.token}
+        come = sorted((message["frame"]["model"], message["frame"]["epoch"]) for message in messages)
+        assert come == [(index, epoch) for index, of_model in enumerate(epochs) for epoch in of_model]
+        for message in messages:
+            if message["frame"]["model"] == 0:
+                picture = read_picture(ImageData(url=message["frame"]["src"]))
+                assert picture is not None and picture.size == (256, 256)
+                colour = (20 * message["frame"]["epoch"], 90, 120)
+                assert np.abs(np.asarray(picture).mean((0, 1)) - colour).max() < 4
+
+    def test_its_losses_have_curves(self, three: Layout) -> None:
+        assert [curve["name"] for curve in three.watch_page.stack.props["curves"][0]] == [
+            "Fooling the discriminator",
+            "Discriminator",
+        ]
+
+    def test_nothing_is_translated_with_it(self, three: Layout, layout: Layout, weights: Path) -> None:
+        assert three.models.routes == layout.models.routes
+        assert len(three.translate_page.outputs) == len(layout.translate_page.outputs)
+        assert len(three.translate_page.translate(draw_facade(3), TO_PHOTO).results) == 2
+        assert three.watch_page.plan(make_photo(3), TO_LABELS).note == layout.models.missing(TO_LABELS)
+        (api,) = (item for item in three.blocks.config["dependencies"] if item["api_name"] == "translate")
+        choices = [three.blocks.blocks[index].choices for index in api["inputs"][1:3]]
+        assert choices == [
+            [("photo", "photo"), ("labels", "labels")],
+            [("CycleGAN", "CycleGAN"), ("pix2pix", "pix2pix")],
+        ]
+
+    def test_without_another_run_there_is_only_its_history(self, gan: Path, caplog: pytest.LogCaptureFixture) -> None:
+        models = Models.load([gan], precision="fp32")
+        models.warm_up()
+        assert not caplog.records
+        alone = Layout(models)
+        assert [type(block) for block in alone.blocks.blocks.values() if isinstance(block, gr.Image | gr.Button)] == []
+        assert [
+            item["api_name"] for item in alone.blocks.config["dependencies"] if item["api_visibility"] == "public"
+        ] == []
+        (figure,) = alone.watch_page.plan(None, None).figures
+        assert figure.epochs == (1, 2, 3, 4, 5, 6)
+        assert len(list(alone.watch_page.fill(None, None))) == 6
 
 
 class TestCommand:

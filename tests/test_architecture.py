@@ -15,30 +15,27 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
-    {"files", "config", "images", "facade_drawing", "archives", "transfers"},
-    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads"},
-    {"generators"},
-    {"discriminators"},
+    {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts"},
+    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
+    {"generators", "batches", "metrics", "recipes"},
+    {"discriminators", "noise"},
     {"networks"},
     {"storage", "objectives"},
-    {"runs"},
+    {"runs", "reference"},
     {"samples"},
-    {"training", "translate", "pack"},
+    {"training", "translate", "pack", "convert"},
     {"pages"},
-    {"train", "app"},
+    {"comparison"},
+    {"report"},
+    {"train", "app", "compare"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
-    "training",
-    "objectives",
-    "losses",
-    "edges",
-    "pools",
-    "schedules",
-    "downloads",
-    "archives",
-    "transfers",
-    "pack",
+    *("training", "objectives", "losses", "edges", "pools", "schedules", "batches", "noise"),
+    *("downloads", "archives", "transfers"),
+}
+COMMANDS_ONLY = {
+    *("pack", "convert", "reference", "metrics", "recipes", "comparison", "charts", "report", "compare"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [path for path in (ROOT / "train.py", ROOT / "app.py") if path.exists()]
@@ -89,13 +86,13 @@ def test_importing_the_package_is_instant() -> None:
 def test_the_translator_brings_nothing_of_training() -> None:
     loaded = modules_after("from cyclegan import Translator")
     assert "cyclegan.translate" in loaded
-    assert not {f"cyclegan.{name}" for name in TRAINING_ONLY} & loaded
+    assert not {f"cyclegan.{name}" for name in TRAINING_ONLY | COMMANDS_ONLY} & loaded
     assert "gradio" not in loaded
 
 
 @pytest.mark.skipif(not (ROOT / "app.py").exists(), reason="the app is not there yet")
 def test_the_app_brings_nothing_of_training() -> None:
-    assert not {f"cyclegan.{name}" for name in TRAINING_ONLY} & modules_after("import app")
+    assert not {f"cyclegan.{name}" for name in TRAINING_ONLY | COMMANDS_ONLY} & modules_after("import app")
 
 
 def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:

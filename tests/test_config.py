@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
@@ -13,6 +14,7 @@ from cyclegan.config import (
     ConfigError,
     CycleGANConfig,
     DiscriminatorConfig,
+    GANConfig,
     GeneratorConfig,
     MethodConfig,
     Pix2PixConfig,
@@ -166,6 +168,212 @@ def test_a_network_of_no_or_huge_width_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"width is {width}; it must be 1 to 256"):
         kind(width=width)
+
+
+ALL = pytest.mark.parametrize("kind", options.METHODS.values(), ids=list(options.METHODS))
+
+
+def refusal(kind: Callable[..., object], fields: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        kind(**fields)
+    return str(caught.value)
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"lr_step_epochs": 0}, ["lr_step_epochs is 0", "1 or more"]),
+        ({"sample_every": 0}, ["sample_every is 0", "1 or more"]),
+        ({"critic_steps": 0}, ["critic_steps is 0", "1 or more"]),
+        ({"snapshot_every": -1}, ["snapshot_every is -1", "0 (off) or more"]),
+        ({"checkpoint_steps": -2}, ["checkpoint_steps is -2", "0 (off) or more"]),
+        ({"max_images": 0}, ["max_images is 0", "1 or more"]),
+        ({"lambda_penalty": -1.0}, ["lambda_penalty is -1.0", "0 or more"]),
+        ({"lambda_penalty": float("inf")}, ["lambda_penalty is inf", "finite"]),
+        ({"lambda_penalty": float("nan")}, ["lambda_penalty is nan", "finite"]),
+        (
+            {"critic_steps": 5, "gan_mode": "vanilla"},
+            ["critic_steps is 5", "vanilla trains both players in turn", "--gan-mode wgangp"],
+        ),
+        ({"dataset_mode": "tripled"}, ["dataset_mode", "tripled"]),
+    ],
+)
+def test_a_setting_that_no_method_can_train_with_is_refused(
+    kind: type[MethodConfig], fields: dict[str, Any], said: list[str]
+) -> None:
+    message = refusal(kind, {"dataset": "facades"} | fields)
+    assert all(part in message for part in said), message
+
+
+@METHODS
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"load_size": 8, "preprocess": "scale_width"}, ["load_size is 8", "16 pixels or more"]),
+        (
+            {"load_size": 255, "preprocess": "scale_width_and_crop"},
+            ["load_size 255", "crop_size 256", "raise --load-size or lower --crop-size"],
+        ),
+        ({"lambda_edges": -1.0}, ["lambda_edges is -1.0", "0 or more"]),
+        ({"lambda_edges": float("nan")}, ["lambda_edges is nan", "finite"]),
+        ({"dataset_mode": "single"}, ["dataset_mode single", "aligned"]),
+        (
+            {"generator": GeneratorConfig("mlp", norm="batch")},
+            ["an mlp generator does not see images", "gan method alone"],
+        ),
+        (
+            {"discriminator": DiscriminatorConfig("mlp", norm="none")},
+            ["an mlp discriminator does not see images", "gan method alone"],
+        ),
+        (
+            {"gan_mode": "wgangp", "discriminator": DiscriminatorConfig(norm="batch")},
+            ["batch norm in the critic", "--discriminator.norm instance or none"],
+        ),
+        (
+            {"discriminator": DiscriminatorConfig("n_layers", norm="none", layers=7 - 1), "crop_size": 128},
+            ["crop_size is 128", "6 layers needs 192 pixels or more", "--crop-size", "fewer --discriminator.layers"],
+        ),
+        ({"crop_size": 16}, ["crop_size is 16", "3 layers needs 24 pixels or more"]),
+        ({"generator": GeneratorConfig(out_channels=2), "lambda_identity": 0.0}, ["channels; images have 1 or 3"]),
+    ],
+)
+def test_a_setting_that_cannot_translate_is_refused(
+    kind: type[MethodConfig], fields: dict[str, Any], said: list[str]
+) -> None:
+    if kind is Pix2PixConfig:
+        fields = {name: value for name, value in fields.items() if name != "lambda_identity"}
+    message = refusal(kind, {"dataset": "facades", "generator": GeneratorConfig("resnet_6blocks")} | fields)
+    assert all(part in message for part in said), message
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "said"),
+    [
+        (CycleGANConfig, {"dataset_mode": "colorization"}, ["dataset_mode colorization", "unaligned or aligned"]),
+        (
+            CycleGANConfig,
+            {"generator": GeneratorConfig(out_channels=1)},
+            ["not 3 and 1", "--lambda-identity 0"],
+        ),
+        (CycleGANConfig, {"pool_mode": "both", "pool_size": 0}, ["pool_size is 0", "--pool-mode replace"]),
+        (Pix2PixConfig, {"dataset_mode": "unaligned"}, ["dataset_mode unaligned", "use aligned or colorization"]),
+        (
+            Pix2PixConfig,
+            {"dataset_mode": "colorization"},
+            ["--direction ab", "--generator.in-channels 1", "--generator.out-channels 2"],
+        ),
+        (
+            Pix2PixConfig,
+            {
+                "dataset_mode": "colorization",
+                "direction": "ab",
+                "lambda_edges": 1.0,
+                "generator": GeneratorConfig(in_channels=1, out_channels=2),
+            },
+            ["without --lambda-edges"],
+        ),
+        (Pix2PixConfig, {"lambda_edges": 1.0}, ["edges_domain is b", "direction ba", "use --edges-domain a"]),
+        (GANConfig, {"generator": GeneratorConfig()}, ["mlp networks, not resnet_9blocks and mlp"]),
+        (GANConfig, {"discriminator": DiscriminatorConfig()}, ["mlp networks, not mlp and basic"]),
+        (GANConfig, {"dataset_mode": "unaligned"}, ["dataset_mode single, not unaligned"]),
+        (GANConfig, {"batch_size": 1}, ["batch_size is 1", "batch norm needs 2", "--generator.norm none"]),
+        (
+            GANConfig,
+            {"generator": GeneratorConfig("mlp", norm="batch", out_channels=2)},
+            ["out_channels is 2", "use --generator.out-channels 1"],
+        ),
+        (GeneratorConfig, {"in_channels": 0}, ["in_channels is 0", "1 to 3"]),
+        (GeneratorConfig, {"in_channels": 4}, ["in_channels is 4", "1 to 3"]),
+        (GeneratorConfig, {"out_channels": 0}, ["out_channels is 0", "1 to 3"]),
+        (GeneratorConfig, {"out_channels": 4}, ["out_channels is 4", "1 to 3"]),
+        (
+            GeneratorConfig,
+            {"architecture": "mlp", "norm": "batch", "in_channels": 1025},
+            ["in_channels is 1025", "1 to 1024"],
+        ),
+        (GeneratorConfig, {"architecture": "mlp"}, ["no instance norm", "--generator.norm batch or none"]),
+        (
+            GeneratorConfig,
+            {"architecture": "mlp", "norm": "none", "upsample": "resize"},
+            ["nothing to upsample"],
+        ),
+        (
+            GeneratorConfig,
+            {"architecture": "mlp", "norm": "none", "dropout": True},
+            ["neither dropout", "leave --generator.dropout"],
+        ),
+        (GeneratorConfig, {"architecture": "mlp", "norm": "none", "bias": "none"}, ["a choice of biases"]),
+        (DiscriminatorConfig, {"architecture": "n_layers", "layers": 0}, ["layers is 0", "1 to 6"]),
+        (DiscriminatorConfig, {"architecture": "n_layers", "layers": 7}, ["layers is 7", "1 to 6"]),
+        (DiscriminatorConfig, {"layers": 4}, ["layers is 4", "--discriminator.architecture n_layers"]),
+        (DiscriminatorConfig, {"architecture": "mlp"}, ["no instance norm", "--discriminator.norm none"]),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    kind: type[object], fields: dict[str, Any], said: list[str]
+) -> None:
+    if kind in (CycleGANConfig, Pix2PixConfig):
+        fields = {"dataset": "facades"} | fields
+    message = refusal(kind, fields)
+    assert all(part in message for part in said), message
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (CycleGANConfig, {"gan_mode": "wgangp", "critic_steps": 5}),
+        (CycleGANConfig, {"generator": GeneratorConfig(out_channels=1), "lambda_identity": 0.0}),
+        (CycleGANConfig, {"crop_size": 24}),
+        (CycleGANConfig, {"crop_size": 16, "discriminator": DiscriminatorConfig("pixel")}),
+        (CycleGANConfig, {"crop_size": 16, "discriminator": DiscriminatorConfig("n_layers", layers=2)}),
+        (CycleGANConfig, {"preprocess": "scale_width", "load_size": 128}),
+        (CycleGANConfig, {"pool_size": 0}),
+        (Pix2PixConfig, {"lambda_edges": 1.0, "edges_domain": "a"}),
+        (
+            Pix2PixConfig,
+            {
+                "dataset_mode": "colorization",
+                "direction": "ab",
+                "generator": GeneratorConfig(in_channels=1, out_channels=2),
+            },
+        ),
+        (GANConfig, {"batch_size": 1, "generator": GeneratorConfig("mlp", norm="none", in_channels=1024)}),
+        (GANConfig, {"gan_mode": "wgangp", "critic_steps": 5}),
+    ],
+)
+def test_options_that_fit_together_are_taken(kind: type[MethodConfig], fields: dict[str, Any]) -> None:
+    assert kind(**{"dataset": "facades"} | fields)
+
+
+LITERALS = {
+    "generator.architecture": options.GeneratorName,
+    "generator.norm": options.Norm,
+    "generator.activation": options.Activation,
+    "generator.upsample": options.Upsample,
+    "generator.bias": options.Bias,
+    "discriminator.architecture": options.DiscriminatorName,
+    "discriminator.norm": options.Norm,
+    "dataset_mode": options.DatasetMode,
+    "gan_mode": options.GanMode,
+    "pool_mode": options.PoolMode,
+    "lr_policy": options.LrPolicy,
+    "init": options.Init,
+    "preprocess": options.Preprocess,
+    "edges_domain": options.Domain,
+    "precision": options.Precision,
+}
+
+
+@pytest.mark.parametrize("name", LITERALS)
+def test_an_unknown_name_in_a_file_is_an_error_that_lists_the_known_ones(name: str) -> None:
+    """The reference takes some of its names without a look: an unknown one trains something else."""
+    group, _, key = name.rpartition(".")
+    fields: dict[str, Any] = {group: {key: "nonesuch"}} if group else {key: "nonesuch"}
+    with pytest.raises(ConfigError) as caught:
+        from_json(CycleGANConfig, json.dumps({"dataset": "facades"} | fields), "run.json")
+    assert f"run.json is not valid: {name}" in str(caught.value)
+    assert all(f"'{known}'" in str(caught.value) for known in get_args(LITERALS[name]))
 
 
 def test_cropping_at_the_images_own_scale_ignores_the_load_size() -> None:

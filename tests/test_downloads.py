@@ -1,11 +1,13 @@
 """Downloading named datasets, against a real server on the loopback that misbehaves as told."""
 
+import gzip
 import hashlib
 import io
 import logging
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
@@ -22,9 +24,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import train
 from cyclegan import archives, downloads, transfers
-from cyclegan.downloads import DATASETS, DownloadError, NamedDataset, data_root, fetch
+from cyclegan.downloads import DATASETS, IDX_FILE, DownloadError, NamedDataset, data_root, fetch
+from cyclegan.runs import Run
 from cyclegan.transfers import Archive
+from tests.conftest import idx_bytes, make_squares
 
 
 @dataclass(frozen=True)
@@ -628,8 +633,83 @@ def test_facades_comes_as_pairs_first_and_as_the_verified_zip_last() -> None:
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_dataset_has_archives_of_its_name_and_every_zip_is_verified(name: str) -> None:
     for archive in DATASETS[name].archives:
+        if archive.filename == f"{IDX_FILE}.gz":
+            assert archive.md5
+            continue
         assert archive.filename in (f"{name}.tar.gz", f"{name}.zip")
         if archive.filename.endswith(".zip"):
             assert archive.size
             assert archive.sha256
             assert len(bytes.fromhex(archive.sha256)) == 32
+        elif archive.md5 is None:
+            assert archive.url.startswith("https://"), "nothing else vouches for what has no checksum"
+
+
+def idx_path(name: str) -> str:
+    return f"/fashion/{name}.gz"
+
+
+IDX = idx_bytes(make_squares(70))
+LABELS = gzip.compress(struct.pack(">2I", 0x801, 70) + bytes(70), mtime=0)
+
+
+@pytest.fixture
+def fashion(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Mirror:
+    """A mirror with the four files of Fashion-MNIST, in small."""
+    mirror.replies = {
+        idx_path(IDX_FILE): [Reply(IDX)],
+        idx_path("train-labels-idx1-ubyte"): [Reply(LABELS)],
+        idx_path("t10k-images-idx3-ubyte"): [Reply(IDX)],
+        idx_path("t10k-labels-idx1-ubyte"): [Reply(LABELS)],
+    }
+    archive = Archive(mirror.url(idx_path(IDX_FILE)), md5=hashlib.md5(IDX).hexdigest())
+    monkeypatch.setitem(DATASETS, "fashion-mnist", replace(DATASETS["fashion-mnist"], archives=(archive,)))
+    return mirror
+
+
+def test_fashion_mnist_is_torchvisions() -> None:
+    from torchvision.datasets import FashionMNIST  # type: ignore[import-untyped]
+
+    (archive,) = DATASETS["fashion-mnist"].archives
+    assert [archive.url] == [f"{mirror}{IDX_FILE}.gz" for mirror in FashionMNIST.mirrors]
+    assert archive.md5 == dict(FashionMNIST.resources)[f"{IDX_FILE}.gz"]
+
+
+def test_of_fashion_mnist_only_the_training_images_are_fetched_and_kept_packed(fashion: Mirror, tmp_path: Path) -> None:
+    for _ in range(2):
+        folder = fetch("fashion-mnist", tmp_path)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == {folder / f"{IDX_FILE}.gz": IDX}
+    assert fashion.requests == [(idx_path(IDX_FILE), None)]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_plain_gan_trains_on_what_comes_from_ones_own_mirror(
+    fashion: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CYCLEGAN_MIRROR", fashion.url("lab"))
+    fashion.replies = {f"/lab/{IDX_FILE}.gz": [Reply(IDX, cut=1000), Reply(IDX)]}
+    widths = ["--generator.width", "4", "--discriminator.width", "4"]
+    run = ["gan", "--data-root", str(tmp_path), "--out", str(tmp_path / "run"), "--epochs", "1", *widths]
+    assert train.main([*run, "--device", "cpu"]) == 0
+    assert Run.open(tmp_path / "run").sample_epochs == (1,)
+    assert {path for path, _ in fashion.requests} == {f"/lab/{IDX_FILE}.gz"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(status=404), "HTTP 404"),
+        (Reply(IDX, cut=len(IDX) // 2, ranges=False), "the connection closed after"),
+        (Reply(idx_bytes(make_squares(70, seed=1))), "the archive has the md5"),
+    ],
+    ids=["404", "truncated", "wrong checksum"],
+)
+def test_a_transfer_that_fails_is_one_message_and_exit_code_2(
+    reply: Reply, said: str, fashion: Mirror, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fashion.replies[idx_path(IDX_FILE)] = [reply]
+    assert train.main(["gan", "--data-root", str(tmp_path), "--out", str(tmp_path / "run")]) == 2
+    message = capsys.readouterr().err
+    assert said in message and fashion.url(idx_path(IDX_FILE)) in message and "Traceback" not in message
+    assert f"so that {tmp_path / 'fashion-mnist'} holds {IDX_FILE}" in message
+    assert not (tmp_path / "fashion-mnist").exists() and not (tmp_path / "run").exists()

@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 import pytest
 import torch
 
-from cyclegan.files import STRAY_PREFIX, sweep_strays, write_atomically
+from cyclegan.files import STRAY_PREFIX, new_folder, sweep_strays, write_atomically
 
 
 def failing(error: BaseException) -> Callable[[BinaryIO], NoReturn]:
@@ -135,3 +135,39 @@ def test_strays_of_a_killed_process_are_swept_and_nothing_else(tmp_path: Path) -
     sweep_strays(tmp_path)
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert files == ["run.json", "snapshots/model.safetensors"]
+
+
+def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "new"
+    with new_folder(path) as folder:
+        (folder / "file").touch()
+        assert not path.exists()
+    assert list(path.parent.iterdir()) == [path]
+    assert [each.name for each in path.iterdir()] == ["file"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+def test_an_empty_folder_gives_way_to_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    path.mkdir()
+    with new_folder(path) as folder:
+        (folder / "file").touch()
+    assert (path / "file").exists()
+
+
+@pytest.mark.parametrize("late", ["a folder that is not empty", "a file"])
+def test_what_is_in_the_way_of_a_new_folder_stays(late: str, tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    with pytest.raises(OSError), new_folder(path):
+        late_file = path if late == "a file" else path / "file"
+        late_file.parent.mkdir(exist_ok=True)
+        late_file.write_bytes(b"old")
+    assert list(tmp_path.iterdir()) == [path]
+    assert late_file.read_bytes() == b"old"
+
+
+def test_a_new_folder_is_gone_when_filling_it_fails(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "new") as folder:
+        (folder / "file").touch()
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())

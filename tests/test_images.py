@@ -212,6 +212,14 @@ def test_all_levels_survive_the_way_through_a_tensor() -> None:
     assert torch.equal(to_tensor(Image.fromarray(pixels)), tensor)
 
 
+def test_grey_levels_survive_too_and_are_shown_as_rgb() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    tensor = to_tensor(grey)
+    assert tensor.shape == (1, 16, 16)
+    assert torch.equal(to_tensor(Image.fromarray(grey)), tensor)
+    assert np.array_equal(np.asarray(to_image(tensor)), np.stack([grey] * 3, 2))
+
+
 def test_a_tensor_shares_no_memory_with_its_pixels() -> None:
     pixels = noise(2, 2, 3)
     to_tensor(pixels).zero_()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, log
+from typing import get_args
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from cyclegan.config import GanMode
-from cyclegan.losses import gan_loss
+from cyclegan.config import DiscriminatorConfig, GanMode, Norm
+from cyclegan.losses import gan_loss, gradient_penalty
+from cyclegan.networks import build_discriminator
 
 LOGITS = [-1.0, 0.0, 0.5, 3.0]
 
@@ -24,6 +28,8 @@ def softplus(x: float) -> float:
         ("lsgan", False, (1.0 + 0.0 + 0.25 + 9.0) / 4),
         ("vanilla", True, sum(softplus(-x) for x in LOGITS) / 4),
         ("vanilla", False, sum(softplus(x) for x in LOGITS) / 4),
+        ("wgangp", True, -2.5 / 4),
+        ("wgangp", False, 2.5 / 4),
     ],
 )
 def test_gan_loss_is_the_papers(mode: GanMode, is_real: bool, expected: float) -> None:
@@ -31,7 +37,7 @@ def test_gan_loss_is_the_papers(mode: GanMode, is_real: bool, expected: float) -
     assert gan_loss(mode, logits, is_real).item() == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.parametrize("mode", ["lsgan", "vanilla"])
+@pytest.mark.parametrize("mode", get_args(GanMode))
 @pytest.mark.parametrize(
     ("given", "computed"),
     [
@@ -46,7 +52,7 @@ def test_gan_loss_is_computed_in_float32_or_better(mode: GanMode, given: torch.d
     assert (loss.shape, loss.dtype) == ((), computed)
 
 
-@pytest.mark.parametrize("mode", ["lsgan", "vanilla"])
+@pytest.mark.parametrize("mode", get_args(GanMode))
 @pytest.mark.parametrize("is_real", [True, False])
 def test_the_gradient_pulls_logits_towards_the_answer(mode: GanMode, is_real: bool) -> None:
     logits = torch.full((1, 1, 2, 2), 0.5, requires_grad=True)
@@ -56,3 +62,98 @@ def test_the_gradient_pulls_logits_towards_the_answer(mode: GanMode, is_real: bo
 
 def test_extreme_logits_give_finite_losses() -> None:
     assert gan_loss("vanilla", torch.full((1, 1, 1, 1), 1e4), False).item() == pytest.approx(1e4)
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def slanted(slope: Tensor, patches: int = 1) -> nn.Module:
+    """A critic of this slope everywhere, whose score is spread over some patches."""
+
+    class Slanted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            direction = noise(*x.shape[1:]).to(x.dtype)
+            score = slope * (x * direction / direction.norm()).sum((1, 2, 3))
+            return score[:, None] * torch.linspace(0, 2, patches + 2, dtype=x.dtype)[1:-1]
+
+    return Slanted()
+
+
+@pytest.mark.parametrize(("slope", "penalty"), [(1.0, 0.0), (-1.0, 0.0), (2.0, 1.0), (0.5, 0.25), (0.0, 1.0)])
+@pytest.mark.parametrize("patches", [1, 9])
+def test_the_penalty_of_a_linear_critic_is_its_slopes_distance_from_1(
+    slope: float, penalty: float, patches: int
+) -> None:
+    """WGAN-GP equation 3; and its gradient, which the reference never computes, pulls the slope to 1."""
+    value = torch.tensor(slope, dtype=torch.float64, requires_grad=True)
+    real, fake = (noise(3, 2, 4, 5, seed=seed).double() for seed in (1, 2))
+    computed = gradient_penalty(slanted(value, patches), real, fake)
+    assert computed.item() == pytest.approx(penalty, abs=1e-12)
+    (gradient,) = torch.autograd.grad(computed, value)
+    distance = 2 * (abs(slope) - 1) * ((slope > 0) - (slope < 0))
+    assert gradient.item() == pytest.approx(distance, abs=1e-6)
+
+
+def test_the_penalty_is_taken_at_points_drawn_evenly_for_each_pair() -> None:
+    """Where the critic's slope is twice the distance from real to fake, from 0 to 2, (slope - 1) ** 2 averages 1/3."""
+    real, fake = torch.zeros(4000, 1, 2, 2), torch.ones(4000, 1, 2, 2)
+    torch.manual_seed(0)
+    penalty = gradient_penalty(lambda x: x.square().sum((1, 2, 3))[:, None] / 2, real, fake)
+    assert penalty.item() == pytest.approx(1 / 3, abs=0.01)
+
+
+@pytest.mark.parametrize("norm", ["instance", "none"])
+def test_the_penalty_is_the_same_under_autocast(norm: Norm) -> None:
+    critic = build_discriminator(DiscriminatorConfig(width=4, norm=norm), in_channels=3)
+    real, fake = noise(2, 3, 32, 32), noise(2, 3, 32, 32, seed=1).bfloat16()
+    found = []
+    for autocast in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            penalty = gradient_penalty(critic, real, fake)
+        assert penalty.dtype == torch.float32
+        found.append((penalty, *torch.autograd.grad(penalty, [x for x in critic.parameters() if x.ndim == 4])))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+        assert other.any()
+
+
+@pytest.mark.parametrize("norm", ["instance", "none"])
+def test_the_penaltys_gradient_is_the_derivative(norm: Norm) -> None:
+    """Through the second derivative of every layer of a critic."""
+    torch.manual_seed(0)
+    critic = build_discriminator(DiscriminatorConfig(width=2, norm=norm), in_channels=1).double()
+    real, fake = (noise(2, 1, 32, 32, seed=seed).double() for seed in (1, 2))
+
+    def penalty() -> Tensor:
+        torch.manual_seed(0)
+        return gradient_penalty(critic, real, fake)
+
+    weights = [parameter for parameter in critic.parameters() if parameter.ndim == 4]
+    gradients = torch.autograd.grad(penalty(), weights)
+    for weight, gradient in zip(weights, gradients, strict=True):
+        direction, step = noise(*weight.shape).double(), 1e-6
+        with torch.no_grad():
+            weight.add_(direction, alpha=step)
+            above = value_of(penalty)
+            weight.add_(direction, alpha=-2 * step)
+            below = value_of(penalty)
+            weight.add_(direction, alpha=step)
+        slope = (gradient * direction).sum().item()
+        assert (above - below) / (2 * step) == pytest.approx(slope, rel=1e-4, abs=1e-9)
+
+
+def value_of(penalty: Callable[[], Tensor]) -> float:
+    with torch.enable_grad():
+        return penalty().item()
+
+
+def test_images_of_two_sizes_are_compared_where_both_have_pixels() -> None:
+    """Unpaired images that are not cropped, and older ones from the pool, are of any size."""
+    critic = build_discriminator(DiscriminatorConfig(width=2), in_channels=3)
+    real, fake = noise(1, 3, 32, 48), noise(1, 3, 40, 32, seed=1)
+    torch.manual_seed(0)
+    penalty = gradient_penalty(critic, real, fake)
+    torch.manual_seed(0)
+    assert penalty.item() == gradient_penalty(critic, real[..., :32], fake[..., :32, :]).item()

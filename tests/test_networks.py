@@ -260,6 +260,27 @@ def test_generators_compute_what_the_tables_say(
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-9)
 
 
+@ARCHITECTURES
+@NORMS
+@DROPOUT
+@pytest.mark.parametrize("count", [1, 2])
+def test_generators_have_the_gradients_of_what_they_compute(
+    architecture: GeneratorName, norm: Norm, dropout: bool, count: int
+) -> None:
+    """For one image too, whose batch dimension can have any stride: some kernels of PyTorch's then err."""
+    network = small_generator(architecture, norm, dropout).train()
+    x = images(count, max(32, SMALLEST[architecture]))
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    weights = {name: state[name].requires_grad_() for name, _ in network.named_parameters()}
+    torch.manual_seed(5)
+    gradients = torch.autograd.grad(network(x).square().sum(), list(network.parameters()))
+    torch.manual_seed(5)
+    expected = Functional(state, training=True, dropout=dropout).generator(x, architecture).square().sum()
+    by_tables = torch.autograd.grad(expected, list(weights.values()))
+    for name, ours, theirs in zip(weights, gradients, by_tables, strict=True):
+        assert (ours - theirs).abs().max() < 1e-9 * max(1.0, theirs.abs().max().item()), name
+
+
 @NORMS
 @pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
 def test_the_discriminator_computes_what_the_table_says(norm: Norm, training: bool) -> None:

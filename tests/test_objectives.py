@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
+from cyclegan.batches import Pair
 from cyclegan.config import (
     CycleGANConfig,
     Direction,
     DiscriminatorConfig,
+    Domain,
+    GANConfig,
     GanMode,
     GeneratorConfig,
     Norm,
     Pix2PixConfig,
 )
-from cyclegan.datasets import Pair
-from cyclegan.objectives import CycleGAN, Losses, Objective, Pix2Pix, build_objective
+from cyclegan.edges import smooth_edges
+from cyclegan.objectives import GAN, CycleGAN, Losses, Objective, Pix2Pix, build_objective
 
 GENERATOR = GeneratorConfig("resnet_6blocks", width=2)
 CYCLEGAN = CycleGANConfig(
@@ -45,7 +49,9 @@ def real_pair(count: int = 2, seed: int = 0) -> Pair:
 
 
 def adversarial(mode: GanMode, logits: Tensor, is_real: bool) -> Tensor:
-    """CycleGAN section 4 (least squares); pix2pix equation 1, non-saturating as its section 3.3 says."""
+    """CycleGAN section 4 (least squares); pix2pix equation 1, non-saturating as its section 3.3 says; WGAN-GP eq. 3."""
+    if mode == "wgangp":
+        return logits.mean() * (-1 if is_real else 1)
     if mode == "lsgan":
         return ((logits - 1) ** 2).mean() if is_real else (logits**2).mean()
     probability = torch.sigmoid(logits)
@@ -128,6 +134,7 @@ def test_domains_of_unequal_batches_are_kept_apart() -> None:
 
 def test_the_order_of_moves_is_the_references() -> None:
     assert (CycleGAN.generators_first, Pix2Pix.generators_first) == (True, False)
+    assert GAN.generators_first, "as the tutorials of the basic GAN play it"
 
 
 @BOTH
@@ -185,6 +192,138 @@ def test_cyclegans_discriminators_are_shown_the_pool() -> None:
     assert [True, False] in shown
     assert [False, True] in shown
     assert [False, False] not in shown
+
+
+def sharp_pair() -> Pair:
+    """Images with edges in both domains."""
+    return Pair(*(x.round() + 0.1 * x for x in real_pair()))
+
+
+@pytest.mark.parametrize("mode", ["lsgan", "vanilla"])
+@pytest.mark.parametrize("domain", ["a", "b"])
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_smoothed_edges_are_judged_fake_as_in_cartoongan(mode: GanMode, domain: Domain, weight: float) -> None:
+    """CartoonGAN (Chen et al. 2018) equation 3: log D(c) + log(1 - D(e)) + log(1 - D(G(p))), in one domain."""
+    objective, real = build(replace(CYCLEGAN, gan_mode=mode, lambda_edges=weight, edges_domain=domain)), sharp_pair()
+    fake = objective(real)
+    losses = objective.discriminator_losses(real, fake)
+    assert set(losses) == {"discriminator_a", "discriminator_b", f"edges_{domain}"}
+    judge, drawn = objective.discriminators[domain], getattr(real, domain)
+    edges = adversarial(mode, judge(smooth_edges(drawn)), False)
+    cartoons = adversarial(mode, judge(drawn), True)
+    made = adversarial(mode, judge(fake[f"fake_{domain}"]), False)
+    assert losses[f"edges_{domain}"].item() == pytest.approx(weight * edges.item() / 2, rel=1e-9)
+    total = losses[f"discriminator_{domain}"] + losses[f"edges_{domain}"]
+    assert total.item() == pytest.approx((cartoons + weight * edges + made).item() / 2, rel=1e-9)
+    assert edges.item() != pytest.approx(adversarial(mode, judge(drawn), False).item(), rel=1e-3)
+
+
+def test_pix2pixs_discriminator_sees_smoothed_edges_beside_their_input() -> None:
+    objective = build(replace(PIX2PIX, lambda_edges=2.0, edges_domain="a"))
+    real = sharp_pair()
+    losses = objective.discriminator_losses(real, objective(real))
+    logits = objective.discriminators["a"](torch.cat([real.b, smooth_edges(real.a)], 1))
+    assert losses["edges"].item() == pytest.approx(adversarial("vanilla", logits, False).item(), rel=1e-9)
+
+
+@BOTH
+def test_a_critics_score_has_no_zero(config: CycleGANConfig | Pix2PixConfig) -> None:
+    """All scores raised alike are the same critic; were its loss another one, the scores would drift without end."""
+    critic = replace(config.discriminator, norm="instance")
+    edges: Domain = "a" if isinstance(config, Pix2PixConfig) else "b"
+    objective = build(replace(config, gan_mode="wgangp", discriminator=critic, lambda_edges=1.0, edges_domain=edges))
+    real = sharp_pair()
+    fake = objective(real)
+    terms = []
+    for raised in (0.0, 1000.0):
+        for name, parameter in objective.discriminators.named_parameters():
+            if name.endswith("model.11.bias"):
+                parameter.data += raised
+        torch.manual_seed(0)
+        terms.append(objective.discriminator_losses(real, fake))
+    assert any(name.startswith("edges") for name in terms[0])
+    assert {name: value.item() for name, value in terms[0].items()} == pytest.approx(
+        {name: value.item() for name, value in terms[1].items()}, abs=1e-9
+    )
+
+
+def test_wgangps_terms_are_the_papers() -> None:
+    """WGAN-GP equation 3, not halved: the penalty is weighed against the whole."""
+    objective = build(replace(CYCLEGAN, gan_mode="wgangp", lambda_penalty=0.0))
+    real = real_pair()
+    fake = objective(real)
+    losses = objective.discriminator_losses(real, fake)
+    expected = {}
+    for domain, images in (("a", real.a), ("b", real.b)):
+        judge = objective.discriminators[domain]
+        expected[f"discriminator_{domain}"] = judge(fake[f"fake_{domain}"]).mean() - judge(images).mean()
+        expected[f"penalty_{domain}"] = torch.zeros(())
+    assert_terms(losses, expected)
+    generators = objective.generator_losses(real, fake)
+    for domain in "ab":
+        expected_loss = -objective.discriminators[domain](fake[f"fake_{domain}"]).mean()
+        assert generators[f"gan_{domain}"].item() == pytest.approx(expected_loss.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("config", [CYCLEGAN, PIX2PIX, GANConfig()], ids=["cyclegan", "pix2pix", "gan"])
+def test_the_penalty_is_in_the_loss_and_reaches_the_critic(config: CycleGANConfig | Pix2PixConfig | GANConfig) -> None:
+    """The reference defines it and never calls it."""
+    if isinstance(config, GANConfig):
+        generator = replace(config.generator, width=4)
+        config = replace(config, generator=generator, discriminator=replace(config.discriminator, width=4))
+    else:
+        config = replace(config, discriminator=replace(config.discriminator, norm="instance"))
+    config = replace(config, gan_mode="wgangp", lambda_penalty=7.0)
+    torch.manual_seed(0)
+    objective = build_objective(config).double()
+    real = real_pair()
+    if isinstance(config, GANConfig):
+        real = Pair(real.a.flatten(1)[:, :100], real.b[:, :1])
+    with torch.no_grad():
+        fake = objective(real)
+    torch.manual_seed(1)
+    losses = objective.discriminator_losses(real, fake)
+    penalties = {name: value for name, value in losses.items() if name.startswith("penalty")}
+    assert len(penalties) == len(objective.discriminators)
+    torch.manual_seed(1)
+    without = type(objective)(replace(config, lambda_penalty=1.0)).double()  # type: ignore[arg-type]
+    without.load_state_dict(objective.state_dict())
+    torch.manual_seed(1)
+    for name, value in without.discriminator_losses(real, fake).items():
+        share = 7 if name in penalties else 1
+        assert losses[name].item() == pytest.approx(share * value.item(), rel=1e-9), name
+    for value in penalties.values():
+        assert value.item() > 0
+    gradients = torch.autograd.grad(
+        torch.stack(list(penalties.values())).sum(), list(objective.discriminators.parameters()), allow_unused=True
+    )
+    assert sum(gradient is not None and bool(gradient.any()) for gradient in gradients) >= len(gradients) / 2 - 1
+
+
+@pytest.mark.parametrize("mode", get_args(GanMode))
+def test_both_pools_weigh_current_and_older_fakes_alike(mode: GanMode) -> None:
+    objective = build(replace(CYCLEGAN, gan_mode=mode, pool_mode="both", lambda_penalty=0.0))
+    real = real_pair(1)
+    fakes = [{name: real_pair(1, seed=seed).a for name in ("fake_a", "fake_b")} for seed in (1, 2)]
+    for name, given in (("the first is its own", (fakes[0], fakes[0])), ("then an older one", (fakes[1], fakes[0]))):
+        losses = objective.discriminator_losses(real, given[0])
+        for domain in "ab":
+            judge = objective.discriminators[domain]
+            seen = [adversarial(mode, judge(each[f"fake_{domain}"]), False) for each in given]
+            whole = adversarial(mode, judge(getattr(real, domain)), True) + sum(seen) / 2
+            share = 1.0 if mode == "wgangp" else 0.5
+            found = losses[f"discriminator_{domain}"].item()
+            assert found == pytest.approx(share * whole.item(), rel=1e-9), name
+
+
+def test_averaging_halves_cycle_and_identity_losses_alone() -> None:
+    real, found = real_pair(), {}
+    for average in (False, True):
+        objective = build(replace(CYCLEGAN, average=average))
+        found[average] = objective.generator_losses(real, objective(real))
+    for name, value in found[False].items():
+        share = 1.0 if name.startswith("gan") else 0.5
+        assert found[True][name].item() == pytest.approx(share * value.item(), rel=1e-9), name
 
 
 def test_the_two_pools_draw_differently() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan.config import CycleGANConfig
 from cyclegan.facades import draw_facade
 from cyclegan.pack import main
 from cyclegan.runs import Run
 from cyclegan.translate import Translator
+from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 
 
 def test_a_packed_run_translates_like_the_original_in_half_the_space(weights: Path, tmp_path: Path) -> None:
@@ -40,6 +43,15 @@ def test_only_samples_of_the_drawn_examples_are_packed(weights: Path, tmp_path: 
         assert sheet.height == 256
 
 
+def test_what_a_plain_gan_makes_of_noise_is_packed(tmp_path: Path) -> None:
+    source = make_run(tmp_path / "clothes-gan", TINY_GAN, epochs=(1, 2), sample_epochs=2)
+    assert main([str(source.folder), str(tmp_path / "packed"), "--epochs", "2", "--storage", "int8"]) == 0
+    run = Run.open(tmp_path / "packed")
+    assert (dict(run.samples), run.sample_epochs, run.epochs) == ({"ab": "noise"}, (1, 2), (2,))
+    with Image.open(run.sample_path(2)) as sheet:
+        assert sheet.size == (256, 256)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["--epochs", "4"], "has no epoch 4; it has 1, 3, 5"), ([], "is there already")],
@@ -54,3 +66,12 @@ def test_mistakes_are_named_and_leave_nothing(
     assert main([str(weights / "facades-cyclegan"), str(out), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_cyclegan_of_unequal_channels_is_packed_in_both_directions(tmp_path: Path) -> None:
+    generator = replace(TINY_CYCLEGAN, in_channels=1)
+    config = CycleGANConfig(dataset="facades", generator=generator, lambda_identity=0.0)
+    make_run(tmp_path / "run", config, epochs=(1,), sample_epochs=0)
+    assert main([str(tmp_path / "run"), str(tmp_path / "packed")]) == 0
+    for direction in ("ab", "ba"):
+        Run.open(tmp_path / "packed").load_generator(1, direction)

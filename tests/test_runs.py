@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.config import ConfigError, CycleGANConfig, Pix2PixConfig
+from cyclegan.config import ConfigError, CycleGANConfig, Direction, Pix2PixConfig
 from cyclegan.runs import Domains, Run, RunError
-from tests.conftest import TINY_PIX2PIX, make_run
+from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_run
 
 
 @pytest.fixture
@@ -55,6 +56,18 @@ def test_the_format_on_disk_is_the_published_one(run: Run) -> None:
         *(f"samples/000{epoch}.webp" for epoch in (1, 2, 3)),
         *(f"snapshots/000{epoch}/ba/{name}" for epoch in (1, 3) for name in ("config.json", "model.safetensors")),
     }
+
+
+def test_a_cyclegan_of_unequal_channels_comes_back_in_both_directions(tmp_path: Path) -> None:
+    generator = replace(TINY_CYCLEGAN, out_channels=1)
+    run = make_run(
+        tmp_path / "run",
+        CycleGANConfig(dataset="facades", generator=generator, lambda_identity=0.0),
+        epochs=(1,),
+        sample_epochs=0,
+    )
+    assert run.load_generator(1, "ab")(torch.zeros(1, 3, 16, 16)).shape == (1, 1, 16, 16)
+    assert run.load_generator(1, "ba")(torch.zeros(1, 1, 16, 16)).shape == (1, 3, 16, 16)
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "file.txt"])
@@ -102,6 +115,7 @@ def test_another_format_is_refused(number: object, run: Run) -> None:
         (lambda content: content.update(method="cut"), "method"),
         (lambda content: content.update(samples={"ba": "mine"}), "samples.ba"),
         (lambda content: content.update(revision=7), "revision"),
+        (lambda content: content.update(only="a"), "only"),
         (lambda content: content["config"].update(lambda_cycle=10), "lambda_cycle"),
         (lambda content: content["config"].update(epochs="3"), "epochs"),
         (lambda content: content["config"]["generator"].update(width=0), "generator width is 0"),
@@ -120,6 +134,17 @@ def test_methods_translate_in_their_directions(weights: Path) -> None:
     assert (cyclegan.directions, pix2pix.directions) == (("ab", "ba"), ("ba",))
     assert [cyclegan.direction_to(target) for target in ("labels", "photo")] == ["ab", "ba"]
     assert pix2pix.direction_to("photo") == "ba"
+
+
+@pytest.mark.parametrize("only", ["ab", "ba"])
+def test_a_cyclegan_of_one_generator_translates_one_way(only: Direction, weights: Path, tmp_path: Path) -> None:
+    both = Run.open(weights / "facades-cyclegan")
+    shutil.copytree(both.snapshot_folder(3, only), tmp_path / "snapshots" / "0003" / only)
+    replace(both, folder=tmp_path, only=only).write()
+    run = Run.open(tmp_path)
+    assert (run.only, run.directions, run.epochs) == (only, (only,), (3,))
+    with pytest.raises(RunError, match=f"it translates to '{run.domain(only[1])}'$"):
+        run.direction_to(run.domain(only[0]))
 
 
 def test_an_unknown_target_is_answered_with_the_choices(weights: Path) -> None:

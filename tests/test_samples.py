@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cyclegan.colours import Encoding, decode, encode
 from cyclegan.config import Direction
 from cyclegan.datasets import Source, Split, find_split
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
@@ -18,6 +20,7 @@ from cyclegan.samples import SAMPLE_SIZE, choose_inputs, cut, render
 from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_photo
 
 CPU = torch.device("cpu")
+RGB: dict[str, Encoding] = {"a": "rgb", "b": "rgb"}
 
 
 def same(first: Image.Image, second: Image.Image) -> bool:
@@ -59,7 +62,7 @@ def test_a_sheet_has_a_row_for_each_direction_and_a_column_for_each_input() -> N
     }
     torch.manual_seed(0)
     generators = {direction: build_generator(TINY_CYCLEGAN) for direction in inputs}
-    sheet = render(generators, inputs, CPU, torch.float32)
+    sheet = render(generators, inputs, RGB, CPU, torch.float32)
     assert sheet.size == (3 * SAMPLE_SIZE, 2 * SAMPLE_SIZE)
     for row, (direction, images) in enumerate(inputs.items()):
         for column, image in enumerate(images):
@@ -77,7 +80,7 @@ def test_rendering_leaves_the_training_as_it_was(dtype: torch.dtype) -> None:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     state = torch.get_rng_state()
     inputs: dict[Direction, list[Image.Image]] = {"ba": [draw_facade(1)]}
-    first, second = (render({"ba": network}, inputs, CPU, dtype) for _ in range(2))
+    first, second = (render({"ba": network}, inputs, RGB, CPU, dtype) for _ in range(2))
     assert same(first, second), "dropout is on"
     assert torch.equal(torch.get_rng_state(), state)
     assert network.training
@@ -86,3 +89,13 @@ def test_rendering_leaves_the_training_as_it_was(dtype: torch.dtype) -> None:
     with torch.no_grad():
         expected = to_image(for_translation(network)(to_tensor(draw_facade(1))[None])[0])
     assert np.abs(np.asarray(first).astype(int) - np.asarray(expected)).mean() < (0.01 if dtype == torch.float32 else 3)
+
+
+def test_a_colorizers_sample_has_the_lightness_of_its_input() -> None:
+    network = build_generator(replace(TINY_PIX2PIX, in_channels=1, out_channels=2))
+    photo = make_photo(1)
+    sheet = render({"ab": network}, {"ab": [photo]}, {"a": "lightness", "b": "chroma"}, CPU, torch.float32)
+    with torch.no_grad():
+        chroma = for_translation(network)(encode(photo, "lightness")[None])[0]
+    expected = np.asarray(decode(chroma, "chroma", photo)).astype(int)
+    assert np.abs(np.asarray(sheet).astype(int) - expected).max() <= 1

@@ -110,6 +110,11 @@ def test_values_that_cannot_be_stored_are_refused_before_anything_is_written(sto
         pack({"weight": torch.full((1, 1, 1, 1), scale * value)}, storage)
 
 
+def test_running_statistics_beyond_half_precision_do_not_stop_a_run() -> None:
+    packed = pack({"model.2.running_var": torch.tensor([1e9])}, "fp16")
+    assert packed["model.2.running_var"].item() == 65504
+
+
 def test_channels_last_weights_are_stored(tmp_path: Path) -> None:
     network = build_generator(CONFIG).to(memory_format=torch.channels_last)
     save_generator(tmp_path, CONFIG, network.state_dict())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,11 +21,16 @@ from PIL import Image
 
 import train
 from cyclegan.runs import Run
-from tests.conftest import make_pairs
+from cyclegan.samples import SAMPLE_SIZE
+from cyclegan.training import exclusive
+from cyclegan.translate import Translator
+from tests.conftest import make_pairs, make_photo
 
 ROOT = Path(__file__).parent.parent
 TINY = {
-    "cyclegan": ["--generator.architecture", "resnet_6blocks", "--load-size", "72", "--crop-size", "64"],
+    "cyclegan": [  # a pool that is soon full: what it gives back depends on its random state
+        *("--generator.architecture", "resnet_6blocks", "--load-size", "72", "--crop-size", "64", "--pool-size", "3")
+    ],
     "pix2pix": ["pix2pix", "--generator.architecture", "unet_128", "--load-size", "136", "--crop-size", "128"],
 }
 FOUR_EPOCHS = ["--epochs", "2", "--decay-epochs", "2", "--snapshot-epochs", "1", "2"]
@@ -139,6 +147,49 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert_same_runs(whole[method], tmp_path / "stopped")
 
 
+def test_the_command_to_go_on_works_from_anywhere(facades: Path, tmp_path: Path) -> None:
+    own = tmp_path / "my facades"
+    own.symlink_to(facades)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    arguments = new_run("pix2pix", Path("my facades"), tmp_path / "run")
+    process = start(arguments, cwd=tmp_path)
+    wait_for_epoch(process, tmp_path / "run", 1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    (command,) = re.findall(r"go on with: python train.py (.*)", err)
+    assert shlex.split(command)[2:] == ["--device", "cpu"]
+    assert "finished" in run(shlex.split(command), cwd=elsewhere)
+
+
+def test_a_run_goes_on_with_images_that_have_moved(facades: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(facades, own)
+    process = start(new_run("pix2pix", own, tmp_path / "run"))
+    wait_for_epoch(process, tmp_path / "run", 1)
+    process.kill()
+    process.communicate()
+    own.rename(tmp_path / "moved")
+    assert str(own) in run(["--resume", tmp_path / "run"], code=2)
+    assert "finished" in run(["--resume", tmp_path / "run", "--dataset", tmp_path / "moved"])
+
+
+def test_an_interrupt_before_the_first_step_is_one_line(
+    facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "Batches", interrupt)
+    assert train.main([str(word) for word in new_run("pix2pix", facades, tmp_path / "run")]) == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith("train.py: interrupted")
+
+
+def test_a_run_that_is_being_trained_is_left_alone(whole: dict[str, Path]) -> None:
+    with exclusive(whole["pix2pix"]):
+        assert "being trained by another process" in run(["--resume", whole["pix2pix"]], code=2)
+
+
 def test_resuming_a_finished_run_says_so(whole: dict[str, Path]) -> None:
     before = checkpoint(whole["pix2pix"])
     assert "is finished: all 4 epochs" in run(["--resume", whole["pix2pix"]])
@@ -151,6 +202,28 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(method: str, facades: Path
     for word in ("parameters", "6 an epoch", "2 + 2: 24 steps", "median of 3", "an epoch", "MB are free"):
         assert word in printed, word
     assert not (tmp_path / "runs").exists()
+
+
+def test_colorization_is_planned_trained_resumed_and_translates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for index in range(2):
+        make_photo(index, 140).save(tmp_path / "photos" / f"{index}.jpg")
+    out = tmp_path / "run"
+    channels = ["--generator.in-channels", "1", "--generator.out-channels", "2"]
+    command = [*TINY["pix2pix"], *WIDTHS, "--dataset-mode", "colorization", "--direction", "ab", *channels]
+    command += ["--dataset", str(tmp_path / "photos"), "--out", str(out), "--epochs", "1", "--decay-epochs", "0"]
+    assert train.main([*command, "--dry-run"]) == 0
+    assert "2 an epoch" in capsys.readouterr().out
+    assert train.main(command) == 0
+    assert train.main(["--resume", str(out)]) == 0
+    assert "is finished" in capsys.readouterr().out
+    translator = Translator.load(out, device="cpu")
+    assert (translator.targets, translator.source_of("colour")) == (("colour",), "grey")
+    assert translator.translate(make_photo(3, 50).convert("L"), to="colour").size == (50, 50)
+    with Image.open(translator.run.sample_path(1)) as sheet:
+        assert sheet.size == (2 * SAMPLE_SIZE, SAMPLE_SIZE)
 
 
 def test_help_names_the_methods_and_the_options() -> None:
@@ -209,6 +282,7 @@ def _small(folder: Path) -> Path:
         (lambda _: ["--dataset", "facades", "--lambda-l1", "3"], ["lambda-l1"]),
         (lambda _: [], ["--dataset"]),
         (lambda folder: ["--resume", folder / "nowhere"], ["nowhere", "run.json"]),
+        (lambda folder: ["--dataset", _small(folder / "set"), "--out", folder / "set" / "train" / "1.jpg"], ["file"]),
         (lambda folder: ["--dataset", _small(folder / "set"), "--device", "cuda:99"], ["cuda:99", "cpu"]),
     ],
     ids=lambda value: "" if callable(value) else value[0],
@@ -231,6 +305,33 @@ def test_a_mistake_is_one_message_and_exit_code_2(
     for word in expected:
         assert word in printed
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "known"),
+    [
+        ("--gan-mode", "wgangp"),
+        ("--lr-policy", "plateau"),
+        ("--init", "orthogonal"),
+        ("--pool-mode", "both"),
+        ("--preprocess", "scale_width"),
+        ("--dataset-mode", "unaligned"),
+        ("--generator.architecture", "unet_128"),
+        ("--generator.norm", "instance"),
+        ("--generator.upsample", "resize"),
+        ("--discriminator.architecture", "n_layers"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(
+    option: str, known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        train.main(["--dataset", "facades", option, "nonesuch"])
+    printed = "".join(capsys.readouterr())
+    assert leaving.value.code == 2
+    assert "nonesuch" in printed
+    assert known in printed
+    assert option in printed
 
 
 def test_a_full_disk_stops_training_and_loses_nothing(facades: Path, tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from cyclegan.batches import Batches
 from cyclegan.config import (
     CycleGANConfig,
     Direction,
@@ -17,13 +19,13 @@ from cyclegan.config import (
     GeneratorConfig,
     Pix2PixConfig,
 )
-from cyclegan.datasets import Batches, find_split
+from cyclegan.datasets import find_split
 from cyclegan.facades import draw_facade
 from cyclegan.files import STRAY_PREFIX
 from cyclegan.runs import Domains, Run, RunError
 from cyclegan.schedules import learning_rate_at
 from cyclegan.storage import load_generator
-from cyclegan.training import Progress, Trainer, TrainingError, create, measure_step, resume
+from cyclegan.training import Progress, Trainer, TrainingError, create, exclusive, measure_step, resume
 
 CYCLEGAN = CycleGANConfig(
     dataset="facades",
@@ -52,7 +54,7 @@ BOTH = pytest.mark.parametrize("config", [CYCLEGAN, PIX2PIX], ids=["cyclegan", "
 
 
 def make_trainer(config: CycleGANConfig | Pix2PixConfig, folder: Path, facades: Path) -> Trainer:
-    batches = Batches(find_split(facades), config, paired=isinstance(config, Pix2PixConfig))
+    batches = Batches(find_split(facades), config)
     method = "cyclegan" if isinstance(config, CycleGANConfig) else "pix2pix"
     directions: tuple[Direction, ...] = ("ab", "ba") if method == "cyclegan" else ("ba",)
     run = Run(folder, method, Domains("photo", "labels"), config, dict.fromkeys(directions, "drawn"))  # type: ignore[arg-type]
@@ -150,6 +152,25 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_what_was_good(
     assert all(torch.isfinite(value).all() for value in again.objective.state_dict().values())
 
 
+@BOTH
+def test_weights_that_are_not_finite_are_never_saved(
+    config: CycleGANConfig | Pix2PixConfig, tmp_path: Path, facades: Path
+) -> None:
+    trainer = make_trainer(config, tmp_path / "run", facades)
+    create(trainer)
+
+    def poison(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (1, trainer.batches.steps):
+            torch.nn.init.constant_(next(trainer.objective.generators.parameters()), float("inf"))
+
+    with pytest.raises(TrainingError, match=r"weight \S+ is not finite after epoch 1; .*no snapshot yet"):
+        trainer.train(on_progress=poison)
+    assert trainer.run.epochs == trainer.run.sample_epochs == ()
+    again = make_trainer(config, tmp_path / "run", facades)
+    resume(again)
+    assert all(torch.isfinite(value).all() for value in again.objective.state_dict().values())
+
+
 def test_losses_read_seldom_are_the_same_as_losses_read_every_step(tmp_path: Path, facades: Path) -> None:
     often, seldom = (make_trainer(PIX2PIX, tmp_path / name, facades) for name in ("often", "seldom"))
     for trainer in (often, seldom):
@@ -170,6 +191,47 @@ def test_bf16_follows_fp32(tmp_path: Path, facades: Path) -> None:
         trainer = make_trainer(config, tmp_path / precision, facades)
         losses[precision] = {name: value.item() for name, value in trainer.step(trainer.batches.batch(1, 0)).items()}
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+    assert losses["bf16"] != losses["fp32"]
+
+
+def test_the_optimizers_follow_the_schedule(tmp_path: Path, facades: Path) -> None:
+    trainer = make_trainer(CYCLEGAN, tmp_path / "run", facades)
+    create(trainer)
+    rates: dict[int, set[float]] = {}
+    for optimizer in trainer.optimizers.values():
+        optimizer.register_step_pre_hook(
+            lambda optimizer, *_: rates.setdefault(trainer.progress.epoch, set()).add(optimizer.param_groups[0]["lr"])
+        )
+    trainer.train()
+    epochs = range(1, CYCLEGAN.total_epochs + 1)
+    assert rates == {epoch: {learning_rate_at(CYCLEGAN, epoch)} for epoch in epochs}
+    assert len({min(rate) for rate in rates.values()}) > 1, "the schedule of this test must change the rate"
+
+
+def test_a_resumed_run_keeps_its_precision(tmp_path: Path, facades: Path) -> None:
+    config = dataclasses.replace(PIX2PIX, precision="bf16")
+    create(make_trainer(config, tmp_path / "run", facades))
+    again = make_trainer(PIX2PIX, tmp_path / "run", facades)
+    again.dtype = torch.float32  # as if "auto" had measured otherwise this time
+    resume(again)
+    assert again.dtype == torch.bfloat16
+
+
+def test_a_run_does_not_go_on_with_other_images(tmp_path: Path, facades: Path) -> None:
+    create(make_trainer(PIX2PIX, tmp_path / "run", facades))
+    copied = tmp_path / "copied"
+    shutil.copytree(facades, copied)
+    resume(make_trainer(PIX2PIX, tmp_path / "run", copied))
+    next((copied / "train").iterdir()).unlink()
+    with pytest.raises(RunError, match=r"not those that .* began with"):
+        resume(make_trainer(PIX2PIX, tmp_path / "run", copied))
+
+
+def test_nobody_else_trains_a_run_meanwhile(tmp_path: Path) -> None:
+    with exclusive(tmp_path), pytest.raises(RunError, match="being trained by another process"), exclusive(tmp_path):
+        pass
+    with exclusive(tmp_path):
+        pass
 
 
 def test_a_new_run_refuses_a_folder_that_is_in_use(tmp_path: Path, facades: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ import torch
 from PIL import Image
 
 from cyclegan import translate
+from cyclegan.colours import encode, rgb_to_lab
 from cyclegan.config import ConfigError, Pix2PixConfig
 from cyclegan.images import ImageError, to_image, to_tensor
 from cyclegan.networks import for_translation
 from cyclegan.runs import Run, RunError
 from cyclegan.storage import WeightsError
 from cyclegan.translate import CACHED_NETWORKS, Translator, pad
-from tests.conftest import TINY_PIX2PIX, make_photo, make_run
+from tests.conftest import TINY_GAN, TINY_PIX2PIX, make_photo, make_run
 
 RUNS = pytest.mark.parametrize("name", ["facades-cyclegan", "facades-pix2pix"])
 
@@ -51,6 +53,15 @@ def test_a_run_says_what_it_can_do(cyclegan: Translator, pix2pix: Translator) ->
     assert (cyclegan.name, cyclegan.method, cyclegan.epochs) == ("facades-cyclegan", "cyclegan", (1, 3, 5))
     assert (cyclegan.targets, pix2pix.targets) == (("labels", "photo"), ("photo",))
     assert (cyclegan.source_of("labels"), pix2pix.source_of("photo")) == ("photo", "labels")
+
+
+def test_a_plain_gan_translates_nothing_and_says_so(tmp_path: Path) -> None:
+    make_run(tmp_path / "clothes-gan", TINY_GAN, epochs=(2,), sample_epochs=1)
+    gan = load(tmp_path, "clothes-gan")
+    assert (gan.targets, gan.epochs) == ((), (2,))
+    for attempt in (lambda: gan.translate(make_photo(1), to="clothes"), lambda: gan.source_of("clothes")):
+        with pytest.raises(RunError, match="clothes-gan makes clothes from noise; it translates no images"):
+            attempt()
 
 
 @RUNS
@@ -139,6 +150,35 @@ def test_too_large_an_image_is_refused(cyclegan: Translator) -> None:
 def test_an_empty_image_is_refused(size: tuple[int, int], cyclegan: Translator) -> None:
     with pytest.raises(ImageError, match="has no pixels"):
         cyclegan.translate(Image.new("RGB", size), to="photo")
+
+
+@pytest.mark.parametrize(("channels", "mode"), [((1, 3), "L"), ((3, 1), "RGB")])
+def test_grey_is_read_and_made(channels: tuple[int, int], mode: str, tmp_path: Path) -> None:
+    generator = replace(TINY_PIX2PIX, in_channels=channels[0], out_channels=channels[1])
+    config = Pix2PixConfig(dataset="facades", generator=generator)
+    make_run(tmp_path / "run", config, epochs=(9,), sample_epochs=1)
+    translator, photo = load(tmp_path, "run"), make_photo(4, 50)
+    translation = translator.translate(photo, to="photo")
+    assert (translation.mode, translation.size) == ("RGB", (50, 50))
+    assert np.array_equal(pixels(translation), pixels(translator.translate(photo.convert(mode), to="photo")))
+    assert (np.ptp(pixels(translation), axis=2).max() == 0) == (channels[1] == 1)
+    assert pixels(translation).std() > 1
+
+
+def test_colorization_keeps_the_lightness_of_the_image(tmp_path: Path) -> None:
+    generator = replace(TINY_PIX2PIX, in_channels=1, out_channels=2)
+    config = Pix2PixConfig(dataset="x", dataset_mode="colorization", direction="ab", generator=generator)
+    run = make_run(tmp_path / "run", config, epochs=(2,), sample_epochs=1)
+    grey = Image.fromarray(np.tile(np.arange(70, 186, dtype=np.uint8), (50, 1)))
+    translation = load(tmp_path, "run").translate(grey, to="labels")
+    lab = rgb_to_lab(np.asarray(translation))
+    assert (translation.mode, translation.size) == ("RGB", (116, 50))
+    assert np.abs(lab[..., 0] - rgb_to_lab(np.asarray(grey.convert("RGB")))[..., 0]).mean() < 0.2
+    padded = pad(np.asarray(grey.convert("RGB")), 256, 256)
+    with torch.no_grad():
+        predicted = for_translation(run.load_generator(2, "ab"))(encode(padded, "lightness")[None])[0, :, :50, :116]
+    assert predicted.std() > 0.01, "the colours are too flat for the comparison to mean much"
+    assert np.abs(lab[..., 1:] - 110 * predicted.permute(1, 2, 0).numpy()).mean() < 0.5
 
 
 def test_dropout_is_off_unless_it_is_seeded(pix2pix: Translator) -> None:

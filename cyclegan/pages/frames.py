@@ -69,6 +69,14 @@ def sample_frame(models: Models, index: int, route: Route, epoch: int, column: i
     return Frame(index, epoch, _overview(path, row) if column is None else _sheet(path, row)[column])
 
 
+def noise_frames(models: Models) -> Iterator[Frame]:
+    """The sample images of the models that make pictures from noise: the same whatever the visitor's picture."""
+    for index, model in enumerate(models.models):
+        run = model.translator.run
+        for epoch in () if model.routes else coarse_to_fine(sample_epochs(model)):
+            yield Frame(index, epoch, _sheet(run.sample_path(epoch), 0)[0])
+
+
 def computed_frames(models: Models, route: Route, image: Image.Image) -> Iterator[Frame]:
     """The frames of any picture at the epochs whose generators are kept, in the order of training."""
     steps = sorted(

@@ -30,21 +30,34 @@ class Layout:
         self.models = models
         self.examples = Examples.of(models)
         with gr.Blocks(title=texts.TITLE, delete_cache=TEMPORARY_FILES) as self.blocks:
-            gr.Markdown(f"# {texts.TITLE}\n{self._intro()}", elem_id="intro")
-            with gr.Row():
-                with gr.Column(scale=1, min_width=260):
-                    self._input_column()
-                with gr.Column(scale=3, min_width=320), gr.Tabs():
-                    with gr.Tab(texts.TRANSLATE_TAB):
-                        self.translate_page = TranslatePage(models, self.examples, Path(self.blocks.GRADIO_CACHE))
-                    with gr.Tab(texts.WATCH_TAB):
-                        self.watch_page = WatchPage(models, self.examples)
-            self._connect()
-            add_api(models)
+            if models.routes:
+                self._pages()
+            else:
+                self._watch_alone()
+
+    def _pages(self) -> None:
+        gr.Markdown(f"# {texts.TITLE}\n{self._intro()}", elem_id="intro")
+        with gr.Row():
+            with gr.Column(scale=1, min_width=260):
+                self._input_column()
+            with gr.Column(scale=3, min_width=320), gr.Tabs():
+                with gr.Tab(texts.TRANSLATE_TAB):
+                    cache = Path(self.blocks.GRADIO_CACHE)
+                    self.translate_page = TranslatePage(self.models.translating, self.examples, cache)
+                with gr.Tab(texts.WATCH_TAB):
+                    self.watch_page = WatchPage(self.models, self.examples)
+        self._connect()
+        add_api(self.models.translating)
+
+    def _watch_alone(self) -> None:
+        """The page where every run makes its pictures from noise: there is nothing to translate."""
+        gr.Markdown(f"# {texts.TITLE}\n{texts.NOISE_INTRO}", elem_id="intro")
+        self.watch_page = WatchPage(self.models, self.examples)
+        self.watch_page.connect(gr.State(), gr.State())
 
     def _intro(self) -> str:
         """What the page is about: the methods and examples that are there."""
-        models = self.models.models
+        models = self.models.translating.models
         methods = dict.fromkeys(model.translator.method for model in models)
         examples = any(self.examples.on(route) for route in self.models.routes)
         return " ".join(

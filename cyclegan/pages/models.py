@@ -33,7 +33,10 @@ class Route:
 
 @dataclass(frozen=True)
 class Model:
-    """A run as the visitor meets it: a title, the routes it knows, and its translator."""
+    """A run as the visitor meets it: a title, the routes it knows, and its translator.
+
+    One without routes makes pictures from noise: it is watched, and never asked to translate.
+    """
 
     title: str
     translator: Translator
@@ -112,11 +115,16 @@ class Models:
         Failures are logged only: whoever uses the model meets them again.
         """
         image = Image.new("RGB", (256, 256))
-        for model in self.models:
+        for model in self.translating.models:
             try:
                 model.translate(image, self._opening(model), model.newest_epoch)
             except Exception:
                 log.exception("%s cannot translate", model.title)
+
+    @property
+    def translating(self) -> Models:
+        """Those of them that take pictures."""
+        return Models([model for model in self.models if model.routes])
 
     def _opening(self, model: Model) -> Route:
         return self.routes[0] if self.routes[0] in model.routes else model.routes[0]
@@ -140,7 +148,7 @@ class Models:
 
     def missing(self, route: Route) -> str:
         """Which models do not translate along a route, in sentences for the visitor; empty where all do."""
-        return " ".join(model.not_this_way for model in self.models if route not in model.routes)
+        return " ".join(model.not_this_way for model in self.translating.models if route not in model.routes)
 
 
 def _title(name: str) -> str:

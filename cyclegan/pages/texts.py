@@ -9,6 +9,7 @@ METHOD_INTROS = {
 }
 INTRO_EXAMPLES = "Click an example or bring your own picture."
 INTRO_OWN = "Bring your own picture."
+NOISE_INTRO = "A neural network that learned to make pictures out of noise: here always out of the same noise."
 
 YOUR_PICTURE = "Your picture"
 YOUR_PICTURE_ALT = "The picture that is translated"
@@ -23,7 +24,7 @@ AT_EPOCH = "Epoch {epoch}"
 TRANSLATE_TAB = "Translate"
 WATCH_TAB = "Watch it learn"
 
-METHOD_NAMES = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix"}
+METHOD_NAMES = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix", "gan": "Basic GAN"}
 RESULT_CAPTION = "After epoch {epoch}, {size} pixels"
 DOWNLOAD = "Download PNG"
 NOT_THIS_WAY = "This {method} was trained for {routes} only."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from PIL import Image
 
 from cyclegan.pages import texts
@@ -13,7 +15,7 @@ from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan
 from cyclegan.pages.curves import curves_of
 from cyclegan.pages.errors import friendly
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.frames import Frame, computed_frames, sample_epochs, sample_frame, sample_frames
+from cyclegan.pages.frames import Frame, computed_frames, noise_frames, sample_epochs, sample_frame, sample_frames
 from cyclegan.pages.inputs import prepare, size_text
 from cyclegan.pages.models import Model, Models, Route, fingerprint
 
@@ -27,8 +29,8 @@ class WatchPage:
     def __init__(self, models: Models, examples: Examples) -> None:
         self.models = models
         self.examples = examples
-        route = models.routes[0]
-        first = next(iter(examples.on(route)), None)
+        route = next(iter(models.routes), None)
+        first = next(iter(examples.on(route)), None) if route else None
         gr.Markdown(texts.WATCH_INTRO)
         self.stack = frame_stack(
             self.plan(first.image if first else None, route),
@@ -36,7 +38,7 @@ class WatchPage:
             texts.WATCH_LABELS,
         )
 
-    def connect(self, picture: gr.Image, direction: gr.Radio) -> Any:
+    def connect(self, picture: Component, direction: Component) -> Any:
         """Fill the stack whenever it asks for frames. Returns the event, for others to cancel."""
         return self.stack.wanted(
             self.fill, [picture, direction], self.stack,
@@ -48,30 +50,33 @@ class WatchPage:
         """The message that empties the stack and says what will fill it."""
         return plan_message(self.plan(image, self.models.route(direction)))
 
-    def fill(self, image: Image.Image | None, direction: str) -> Iterator[dict[str, Any]]:
+    def fill(self, image: Image.Image | None, direction: str | None) -> Iterator[dict[str, Any]]:
         """The messages that fill the stack, a frame each."""
         with friendly():
-            route = self.models.route(direction)
+            route = self.models.route(direction) if direction else None
             token = self.plan(image, route).token
             for frame in self.frames(image, route):
                 yield frame_message(token, frame)
 
-    def frames(self, image: Image.Image | None, route: Route) -> Iterator[Frame]:
-        """The frames of a picture: from the samples on disk if it is a drawn example, otherwise computed one by one.
+    def frames(self, image: Image.Image | None, route: Route | None) -> Iterator[Frame]:
+        """The frames of a picture: from the samples on disk if it is a drawn example, otherwise computed one by one;
+        before them those of the models that need no picture.
 
-        Without a picture those of the training's samples. Raises gr.Error where there are none.
+        Without a picture those of the training's samples, where they stand in for examples.
         """
-        if image is None and self._shows_samples(route):
-            return sample_frames(self.models, route, None)
+        from_noise = noise_frames(self.models)
+        if image is None or route is None:
+            samples = sample_frames(self.models, route, None) if route and self._shows_samples(route) else ()
+            return chain(from_noise, samples)
         small = prepare(image, route, max_pixels=FRAME_PIXELS).image
         example = self.examples.find(small, route)
         if example is not None and self._is_sampled(route):
-            return sample_frames(self.models, route, example.column)
-        return computed_frames(self.models, route, small)
+            return chain(from_noise, sample_frames(self.models, route, example.column))
+        return chain(from_noise, computed_frames(self.models, route, small))
 
-    def plan(self, image: Image.Image | None, route: Route) -> Plan:
+    def plan(self, image: Image.Image | None, route: Route | None) -> Plan:
         """What `frames` will give for this picture; an empty plan where that is nothing."""
-        if image is None:
+        if image is None or route is None:
             return self._plan_without_picture(route)
         small = prepare(image, route, max_pixels=FRAME_PIXELS).image
         example = self.examples.find(small, route)
@@ -86,13 +91,13 @@ class WatchPage:
             frames=tuple(self._newest(route, example.column)) if sampled and example else (),
         )
 
-    def _plan_without_picture(self, route: Route) -> Plan:
-        """The test pictures of the training where there are no examples to choose; else nothing."""
-        shown = self._shows_samples(route)
+    def _plan_without_picture(self, route: Route | None) -> Plan:
+        """The samples of models that need no picture; of all, where there are no examples to choose."""
+        shown = route is not None and self._shows_samples(route)
         figures = tuple(
-            Figure(model.title, self._epochs(model, route, True) if shown else ()) for model in self.models.models
+            Figure(model.title, self._epochs(model, route if shown else None, True)) for model in self.models.models
         )
-        if not shown:
+        if route is None or not shown:
             return Plan("", figures)
         note = f"{texts.WATCH_SAMPLES} {self.models.missing(route)}".strip()
         return Plan(f"samples {route.label}", figures, note, follow=False, frames=tuple(self._newest(route, None)))
@@ -116,7 +121,9 @@ class WatchPage:
         return f"{texts.WATCH_KEPT.format(count=count)} {texts.WATCH_EXAMPLES}"
 
     @staticmethod
-    def _epochs(model: Model, route: Route, sampled: bool) -> tuple[int, ...]:
+    def _epochs(model: Model, route: Route | None, sampled: bool) -> tuple[int, ...]:
+        if not model.routes:
+            return sample_epochs(model)
         if route not in model.routes:
             return ()
         return sample_epochs(model) if sampled else model.translator.epochs

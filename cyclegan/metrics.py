@@ -1,0 +1,170 @@
+"""Measures of pictures: distance to the true image, agreement of label maps, distance between sets of images.
+
+Images are uint8 [H, W, 3], class maps integers [H, W]. torchmetrics, which takes seconds to import, is imported
+when it is first needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import math
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cyclegan.files import write_atomically
+
+Pixels = NDArray[np.uint8]
+Features = Callable[[Tensor], Tensor]
+"""Images, uint8 [N, 3, H, W], to their features [N, D]."""
+
+INCEPTION_URL = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+)
+"""The Inception v3 of the published FID figures, converted for PyTorch: 91 MB; the name ends in its sha256's start."""
+TIMEOUT_SECONDS = 8.0  # without a byte
+
+
+class MetricError(RuntimeError):
+    """A measure that cannot be had here: the message is one line that says why and what to do."""
+
+
+def l1(image: Pixels, truth: Pixels) -> float:
+    """Mean absolute difference, in [0, 1]: 0 for equal images."""
+    return float(np.abs(_difference(image, truth)).mean()) / 255
+
+
+def psnr(image: Pixels, truth: Pixels) -> float:
+    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / mean squared difference); infinite for equal images."""
+    squared = float((_difference(image, truth) ** 2).mean())
+    return 10 * math.log10(255**2 / squared) if squared else math.inf
+
+
+def ssim(image: Pixels, truth: Pixels) -> float:
+    """Structural similarity, in [-1, 1]: 1 for equal images. Both sides need 11 pixels or more.
+
+    Wang, Bovik, Sheikh, Simoncelli 2004, doi:10.1109/TIP.2003.819861, with its constants (Gaussian window of 11
+    pixels, sigma 1.5, K 0.01 and 0.03) where the window lies within the image; the mean of the three channels.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    _difference(image, truth)
+    preds, target = (torch.from_numpy(np.array(each)).permute(2, 0, 1)[None].float() for each in (image, truth))
+    _, everywhere = structural_similarity_index_measure(preds, target, data_range=255.0, return_full_image=True)
+    # torchmetrics mirrors the image beyond its borders; the paper has no such windows.
+    return float(everywhere[..., 5:-5, 5:-5].mean())
+
+
+def _difference(image: Pixels, truth: Pixels) -> NDArray[np.float64]:
+    if image.shape != truth.shape:
+        raise ValueError(f"an image of shape {image.shape} has no distance to one of {truth.shape}; resize one")
+    return image.astype(np.float64) - truth
+
+
+@dataclass(frozen=True)
+class LabelAgreement:
+    """How well predicted classes fit the true ones, each in [0, 1].
+
+    Long, Shelhamer, Darrell 2015, arXiv:1411.4038 section 5; CycleGAN's table 3 (arXiv:1703.10593) has the three.
+    """
+
+    pixel_accuracy: float
+    """Share of the pixels whose class is right."""
+    class_accuracy: float
+    """Mean over the classes that are there of the share of their pixels that is right."""
+    mean_iou: float
+    """Mean over the classes that are there or predicted of intersection over union."""
+
+
+def confusion(predicted: NDArray[np.integer], truth: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Pixels by true class (rows) and predicted class (columns), [classes, classes]; add those of several images."""
+    if predicted.shape != truth.shape:
+        raise ValueError(f"class maps of shapes {predicted.shape} and {truth.shape} cannot be compared; resize one")
+    pairs = truth.astype(np.int64).ravel() * classes + predicted.ravel()
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def label_agreement(counts: NDArray[np.int64]) -> LabelAgreement:
+    """The agreement that a confusion matrix of at least one pixel shows."""
+    right, true, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    union = true + predicted - right
+    return LabelAgreement(
+        float(right.sum() / counts.sum()),
+        float((right[true > 0] / true[true > 0]).mean()),
+        float((right[union > 0] / union[union > 0]).mean()),
+    )
+
+
+class _AsTheyAre(nn.Module):
+    """Stands where torchmetrics has its network, so that features are computed once for both distances."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def feature_distances(real: Tensor, made: Tensor) -> tuple[float, float]:
+    """FID and KID between features of real images [N, D] and made ones [M, D]; 0 where they are distributed alike.
+
+    FID: Heusel et al. 2017, arXiv:1706.08500; it falls with the number of images, so that only figures of equal
+    counts compare. KID: Binkowski et al. 2018, arXiv:1801.01401, unbiased, here of all images at once and therefore
+    without chance; of the larger set as many as of the smaller. Both sets need 2 images or more.
+    """
+    from torchmetrics.image.fid import FrechetInceptionDistance
+    from torchmetrics.image.kid import poly_mmd
+
+    count = min(len(real), len(made))
+    if count < 2:
+        raise MetricError(f"FID and KID need 2 images or more, not {count}")
+    real, made = real.double(), made.double()
+    frechet = FrechetInceptionDistance(feature=_AsTheyAre(real.shape[1]))
+    frechet.update(real, real=True)
+    frechet.update(made, real=False)
+    return float(frechet.compute()), float(poly_mmd(real[:count], made[:count]))
+
+
+def inception_features(device: torch.device) -> Features:
+    """The 2048 features of Inception v3 on which FID and KID are published, weights downloaded where missing.
+
+    Raises MetricError where torch-fidelity is not installed or the weights cannot be had.
+    """
+    try:
+        import torch_fidelity  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
+    except ImportError:
+        raise MetricError("FID and KID need torch-fidelity; install it with: pip install torch-fidelity") from None
+    from torchmetrics.image.fid import NoTrainInceptionV3
+
+    path = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_URL.rpartition("/")[2]
+    if not path.is_file():
+        _download_inception(path)
+    network = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(path)).to(device)
+
+    def features(images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return network(images.to(device)).cpu()
+
+    return features
+
+
+def _download_inception(path: Path) -> None:
+    remedy = f"place {INCEPTION_URL} at {path} by hand"
+    try:
+        with urllib.request.urlopen(INCEPTION_URL, timeout=TIMEOUT_SECONDS) as response:
+            content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise MetricError(f"FID and KID need weights that cannot be downloaded ({error}); {remedy}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if not path.stem.endswith(found[:8]):
+        raise MetricError(f"the downloaded weights for FID and KID have the wrong sha256, {found}; {remedy}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content)

@@ -1,0 +1,267 @@
+"""Every network that the options describe: built, run forward and backward, and what each option changes in it."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+from typing import get_args
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cyclegan.config import (
+    Activation,
+    Bias,
+    DiscriminatorConfig,
+    DiscriminatorName,
+    GeneratorConfig,
+    GeneratorName,
+    Init,
+    Norm,
+    Upsample,
+)
+from cyclegan.layers import DoublingConv, InstanceNorm, ResizeConv
+from cyclegan.networks import build_discriminator, build_generator, initialize
+
+SIZES: dict[GeneratorName, int] = {"resnet_9blocks": 16, "resnet_6blocks": 16, "unet_256": 256, "unet_128": 128}
+ARCHITECTURES = pytest.mark.parametrize("architecture", list(SIZES))
+NORMS = pytest.mark.parametrize("norm", get_args(Norm))
+INITS = pytest.mark.parametrize("init", get_args(Init))
+UPSAMPLES = pytest.mark.parametrize("upsample", get_args(Upsample))
+CHANNELS = list(product((1, 3), repeat=2))
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+def random(*shape: int) -> Tensor:
+    return 2 * torch.rand(*shape, generator=torch.Generator().manual_seed(len(shape))) - 1
+
+
+def built(config: GeneratorConfig, init: Init = "normal") -> nn.Module:
+    torch.manual_seed(0)
+    network = build_generator(config)
+    initialize(network, init=init)
+    return network
+
+
+def assert_learns(network: nn.Module, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The output has this shape, and its gradient reaches the input and, finite, every parameter."""
+    x = x.clone().requires_grad_()
+    output = network(x)
+    assert output.shape == shape
+    (output * random(*shape)).sum().backward()
+    gradients = [parameter.grad for parameter in network.parameters()]
+    assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients)
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
+    assert x.grad.any()
+    return output
+
+
+@ARCHITECTURES
+@NORMS
+@INITS
+@UPSAMPLES
+def test_every_generator_runs_forward_and_backward(
+    architecture: GeneratorName, norm: Norm, init: Init, upsample: Upsample
+) -> None:
+    size = SIZES[architecture]
+    network = built(GeneratorConfig(architecture, 2, norm, upsample=upsample), init)
+    output = assert_learns(network, random(1, 3, size, size), (1, 3, size, size))
+    assert output.abs().max() <= 1
+
+
+@pytest.mark.parametrize("architecture", ["resnet_6blocks", "unet_128"])
+@NORMS
+@UPSAMPLES
+@pytest.mark.parametrize("activation", get_args(Activation))
+@pytest.mark.parametrize("bias", get_args(Bias))
+def test_every_generator_takes_every_activation_bias_and_channels(
+    architecture: GeneratorName, norm: Norm, upsample: Upsample, activation: Activation, bias: Bias
+) -> None:
+    size = SIZES[architecture]
+    for inputs, outputs in CHANNELS:
+        config = GeneratorConfig(
+            architecture, 1, norm, False, inputs, outputs, activation=activation, upsample=upsample, bias=bias
+        )
+        assert_learns(built(config), random(2, inputs, size, size), (2, outputs, size, size))
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+@INITS
+@pytest.mark.parametrize("activation", get_args(Activation))
+def test_every_mlp_generator_makes_images_from_noise(norm: Norm, init: Init, activation: Activation) -> None:
+    for channels in (1, 3):
+        config = GeneratorConfig("mlp", 4, norm, in_channels=7, out_channels=channels, activation=activation)
+        output = assert_learns(built(config, init), random(3, 7), (3, channels, 32, 32))
+        assert output.abs().max() <= 1
+
+
+def test_the_mlp_generator_is_the_tutorials() -> None:
+    """100 -> 128 -> 256 -> 512 -> 1024 -> 32x32, batch norm from the second layer on."""
+    config = GeneratorConfig("mlp", 128, "batch", in_channels=100, out_channels=1, activation="leaky_relu")
+    with torch.device("meta"):
+        network = build_generator(config)
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    assert [(each.in_features, each.out_features) for each in linear] == [
+        *pairwise((100, 128, 256, 512, 1024)),
+        (1024, 32 * 32),
+    ]
+    norms = [module.num_features for module in network.modules() if isinstance(module, nn.BatchNorm1d)]
+    assert norms == [256, 512, 1024]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layers", "side"),
+    [
+        ("basic", 3, 6),
+        *(("n_layers", layers, 64 // 2**layers - 2) for layers in (1, 2, 3, 4)),
+        ("pixel", 3, 64),
+    ],
+)
+@NORMS
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_every_discriminator_runs_forward_and_backward(
+    architecture: DiscriminatorName, layers: int, side: int, norm: Norm, channels: int
+) -> None:
+    config = DiscriminatorConfig(architecture, 2, norm, layers)
+    network = build_discriminator(config, in_channels=channels)
+    assert_learns(network, random(2, channels, 64, 64), (2, 1, side, side))
+
+
+def test_the_mlp_discriminator_judges_whole_images() -> None:
+    for channels in (1, 3):
+        network = build_discriminator(DiscriminatorConfig("mlp", 4, "none"), in_channels=channels)
+        assert_learns(network, random(3, channels, 32, 32), (3, 1))
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4, 5, 6])
+@NORMS
+def test_the_smallest_crop_of_a_discriminator_gives_one_logit(layers: int, norm: Norm) -> None:
+    """And one pixel less gives none: the limit that the configuration enforces."""
+    network = build_discriminator(DiscriminatorConfig("n_layers", 1, norm, layers), in_channels=3)
+    side = 3 * 2**layers
+    assert network(random(1, 3, side, side)).shape == (1, 1, 1, 1)
+    with pytest.raises((RuntimeError, ValueError)):
+        network(random(1, 3, side - 1, side - 1))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layers", "field"),
+    [
+        ("n_layers", 1, 16),
+        ("n_layers", 2, 34),
+        ("n_layers", 3, 70),
+        ("n_layers", 4, 142),
+        ("basic", 3, 70),
+        ("pixel", 3, 1),
+    ],
+)
+def test_a_logit_sees_as_many_pixels_as_documented(architecture: DiscriminatorName, layers: int, field: int) -> None:
+    # Without a norm: its statistics would see the whole image.
+    network = build_discriminator(DiscriminatorConfig(architecture, 2, "none", layers), in_channels=3).double()
+    x = random(1, 3, 256, 256).double().requires_grad_()
+    logits = network(x)
+    (gradient,) = torch.autograd.grad(logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2], x)
+    seen = gradient[0].abs().sum(0) > 0
+    assert (int(seen.any(1).sum()), int(seen.any(0).sum()), int(seen.sum())) == (field, field, field**2)
+
+
+@ARCHITECTURES
+def test_a_leaky_generator_has_no_relu(architecture: GeneratorName) -> None:
+    with torch.device("meta"):
+        leaky, plain = (
+            list(build_generator(GeneratorConfig(architecture, 2, activation=name)).modules())
+            for name in ("leaky_relu", "relu")
+        )
+    assert any(isinstance(module, nn.ReLU) for module in plain)
+    assert not any(isinstance(module, nn.ReLU) for module in leaky)
+    slopes = [module.negative_slope for module in leaky if isinstance(module, nn.LeakyReLU)]
+    assert len(slopes) == sum(isinstance(module, nn.ReLU | nn.LeakyReLU) for module in plain)
+    assert set(slopes) == {0.2}
+
+
+def biases(config: GeneratorConfig) -> tuple[set[bool], set[bool]]:
+    """Whether convolutions that a norm follows, and the others, have a bias."""
+    with torch.device("meta"):
+        network = build_generator(config)
+    normed: set[nn.Module] = set()
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            normed |= {before for before, after in pairwise(module) if isinstance(after, nn.BatchNorm2d | InstanceNorm)}
+    convolutions = {module for module in network.modules() if isinstance(module, CONVOLUTIONS)}
+    assert config.norm == "none" or normed & convolutions
+    return (
+        {module.bias is not None for module in normed & convolutions},
+        {module.bias is not None for module in convolutions - normed},
+    )
+
+
+@ARCHITECTURES
+@UPSAMPLES
+def test_biases_are_where_they_can_matter(architecture: GeneratorName, upsample: Upsample) -> None:
+    def of(norm: Norm, bias: Bias) -> tuple[set[bool], set[bool]]:
+        return biases(GeneratorConfig(architecture, 2, norm, upsample=upsample, bias=bias))
+
+    assert of("instance", "reference") == ({True}, {True})
+    assert of("instance", "none") == ({False}, {True})
+    for bias in get_args(Bias):
+        assert of("none", bias) == (set(), {True})
+        assert of("batch", bias)[0] == {False}
+
+
+@pytest.mark.parametrize("architecture", ["basic", "pixel"])
+def test_without_a_norm_a_discriminator_keeps_its_biases(architecture: DiscriminatorName) -> None:
+    network = build_discriminator(DiscriminatorConfig(architecture, 2, "none"), in_channels=3)
+    assert all(module.bias is not None for module in network.modules() if isinstance(module, nn.Conv2d))
+
+
+@ARCHITECTURES
+def test_a_resizing_generator_has_no_transposed_convolution(architecture: GeneratorName) -> None:
+    with torch.device("meta"):
+        networks = [build_generator(GeneratorConfig(architecture, 2, upsample=name)) for name in get_args(Upsample)]
+    transposed = [sum(isinstance(each, nn.ConvTranspose2d) for each in network.modules()) for network in networks]
+    resizing = [sum(isinstance(each, ResizeConv) for each in network.modules()) for network in networks]
+    assert transposed[0] == resizing[1] > 0
+    assert transposed[1] == resizing[0] == 0
+
+
+def test_resize_convolution_leaves_no_checkerboard() -> None:
+    """Of an even map it makes an even map, its rim aside; a transposed convolution does not."""
+    torch.manual_seed(0)
+    even = torch.ones(1, 4, 6, 6)
+    resized, transposed = (layer(4, 3, bias=True)(even)[..., 1:-1, 1:-1] for layer in (ResizeConv, DoublingConv))
+    torch.testing.assert_close(resized, resized[..., :1, :1].expand_as(resized), rtol=0, atol=1e-6)
+    assert transposed.std(dim=(2, 3)).min() > 0.01
+
+
+def test_resize_convolution_repeats_pixels_and_convolves() -> None:
+    layer, x = ResizeConv(3, 5, bias=True), random(2, 3, 4, 6)
+    repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(layer(x), F.conv2d(repeated, layer.weight, layer.bias, padding=1))
+
+
+@pytest.mark.parametrize("gain", [0.02, 0.5])
+@pytest.mark.parametrize("layer", [nn.Conv2d(30, 40, 4), nn.ConvTranspose2d(30, 40, 4), nn.Linear(120, 160)])
+def test_initial_weights_have_the_scale_of_their_distribution(gain: float, layer: nn.Module) -> None:
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    area = 16 if weight.ndim == 4 else 1
+    fan_in, fan_out = weight.shape[1] * area, weight.shape[0] * area
+    expected: dict[Init, float] = {
+        "normal": gain,
+        "xavier": gain * (2 / (fan_in + fan_out)) ** 0.5,
+        "kaiming": (2 / fan_in) ** 0.5,
+    }
+    for init, deviation in expected.items():
+        torch.manual_seed(0)
+        initialize(layer, gain, init)
+        assert weight.std().item() == pytest.approx(deviation, rel=0.02), init
+        assert weight.mean().item() == pytest.approx(0, abs=0.03 * deviation), init
+        assert isinstance(layer.bias, Tensor)
+        assert not layer.bias.any()
+    initialize(layer, gain, "orthogonal")
+    rows = weight.detach().flatten(1).double()
+    shorter = rows if rows.shape[0] <= rows.shape[1] else rows.T
+    identity = torch.eye(len(shorter), dtype=torch.float64)
+    torch.testing.assert_close(shorter @ shorter.T, gain**2 * identity, rtol=0, atol=1e-5 * gain**2)
