@@ -170,6 +170,9 @@ class TrainingConfig:
     """Save the state to go on from every so many steps, besides after every epoch; 0 only then."""
     lambda_penalty: float = 10.0
     """Weight of wgangp's gradient penalty."""
+    max_gradient: float = 1e4
+    """Norm from which on a player's gradient is left out: a crop of one flat colour can blow it up past all norm
+    layers, and would spoil Adam's averages for ever. Healthy ones stay below 200."""
     critic_steps: int = 1
     """Steps of the discriminators for each step of the generators; wgangp's paper takes 5."""
     precision: Precision = "auto"
@@ -211,6 +214,7 @@ class TrainingConfig:
             self.max_images is None or self.max_images >= 1, f"max_images is {self.max_images}; it must be 1 or more"
         )
         _require_weights(self, "lambda_penalty")
+        _require(self.max_gradient > 0, f"max_gradient is {self.max_gradient}; it must be above 0, inf for no limit")
         _require(
             all(epoch >= 1 for epoch in self.snapshot_epochs),
             f"snapshot_epochs are {self.snapshot_epochs}; epochs count from 1",

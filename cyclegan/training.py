@@ -53,6 +53,8 @@ class Progress:
     """Sum of each loss over those steps."""
     counts: dict[str, int] = field(default_factory=dict)
     """Steps of those that had it: generators may move more seldom than discriminators."""
+    left_out: int = 0
+    """Moves whose gradients exploded, and were left out."""
     seconds: float = 0.0
     """Training time spent on it."""
 
@@ -91,6 +93,7 @@ class Trainer:
         }
         self.progress = Progress()
         self._unread: list[Losses] = []
+        self._left_out = torch.zeros((), dtype=torch.int64, device=device)
 
     @property
     def finished(self) -> bool:
@@ -124,12 +127,23 @@ class Trainer:
                 )
             optimizer = self.optimizers[player]
             torch.stack(list(terms.values())).sum().backward()
+            self._leave_out_explosions(optimizer)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)  # now, so that the opponent's move does not hold this one's gradients
             losses |= {name: term.detach() for name, term in terms.items()}
         for network in self.players.values():
             network.requires_grad_(True)
         return losses
+
+    def _leave_out_explosions(self, optimizer: torch.optim.Optimizer) -> None:
+        """Zero the gradients where their norm is beyond the limit, or not finite; without waiting for a GPU."""
+        gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
+        present = [gradient for gradient in gradients if gradient is not None]
+        exploded = ~(torch.nn.utils.get_total_norm(present) < self.config.max_gradient)
+        self._left_out += exploded
+        if self.device.type != "cpu" or exploded:
+            for gradient in present:
+                gradient.masked_fill_(exploded, 0.0)
 
     def train(
         self,
@@ -216,6 +230,8 @@ class Trainer:
         progress = self.progress
         values = iter(torch.stack([loss for losses in self._unread for loss in losses.values()]).tolist())
         steps = [list(losses) for losses in self._unread]
+        progress.left_out += int(self._left_out)
+        self._left_out.zero_()
         self._unread.clear()
         for names in steps:
             for name in names:
@@ -265,6 +281,9 @@ class Trainer:
             "images_per_second": round(self.batches.images / max(progress.seconds, 1e-9), 3),
             "losses": {name: round(value, 6) for name, value in progress.losses.items()},
         }
+        if progress.left_out:
+            record["left_out"] = progress.left_out
+            log.warning("epoch %d: %d exploding gradients were left out", epoch, progress.left_out)
         earlier = [line for line in self.run.history() if line["epoch"] < epoch]
         self.run.write_history([*earlier, record])
         self.progress = Progress(epoch + 1)

@@ -171,6 +171,29 @@ def test_weights_that_are_not_finite_are_never_saved(
     assert all(torch.isfinite(value).all() for value in again.objective.state_dict().values())
 
 
+@pytest.mark.parametrize("size", [float("inf"), float("nan"), 1e30])
+@BOTH
+def test_an_exploding_gradient_is_left_out_and_counted(
+    config: CycleGANConfig | Pix2PixConfig, size: float, tmp_path: Path, facades: Path
+) -> None:
+    """Crops of one flat colour blow gradients up past every norm layer: Adam's averages must not remember them."""
+    trainer = make_trainer(config, tmp_path / "run", facades)
+    create(trainer)
+    weight = next(trainer.objective.generators.parameters())
+    moves = iter(range(1000))
+    weight.register_hook(lambda gradient: torch.full_like(gradient, size) if next(moves) == 1 else gradient)
+    judge = next(trainer.objective.discriminators.parameters())
+    judges: list[torch.Tensor] = []
+    trainer.train(on_progress=lambda _: judges.append(judge.detach().clone()))
+    assert all(torch.isfinite(value).all() for value in trainer.objective.state_dict().values())
+    for state in trainer.optimizers["generators"].state.values():
+        assert state["exp_avg_sq"].max() < 1e6
+    assert (judges[1] != judges[0]).any(), "the other player moves on"
+    history = trainer.run.history()
+    assert history[0]["left_out"] == 1
+    assert "left_out" not in history[1]
+
+
 def test_losses_read_seldom_are_the_same_as_losses_read_every_step(tmp_path: Path, facades: Path) -> None:
     often, seldom = (make_trainer(PIX2PIX, tmp_path / name, facades) for name in ("often", "seldom"))
     for trainer in (often, seldom):
