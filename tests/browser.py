@@ -90,7 +90,8 @@ class Watched:
 def pixels(picture: Locator) -> dict[str, Any]:
     """Size and mean colour of an <img> or <canvas> as the browser shows it, and a sum that changes with any pixel."""
     result: dict[str, Any] = picture.evaluate(
-        """(picture) => {
+        """async (picture) => {
+            await picture.decode?.();
             const canvas = document.createElement('canvas');
             canvas.width = picture.naturalWidth ?? picture.width;
             canvas.height = picture.naturalHeight ?? picture.height;
