@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan.colours import Encoding, Pixels, encode, encodings
-from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Pix2PixConfig
+from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Pix2PixConfig, smallest_judged
 from cyclegan.datasets import DatasetError, Source, Split, some
 from cyclegan.images import ImageError, open_image
 
@@ -147,6 +147,14 @@ class Batches:
     def _check_sizes(self, sizes: dict[Source, Size]) -> None:
         """Raise DatasetError where images that meet in a pair or in a batch differ in size."""
         config, a, b = self.config, self.split.a, self.split.b
+        smallest = smallest_judged(config.discriminator)
+        small = [source.path.name for source, size in sizes.items() if not config.crops and min(size) < smallest]
+        if small:
+            raise DatasetError(
+                f"{len(small)} images are less than {smallest} pixels wide or high after preprocess "
+                f"{config.preprocess}, too small for the discriminator: {some(small)}; use --preprocess "
+                "resize_and_crop, or --discriminator.architecture pixel"
+            )
         said = {source: f"{source.path.name} {width}x{height}" for source, (width, height) in sizes.items()}
         pairs = zip(a, b, strict=True) if self.paired else ()
         apart = [f"{said[one]} and {said[other]}" for one, other in pairs if sizes[one] != sizes[other]]

@@ -213,6 +213,14 @@ def plan(
         raise ComparisonError(
             f"the runs are trained on different datasets, {', '.join(trained_on)}; choose one with --dataset"
         )
+    names: dict[str, str] = {}
+    for run in runs:
+        for letter in "ab" if run.translates else "":
+            if names.setdefault(run.domain(letter), letter) != letter:
+                raise ComparisonError(
+                    f"what is domain {letter} of {run.folder.name}, {run.domain(letter)}, is the other domain of "
+                    "another run: their directions mean different things; compare them apart"
+                )
     name = dataset or trained_on[0]
     folder = fetch(name) if name in DATASETS else Path(name).expanduser()
     colorizes = {run.config.dataset_mode == "colorization" for run in runs}

@@ -44,14 +44,14 @@ class GeneratorConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     architecture: GeneratorName = "resnet_9blocks"
-    """Network family and depth. resnet works at any multiple of 4 pixels (6 blocks for crops below 256 pixels, 9
-    from there on), unet_N at multiples of N; mlp makes images from noise, for the gan method alone."""
+    """Network family and depth. resnet works at any multiple of 4 pixels (the paper takes 6 blocks for images of
+    128 pixels, 9 from 256 on), unet_N at multiples of N; mlp makes images from noise, for the gan method alone."""
     width: int = 64
     """Channels of the first convolution; half the width is a quarter of the size and about 3x faster."""
     norm: Norm = "instance"
     """Normalisation layer."""
     dropout: bool = False
-    """Dropout 0.5 in the residual blocks, or in the three inner levels of a U-Net."""
+    """Dropout 0.5 in the residual blocks, or in the inner levels of a U-Net: three of unet_256, two of unet_128."""
     in_channels: int = 3
     """Channels of what it translates: 3 for colour, 1 for grey. CycleGAN's way back has the two exchanged."""
     out_channels: int = 3
@@ -110,7 +110,7 @@ class DiscriminatorConfig:
     norm: Norm = "instance"
     """Normalisation layer."""
     layers: int = 3
-    """Halvings of an n_layers discriminator but one: 1 sees 16x16 pixels, 2 34x34, 3 70x70, 4 142x142."""
+    """Halvings of an n_layers discriminator: 1 sees 16x16 pixels, 2 34x34, 3 70x70, 4 142x142."""
 
     def __post_init__(self) -> None:
         _require(1 <= self.layers <= 6, f"discriminator layers is {self.layers}; it must be 1 to 6")
@@ -139,7 +139,7 @@ class TrainingConfig:
     epochs: int = 100
     """Epochs at the full learning rate."""
     decay_epochs: int = 100
-    """Further epochs, over which the learning rate falls linearly towards zero."""
+    """Further epochs, over which the linear policy lowers the learning rate towards zero."""
     batch_size: int = 1
     """Images (or pairs) a step."""
     learning_rate: float = 2e-4
@@ -148,8 +148,8 @@ class TrainingConfig:
     """Adam's decay rates."""
     lr_policy: LrPolicy = "linear"
     """linear: constant for `epochs`, then falling to zero over `decay_epochs`; step: a tenth every `lr_step_epochs`;
-    plateau: a fifth when the generators' losses have not fallen for 5 epochs; cosine: half a wave down over the
-    whole training."""
+    plateau: a fifth when the generators' losses have not fallen for more than 5 epochs; cosine: half a wave down
+    over the whole training."""
     lr_step_epochs: int = 50
     """Epochs between two falls of the step policy."""
     init: Init = "normal"
@@ -170,9 +170,10 @@ class TrainingConfig:
     """Save the state to go on from every so many steps, besides after every epoch; 0 only then."""
     lambda_penalty: float = 10.0
     """Weight of wgangp's gradient penalty."""
-    max_gradient: float = 1e4
-    """Norm from which on a player's gradient is left out: a crop of one flat colour can blow it up past all norm
-    layers, and would spoil Adam's averages for ever. Healthy ones stay below 200."""
+    max_gradient: float = 1e3
+    """Norm, as a multiple of the largest loss weight, from which on a player's gradient counts as zero: a crop of one
+    flat colour can blow it up past all norm layers, and would spoil Adam's averages for ever. The papers' settings
+    stay below 30; with inf only gradients that are not finite count as zero."""
     critic_steps: int = 1
     """Steps of the discriminators for each step of the generators; wgangp's paper takes 5."""
     precision: Precision = "auto"
@@ -181,6 +182,12 @@ class TrainingConfig:
     """Compile the networks with torch.compile: a minute at the start, faster steps on a GPU."""
     seed: int = 0
     """Seed of the initial weights, the order, the augmentation, dropout and the image pools."""
+
+    @property
+    def gradient_limit(self) -> float:
+        """Norm from which on a player's gradient counts as zero."""
+        weights = [float(value) for name, value in vars(self).items() if name.startswith("lambda_")]
+        return self.max_gradient * max(1.0, *weights)
 
     @property
     def total_epochs(self) -> int:
@@ -414,6 +421,11 @@ SMALLEST_SIZE: dict[GeneratorName, int] = {
 """Pixels that both sides must have at least; a ResNet mirrors 1 pixel at a quarter of the size, which takes 2."""
 
 
+def smallest_judged(discriminator: DiscriminatorConfig) -> int:
+    """Pixels that both sides of an image must have at least for a discriminator of images."""
+    return 1 if discriminator.architecture == "pixel" else 3 * 2**discriminator.layers
+
+
 def _check_networks(
     config: TranslationConfig, generator: GeneratorConfig, discriminator: DiscriminatorConfig, mode: GanMode
 ) -> None:
@@ -424,7 +436,7 @@ def _check_networks(
         not config.crops or config.crop_size % multiple == 0,
         f"crop_size is {config.crop_size}; {generator.architecture} needs a multiple of {multiple}",
     )
-    smallest = 1 if discriminator.architecture == "pixel" else 3 * 2**discriminator.layers
+    smallest = smallest_judged(discriminator)
     _require(
         not config.crops or config.crop_size >= smallest,
         f"crop_size is {config.crop_size}, but a discriminator of {discriminator.layers} layers needs {smallest} "

@@ -14,7 +14,15 @@ from typing import Annotated, Literal
 import torch
 import tyro
 
-from cyclegan.config import ConfigError, CycleGANConfig, Direction, Method, MethodConfig, Pix2PixConfig
+from cyclegan.config import (
+    ConfigError,
+    CycleGANConfig,
+    DatasetMode,
+    Direction,
+    MethodConfig,
+    Pix2PixConfig,
+    reversed_way,
+)
 from cyclegan.files import new_folder, write_atomically
 from cyclegan.reference import (
     BLOCKS,
@@ -42,7 +50,7 @@ class Convert:
     latest_net_G_B.pth), or, to export, the folder of a run. Last the folder to make; it must not exist, or be empty."""
     export_reference: bool = False
     """Write files that the reference loads."""
-    method: Method | Literal["auto"] = "auto"
+    method: Literal["auto", "cyclegan", "pix2pix"] = "auto"
     """What trained it; auto: cyclegan if it is G_A, G_B or a ResNet, otherwise pix2pix."""
     domains: tuple[str, str] = ("a", "b")
     """Public names of the domains a and b, such as photo labels."""
@@ -59,7 +67,7 @@ def import_reference(
     files: Sequence[Path],
     out: Path,
     *,
-    method: Method | Literal["auto"] = "auto",
+    method: Literal["auto", "cyclegan", "pix2pix"] = "auto",
     domains: tuple[str, str] = ("a", "b"),
     direction: Direction = "ab",
     epoch: int | None = None,
@@ -79,7 +87,8 @@ def import_reference(
     if epoch < 1:
         raise ConfigError(f"epoch is {epoch}; epochs count from 1: give another with --epoch")
     read = {each: read_generator(path, dropout=dropout) for each, path in sources.items()}
-    generator, *others = (config for config, _ in read.values())
+    forward = {way: reversed_way(config) if way == "ba" else config for way, (config, _) in read.items()}
+    generator, *others = forward.values()
     if any(other != generator for other in others):
         found = ", ".join(f"{sources[each]} is a {describe(config)}" for each, (config, _) in read.items())
         raise ConfigError(f"{found}; a run has one architecture: make a run of each")
@@ -92,15 +101,14 @@ def import_reference(
             "pix2pix has one generator, and 2 files are given; leave one out, or choose --method cyclegan"
         )
     unknown, (first, *more) = "unknown (weights of the reference)", sources
-    config: MethodConfig = (
-        CycleGANConfig(
-            dataset=unknown,
-            generator=generator,
-            lambda_identity=0.5 if generator.in_channels == generator.out_channels else 0.0,
-        )
-        if method == "cyclegan"
-        else Pix2PixConfig(dataset=unknown, generator=generator, direction=first)
-    )
+    config: MethodConfig
+    if method == "cyclegan":
+        identity = 0.5 if generator.in_channels == generator.out_channels else 0.0
+        config = CycleGANConfig(dataset=unknown, generator=generator, lambda_identity=identity)
+    else:
+        single = read[first][0]
+        mode: DatasetMode = "colorization" if single.out_channels == 2 else "aligned"
+        config = Pix2PixConfig(dataset=unknown, generator=single, direction=first, dataset_mode=mode)
     only = None if more or method == "pix2pix" else first
     with new_folder(out) as folder:
         run = Run(folder, method, Domains(*domains), config, samples={}, only=only)

@@ -41,7 +41,7 @@ def read_pictures(folder: Path, config: GANConfig) -> Tensor:
     size = (MLP_SIZE, MLP_SIZE)
     pixels = [np.asarray(picture.convert(mode).resize(size, Image.Resampling.BICUBIC)) for picture in pictures]
     if len(pixels) < 2:
-        raise DatasetError(f"{idx or folder} holds {len(pixels)} images to train on; batch norm needs 2 or more")
+        raise DatasetError(f"{idx or folder}: {len(pixels)} images to train on; batches need 2 or more")
     return torch.from_numpy(np.stack(pixels)).reshape(len(pixels), MLP_SIZE, MLP_SIZE, -1).permute(0, 3, 1, 2)
 
 

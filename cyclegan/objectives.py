@@ -46,16 +46,17 @@ class CycleGAN(nn.Module):
     def forward(self, real: Pair) -> dict[str, Tensor]:
         """The translations of real images and, where its loss counts, of images already in the target domain."""
         outputs: dict[str, Tensor] = {}
+        identity_counts = self.config.lambda_identity > 0 and torch.is_grad_enabled()  # else no generator moves
         together = self.config.generator.norm != "batch"  # the two must not share their statistics
         for way, source, target in (("ab", real.a, real.b), ("ba", real.b, real.a)):
             fake, identity = f"fake_{way[1]}", f"identity_{way[1]}"
             same_size = source.shape[1:] == target.shape[1:]
-            if self.config.lambda_identity and together and same_size:
+            if identity_counts and together and same_size:
                 both = self.generators[way](torch.cat([source, target]))
                 outputs[fake], outputs[identity] = both.split([len(source), len(target)])
                 continue
             outputs[fake] = self.generators[way](source)
-            if self.config.lambda_identity:
+            if identity_counts:
                 outputs[identity] = self.generators[way](target)
         return outputs
 

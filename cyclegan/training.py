@@ -54,7 +54,7 @@ class Progress:
     counts: dict[str, int] = field(default_factory=dict)
     """Steps of those that had it: generators may move more seldom than discriminators."""
     left_out: int = 0
-    """Moves whose gradients exploded, and were left out."""
+    """Moves whose gradients exploded, and counted as zero."""
     seconds: float = 0.0
     """Training time spent on it."""
 
@@ -106,11 +106,12 @@ class Trainer:
     def step(self, real: Pair, index: int = 0) -> Losses:
         """One batch, one move of each player, in the order the reference plays this objective.
 
-        Of `critic_steps` steps, counted by their index in the epoch, the generators move in the first alone.
+        Of `critic_steps` steps, counted by their index in the training, the generators move in the last alone: a critic
+        is to be ahead of them (Gulrajani et al. 2017, algorithm 1).
         """
         real = Pair(*(to_device(x, self.device) for x in real))
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
-        moves = ["generators", "discriminators"] if index % self.config.critic_steps == 0 else ["discriminators"]
+        moves = ["generators", "discriminators"] if (index + 1) % self.config.critic_steps == 0 else ["discriminators"]
         if not self.objective.generators_first:
             moves.reverse()
         with autocast, torch.set_grad_enabled("generators" in moves):
@@ -127,7 +128,7 @@ class Trainer:
                 )
             optimizer = self.optimizers[player]
             torch.stack(list(terms.values())).sum().backward()
-            self._leave_out_explosions(optimizer)
+            self._zero_explosions(optimizer)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)  # now, so that the opponent's move does not hold this one's gradients
             losses |= {name: term.detach() for name, term in terms.items()}
@@ -135,11 +136,12 @@ class Trainer:
             network.requires_grad_(True)
         return losses
 
-    def _leave_out_explosions(self, optimizer: torch.optim.Optimizer) -> None:
-        """Zero the gradients where their norm is beyond the limit, or not finite; without waiting for a GPU."""
+    def _zero_explosions(self, optimizer: torch.optim.Optimizer) -> None:
+        """Zero the gradients where their norm is beyond the limit, or not finite, so that a player only moves on by its
+        momentum; without waiting for a GPU."""
         gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
         present = [gradient for gradient in gradients if gradient is not None]
-        exploded = ~(torch.nn.utils.get_total_norm(present) < self.config.max_gradient)
+        exploded = ~(torch.nn.utils.get_total_norm(present) < self.config.gradient_limit)
         self._left_out += exploded
         if self.device.type != "cpu" or exploded:
             for gradient in present:
@@ -164,7 +166,7 @@ class Trainer:
                     group["lr"] = rate
             started = time.monotonic()
             for index, real in enumerate(self.batches.epoch(progress.epoch, progress.step), progress.step):
-                self._unread.append(self.step(real, index))
+                self._unread.append(self.step(real, (progress.epoch - 1) * self.batches.steps + index))
                 stop = should_stop()
                 save = stop or (self.config.checkpoint_steps and (index + 1) % self.config.checkpoint_steps == 0)
                 if save or self.device.type == "cpu" or len(self._unread) >= CHECK_EVERY:
@@ -269,6 +271,8 @@ class Trainer:
         progress = self.progress
         epoch = progress.epoch
         self._check_weights()
+        if progress.left_out > progress.step:  # of two moves a step
+            raise self._broken(f"{progress.left_out} gradients of epoch {epoch}, more than half, exploded")
         if self.config.shows_samples(epoch):
             sheet = render(self.generators, self.inputs, encodings(self.config), self.device, self.dtype)
             self.run.save_sample(epoch, sheet)
@@ -283,7 +287,7 @@ class Trainer:
         }
         if progress.left_out:
             record["left_out"] = progress.left_out
-            log.warning("epoch %d: %d exploding gradients were left out", epoch, progress.left_out)
+            log.warning("epoch %d: %d exploding gradients counted as zero", epoch, progress.left_out)
         earlier = [line for line in self.run.history() if line["epoch"] < epoch]
         self.run.write_history([*earlier, record])
         self.progress = Progress(epoch + 1)

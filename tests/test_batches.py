@@ -14,7 +14,7 @@ from torch import Tensor
 from cyclegan import batches as module
 from cyclegan.batches import Batches, Pair
 from cyclegan.colours import encode
-from cyclegan.config import CycleGANConfig, GeneratorConfig, Pix2PixConfig, Preprocess
+from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig, Preprocess
 from cyclegan.datasets import DatasetError, Split, find_split
 from tests.conftest import RAMP_HEIGHT, RAMP_WIDTH, make_folder, make_photo, make_two_folders, ramp
 
@@ -225,8 +225,16 @@ def test_each_preprocess_makes_its_size(
 ) -> None:
     make_folder(tmp_path / "trainA", ["1.png"], size)
     make_folder(tmp_path / "trainB", ["1.png"], (64, 64))
-    a = make_batches(find_split(tmp_path), preprocess=preprocess, generator=generator, load_size=60).batch(1, 0).a
+    settings: dict[str, Any] = {"preprocess": preprocess, "generator": generator, "load_size": 60}
+    a = make_batches(find_split(tmp_path), discriminator=DiscriminatorConfig("pixel"), **settings).batch(1, 0).a
     assert a.shape == (1, 3, *expected[::-1])
+
+
+def test_an_uncropped_image_too_small_for_the_discriminator_is_named(tmp_path: Path) -> None:
+    make_folder(tmp_path / "trainA", ["1.png", "2.png"], (64, 64))
+    make_folder(tmp_path / "trainB", ["1.png", "tiny.png"], (64, 20))
+    with pytest.raises(DatasetError, match=r"less than 24 pixels .* preprocess none.*tiny\.png"):
+        make_batches(find_split(tmp_path), preprocess="none")
 
 
 def test_scale_width_keeps_the_ratio_and_none_the_pixels(tmp_path: Path) -> None:

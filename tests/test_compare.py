@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from cyclegan.compare import main
-from cyclegan.comparison import SIZE, Comparison, Gap, compare, plan
+from cyclegan.comparison import SIZE, Comparison, ComparisonError, Gap, compare, plan
 from cyclegan.config import CycleGANConfig
 from cyclegan.datasets import find_split
 from cyclegan.facades import class_indices
@@ -250,6 +250,13 @@ def test_runs_of_one_name_are_told_apart(weights: Path, tmp_path: Path) -> None:
     shutil.copytree(weights / "facades-pix2pix", tmp_path / "facades-pix2pix")
     folders = [weights / "facades-pix2pix", tmp_path / "facades-pix2pix"]
     assert [name for name, _, _ in plan(folders).runs] == [str(folder) for folder in folders]
+
+
+def test_runs_of_exchanged_domains_are_not_mistaken(weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(weights / "facades-cyclegan", tmp_path / "turned")
+    replace(Run.open(tmp_path / "turned"), domains=Domains("labels", "photo")).write()
+    with pytest.raises(ComparisonError, match="directions mean different things"):
+        plan([tmp_path / "turned", weights / "facades-pix2pix"])
 
 
 def damage(run: Path, what: str) -> None:

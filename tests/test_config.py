@@ -43,7 +43,7 @@ SHARED: dict[str, tuple[object, str]] = {
     "sample_every": (1, "this project's history"),
     "checkpoint_steps": (0, "this project: after every epoch"),
     "lambda_penalty": (10.0, "WGAN-GP (arXiv:1704.00028) section 4"),
-    "max_gradient": (1e4, "this project: far above healthy ones"),
+    "max_gradient": (1e3, "this project: far above healthy ones"),
     "critic_steps": (1, "CycleGAN 7.1, pix2pix 3.3: in turn"),
     "lambda_edges": (0.0, "this project: off"),
     "edges_domain": ("b", "this project"),

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from cyclegan.config import ConfigError, CycleGANConfig, GeneratorConfig, GeneratorName, Norm, Pix2PixConfig
@@ -499,3 +500,25 @@ def test_the_command_goes_there_and_back(tmp_path: Path) -> None:
     ]
     for name, state in states.items():
         assert_same(torch.load(tmp_path / "out" / f"60_net_{name}.pth", weights_only=True), state)
+
+
+@pytest.mark.parametrize("given", [("G_A", "G_B"), ("G_B",)])
+def test_generators_of_domains_of_unequal_channels_come_back(given: tuple[str, ...], tmp_path: Path) -> None:
+    for name, (source, target) in (("G_A", (1, 3)), ("G_B", (3, 1))):
+        config = GeneratorConfig("resnet_6blocks", 2, in_channels=source, out_channels=target)
+        saved(tmp_path / f"latest_net_{name}.pth", build_generator(config).state_dict())
+    files = [tmp_path / f"latest_net_{name}.pth" for name in given]
+    run = import_reference(files, tmp_path / "run", domains=("grey", "photo"))
+    for direction in run.directions:
+        run.load_generator(run.epochs[-1], direction)
+    picture = Translator.load(tmp_path / "run").translate(Image.new("RGB", (64, 64), (90, 20, 30)), to="grey")
+    assert picture.size == (64, 64)
+
+
+def test_weights_of_colorization_make_a_colorizing_run(tmp_path: Path) -> None:
+    config = GeneratorConfig("unet_128", 2, "batch", dropout=True, in_channels=1, out_channels=2)
+    file = saved(tmp_path / "latest_net_G.pth", build_generator(config).state_dict())
+    run = import_reference([file], tmp_path / "run", domains=("grey", "colour"))
+    assert run.config.dataset_mode == "colorization"
+    picture = Translator.load(tmp_path / "run").translate(Image.new("RGB", (128, 128), "teal"), to="colour")
+    assert picture.size == (128, 128)

@@ -191,7 +191,7 @@ def test_the_generators_move_once_in_so_many_critic_steps(
         before = weights(trainer)
         losses = trainer.step(real, index)
         after = weights(trainer)
-        both = index % critic_steps == 0
+        both = (index + 1) % critic_steps == 0
         second = "discriminators" if first == "generators" else "generators"
         assert moves == ([first, second] if both else ["discriminators"])
         assert any(name.startswith("gan") for name in losses) == both

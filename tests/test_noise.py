@@ -87,7 +87,7 @@ class TestPictures:
             (IDX_FILE, idx_bytes(make_squares(3)), "begins with 0x1f8b"),
             (f"{IDX_FILE}.gz", idx_bytes(make_squares(3))[:-9], "is damaged"),
             (f"{IDX_FILE}.gz", b"<html>Not found</html>", "is damaged"),
-            (f"{IDX_FILE}.gz", idx_bytes(make_squares(1)), "holds 1 images"),
+            (f"{IDX_FILE}.gz", idx_bytes(make_squares(1)), ": 1 images to train on"),
         ],
         ids=["empty", "cut", "packed under a plain name", "cut .gz", "a page", "one image"],
     )

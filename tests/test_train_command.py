@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+import tyro
 from PIL import Image
 
 import train
@@ -362,3 +363,27 @@ def test_run_json_records_the_whole_configuration(whole: dict[str, Path]) -> Non
     assert stored["config"]["crop_size"] == 128
     assert stored["config"]["generator"]["architecture"] == "unet_128"
     assert stored["revision"] is None or len(stored["revision"]) == 40
+
+
+def recipe_commands() -> list[list[str]]:
+    """The arguments of every command in docs/recipes.md; a row that begins with ... adds to the last whole command."""
+    commands: list[list[str]] = []
+    whole: list[str] = []
+    for line in (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8").splitlines():
+        row = re.fullmatch(r"\| .* \| (\.\.\. )?`([^`]*--[^`]*)` \|", line)
+        if row and row[1]:
+            commands.append([*whole, *shlex.split(row[2])])
+        elif row and row[2].startswith("python train.py "):
+            whole = shlex.split(row[2])[2:]
+            commands.append(whole)
+    return commands
+
+
+@pytest.mark.parametrize("arguments", recipe_commands(), ids=" ".join)
+def test_every_recipe_is_a_configuration_that_can_be_trained(arguments: list[str]) -> None:
+    named = arguments[0] if arguments[0] in train.COMMANDS else None
+    tyro.cli(train.COMMANDS[named or "cyclegan"], args=arguments[1:] if named else arguments)
+
+
+def test_there_are_recipes() -> None:
+    assert len(recipe_commands()) >= 11
