@@ -43,11 +43,11 @@ class Chart:
 
 
 def chart(lines: Sequence[tuple[str, Points]], *, logarithmic: bool) -> Chart | None:
-    """The chart of named lines of (epoch, value); None where no value can be drawn. Values that are not finite, and on
-    a logarithmic axis those that are not positive, are left out."""
+    """The chart of named lines of (epoch, value), without values that are not finite; None where none is. The axis is
+    logarithmic only where every value is positive: the scores of a Wasserstein critic are not."""
     kept = []
     for name, points in lines:
-        finite = [(x, y) for x, y in points if math.isfinite(y) and (y > 0 or not logarithmic)]
+        finite = [(x, y) for x, y in points if math.isfinite(y)]
         if finite:
             kept.append((name, finite))
     if not kept:
@@ -55,7 +55,8 @@ def chart(lines: Sequence[tuple[str, Points]], *, logarithmic: bool) -> Chart | 
     xs = [x for _, points in kept for x, _ in points]
     ys = [y for _, points in kept for _, y in points]
     left, right = min(xs), max(xs)
-    y_values = _decades(min(ys), max(ys)) if logarithmic else _steps(0.0, max(max(ys), 0.0))
+    logarithmic = logarithmic and min(ys) > 0
+    y_values = _decades(min(ys), max(ys)) if logarithmic else _steps(min(*ys, 0.0), max(*ys, 0.0))
     scale = math.log10 if logarithmic else float
     low, high = scale(min(*ys, *y_values)), scale(max(*ys, *y_values))
 
@@ -108,10 +109,11 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _steps(low: float, high: float) -> list[float]:
-    """Round values from `low` up to `high` or a little more, about four steps."""
+    """Round values from `low` or a little less up to `high` or a little more, about four steps."""
     if high <= low:
         return [low]
     rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough)
-    return [float(f"{low + index * step:.6g}") for index in range(math.ceil((high - low) / step - 1e-9) + 1)]
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [float(f"{index * step:.6g}") for index in range(first, last + 1)]

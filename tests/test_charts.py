@@ -40,9 +40,18 @@ def test_factors_are_equally_high_on_a_logarithmic_axis() -> None:
 
 
 def test_what_cannot_be_drawn_is_left_out() -> None:
-    result = drawn([(1, nan), (2, inf), (3, 0.0), (4, -1.0), (5, 3.0), (6, 4.0)], logarithmic=True)
+    result = drawn([(1, nan), (2, inf), (5, 3.0), (6, 4.0)], logarithmic=True)
     assert len(places(result)) == 2
-    assert chart([("nothing", []), ("zero", [(1, 0.0)])], logarithmic=True) is None
+    assert chart([("nothing", []), ("never finite", [(1, nan)])], logarithmic=True) is None
+
+
+def test_an_axis_with_values_that_are_not_positive_is_linear() -> None:
+    result = drawn([(1, -1.5), (2, 0.0), (3, 3.0)], logarithmic=True)
+    assert not result.logarithmic
+    (_, bottom), (_, middle), (_, top) = places(result)
+    assert middle - top == pytest.approx(2 * (bottom - middle), abs=0.3)
+    assert [tick.text for tick in result.y_ticks] == ["-2", "0", "2", "4"]
+    assert drawn([(1, 1.5), (2, 3.0)], logarithmic=True).logarithmic
 
 
 @pytest.mark.parametrize("points", [[(7, 0.5)], [(1, 2.0), (2, 2.0)], [(1, 0.0), (2, 0.0)], [(1, 1e-9), (9, 1e9)]])

@@ -1,4 +1,4 @@
-// Loss curves as SVG: one plot per model, logarithmic, with a cursor that the epoch slider moves. All plots have the
+// Loss curves as SVG: one plot per model, logarithmic where no loss is negative, with a cursor that the slider moves. All plots have the
 // same epochs across, and a loss has the same colour in each.
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -11,21 +11,33 @@ function svg(name, attributes, parent) {
   return node;
 }
 
-/** Powers of ten from the one at or below the smallest value to the one at or above the largest. */
-function decades(values) {
-  const exponents = values.map(Math.log10);
-  const low = Math.floor(Math.min(...exponents));
-  return [low, Math.max(low + 1, Math.ceil(Math.max(...exponents)))];
+/** The vertical axis for values: {logarithmic, marks, share(value)}, the share of the height from 0 to 1. It is linear
+ * where a value is not positive, as the scores of a Wasserstein critic are. */
+function verticalAxis(values) {
+  const [smallest, largest] = [Math.min(...values), Math.max(...values)];
+  if (smallest > 0) {
+    const low = Math.floor(Math.log10(smallest));
+    const high = Math.max(low + 1, Math.ceil(Math.log10(largest)));
+    const marks = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index));
+    return { logarithmic: true, marks, share: (value) => (Math.log10(value) - low) / (high - low) };
+  }
+  const top = Math.max(0, largest);
+  const unit = 10 ** Math.floor(Math.log10(top - smallest || 1));
+  const step = [5, 2, 1, 0.5].map((factor) => factor * unit).findLast((each) => (top - smallest) / each <= 5) ?? unit;
+  const low = Math.floor(smallest / step);
+  const high = Math.max(low + 1, Math.ceil(top / step));
+  const marks = Array.from({ length: high - low + 1 }, (_, index) => (low + index) * step);
+  return { logarithmic: false, marks, share: (value) => (value / step - low) / (high - low) };
 }
 
 function nearestEarlier(points, epoch) {
   return points.findLast(([at]) => at <= epoch) ?? points[0];
 }
 
-/** Of the curves that a logarithmic scale can show, those parts that it can. */
+/** Of the curves that can be shown, those parts that can. */
 function drawable(curves) {
   return curves
-    .map(({ name, points }) => ({ name, points: points.filter(([, value]) => value > 0) }))
+    .map(({ name, points }) => ({ name, points: points.filter(([, value]) => Number.isFinite(value)) }))
     .filter(({ points }) => points.length);
 }
 
@@ -43,25 +55,24 @@ function drawCurves(parent, title, scale, curves, { first, last, names }, onPick
 
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
+  const axis = verticalAxis(curves.flatMap(({ points }) => points.map(([, value]) => value)));
   const small = document.createElement("small");
-  small.textContent = scale;
+  small.textContent = axis.logarithmic ? scale : "";
   caption.append(title, " ", small);
   const plot = svg("svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", "aria-label": title });
   const legend = document.createElement("ul");
   figure.append(caption, plot, legend);
   parent.append(figure);
 
-  const all = curves.flatMap(({ points }) => points);
-  const [low, high] = decades(all.map(([, value]) => value));
   const bottom = PLOT.height - PLOT.bottom;
   const span = PLOT.width - PLOT.left - PLOT.right;
   const x = (epoch) => PLOT.left + (span * (epoch - first)) / Math.max(1, last - first);
-  const y = (value) => bottom - ((bottom - PLOT.top) * (Math.log10(value) - low)) / (high - low);
+  const y = (value) => bottom - (bottom - PLOT.top) * axis.share(value);
 
-  for (let exponent = low; exponent <= high; exponent++) {
-    const at = y(10 ** exponent);
+  for (const mark of axis.marks) {
+    const at = y(mark);
     svg("line", { class: "grid", x1: PLOT.left, x2: PLOT.width - PLOT.right, y1: at, y2: at }, plot);
-    svg("text", { x: PLOT.left - 6, y: at + 4, "text-anchor": "end" }, plot).textContent = String(+(10 ** exponent).toPrecision(1));
+    svg("text", { x: PLOT.left - 6, y: at + 4, "text-anchor": "end" }, plot).textContent = String(+mark.toPrecision(3));
   }
   svg("text", { x: PLOT.left, y: PLOT.height - 5 }, plot).textContent = String(first);
   svg("text", { x: PLOT.width - PLOT.right, y: PLOT.height - 5, "text-anchor": "end" }, plot).textContent = String(last);
