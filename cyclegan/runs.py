@@ -186,19 +186,23 @@ class Run:
         return load_generator(self.snapshot_folder(epoch, direction))[1]
 
     def history(self) -> list[dict[str, Any]]:
-        """A record for each epoch: losses, learning rate, seconds. A torn last line is passed over."""
+        """A record for each epoch: losses, learning rate, seconds. A torn last line, without its end, is passed over.
+
+        Raises RunError where any other line is no such record.
+        """
         try:
-            lines = (self.folder / "history.jsonl").read_bytes().splitlines()
+            content = (self.folder / "history.jsonl").read_bytes()
         except FileNotFoundError:
             return []
         records = []
+        lines = content.splitlines()
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
                 int(record["epoch"])
                 _ = [float(value) for value in record.get("losses", {}).values()]
             except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
-                if number == len(lines):
+                if number == len(lines) and not content.endswith(b"\n"):
                     break
                 raise RunError(f"{self.folder / 'history.jsonl'} is damaged at line {number}") from None
             records.append(record)

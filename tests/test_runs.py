@@ -230,6 +230,9 @@ def test_a_damaged_line_in_the_middle_is_named(damaged: bytes, run: Run) -> None
     path.write_bytes(b"\n".join([lines[0], damaged, lines[2]]) + b"\n")
     with pytest.raises(RunError, match=r"history\.jsonl is damaged at line 2"):
         run.history()
+    path.write_bytes(lines[0] + b"\n" + damaged + b"\n")  # the last line, but whole
+    with pytest.raises(RunError, match=r"history\.jsonl is damaged at line 2"):
+        run.history()
 
 
 def test_samples_are_listed_by_epoch(run: Run) -> None:
