@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
-from cyclegan.comparison import ComparisonError, compare, plan
+from cyclegan.comparison import ComparisonError, plan
 from cyclegan.config import ConfigError, Precision
 from cyclegan.datasets import DatasetError
 from cyclegan.devices import choose_precision, pick_device
 from cyclegan.downloads import DownloadError
 from cyclegan.files import write_atomically
 from cyclegan.images import ImageError
+from cyclegan.judging import compare
 from cyclegan.report import to_html, to_json, to_markdown
 from cyclegan.runs import RunError
 from cyclegan.storage import WeightsError

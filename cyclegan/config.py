@@ -221,7 +221,7 @@ class TrainingConfig:
             self.max_images is None or self.max_images >= 1, f"max_images is {self.max_images}; it must be 1 or more"
         )
         _require_weights(self, "lambda_penalty")
-        _require(self.max_gradient > 0, f"max_gradient is {self.max_gradient}; it must be above 0, inf for no limit")
+        _require(self.max_gradient > 0, f"max_gradient is {self.max_gradient}; it must be above 0 (inf: no limit)")
         _require(
             all(epoch >= 1 for epoch in self.snapshot_epochs),
             f"snapshot_epochs are {self.snapshot_epochs}; epochs count from 1",

@@ -1,20 +1,17 @@
-"""Make the README's pictures from the shipped runs: `python docs/pictures.py`."""
+"""Make the README's pictures from the shipped runs: `python -m docs.pictures`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
+from cyclegan.runs import Run
+from cyclegan.samples import cut
+from cyclegan.translate import Translator
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # so that it runs as a script, as typed above
-
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade  # noqa: E402
-from cyclegan.runs import Run  # noqa: E402
-from cyclegan.samples import cut  # noqa: E402
-from cyclegan.translate import Translator  # noqa: E402
-
 SIDE, GAP, LEGEND = 192, 6, 22
 
 
@@ -41,22 +38,23 @@ def side_by_side(translators: dict[str, Translator]) -> Image.Image:
     rows = [("labels", drawn)]
     for name, translator in translators.items():
         rows.append((name, [translator.translate(labels, to="photo") for labels in drawn]))
-    return sheet(rows, ["" for _ in drawn])
+    return sheet(rows, [f"facade {seed}" for seed in EXAMPLE_SEEDS[:4]])
 
 
 def epoch_strip(runs: dict[str, Run], count: int = 5) -> Image.Image:
-    """One drawn label map through the epochs of both trainings."""
+    """One drawn label map through the epochs of both trainings; the last column is the end of each."""
     shared = sorted(set.intersection(*(set(run.sample_epochs) for run in runs.values())))
     shares = [(index / (count - 1)) ** 2 for index in range(count)]  # the first epochs change most
-    epochs = [shared[round(share * (len(shared) - 1))] for share in shares]
+    epochs = [shared[round(share * (len(shared) - 1))] for share in shares[:-1]]
     rows = []
     for name, run in runs.items():
         pictures = []
-        for epoch in epochs:
+        for epoch in (*epochs, run.sample_epochs[-1]):
             with Image.open(run.sample_path(epoch)) as sample:
                 pictures.append(cut(sample, list(run.samples).index("ba"), 0))
         rows.append((name, pictures))
-    return sheet(rows, [f"epoch {epoch}" for epoch in epochs])
+    ends = " and ".join(str(run.sample_epochs[-1]) for run in runs.values())
+    return sheet(rows, [*(f"epoch {epoch}" for epoch in epochs), f"epochs {ends}"])
 
 
 def main() -> None:

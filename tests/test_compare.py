@@ -18,10 +18,11 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from cyclegan.compare import main
-from cyclegan.comparison import SIZE, Comparison, ComparisonError, Gap, compare, plan
+from cyclegan.comparison import Comparison, ComparisonError, Gap, plan
 from cyclegan.config import CycleGANConfig
 from cyclegan.datasets import find_split
 from cyclegan.facades import class_indices
+from cyclegan.judging import SIZE, compare
 from cyclegan.metrics import confusion, feature_distances, label_agreement, ssim
 from cyclegan.runs import Domains, Run
 from cyclegan.translate import Translator
