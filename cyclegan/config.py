@@ -176,6 +176,9 @@ class TrainingConfig:
     stay below 30; with inf only gradients that are not finite count as zero."""
     critic_steps: int = 1
     """Steps of the discriminators for each step of the generators; wgangp's paper takes 5."""
+    ema_half_life: int = 0
+    """Half-life, in images, of the moving average of the generators' weights, with which samples and snapshots are then
+    made; it is at most a twentieth of the images seen. 0 takes the weights as they are."""
     precision: Precision = "auto"
     """auto: bf16 where the device gains by it; fp32; bf16."""
     compile: bool = False
@@ -214,7 +217,7 @@ class TrainingConfig:
         for name in ("lr_step_epochs", "sample_every", "critic_steps"):
             value = getattr(self, name)
             _require(value >= 1, f"{name} is {value}; it must be 1 or more")
-        for name in ("snapshot_every", "checkpoint_steps"):
+        for name in ("snapshot_every", "checkpoint_steps", "ema_half_life"):
             value = getattr(self, name)
             _require(value >= 0, f"{name} is {value}; it must be 0 (off) or more")
         _require(

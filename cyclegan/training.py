@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from cyclegan.averages import Average
 from cyclegan.batches import Batches, Pair
 from cyclegan.colours import encodings
 from cyclegan.config import Direction, TranslationConfig
@@ -79,6 +80,8 @@ class Trainer:
         self.objective = build_objective(self.config).to(device)
         if device.type != "cpu":  # there fused Adam copies weights that are not contiguous, six times its own work
             self.objective.to(memory_format=torch.channels_last)
+        averaged = self.objective.generators.items() if self.config.ema_half_life else ()
+        self.averages = {name: Average(generator, self.config.ema_half_life) for name, generator in averaged}
         if self.config.compile:
             penalized = self.config.gan_mode == "wgangp"  # torch.compile cannot differentiate a gradient
             judges = [] if penalized else self.objective.discriminators.values()
@@ -101,7 +104,9 @@ class Trainer:
 
     @property
     def generators(self) -> dict[Direction, nn.Module]:
-        return {direction: self.objective.generators[direction] for direction in self.run.directions}
+        """What samples and snapshots are made with."""
+        averages, latest = self.averages, self.objective.generators
+        return {way: averages[way].network if averages else latest[way] for way in self.run.directions}
 
     def step(self, real: Pair, index: int = 0) -> Losses:
         """One batch, one move of each player, in the order the reference plays this objective.
@@ -134,6 +139,9 @@ class Trainer:
             losses |= {name: term.detach() for name, term in terms.items()}
         for network in self.players.values():
             network.requires_grad_(True)
+        for name, average in self.averages.items():
+            seen = (index + 1) * self.config.batch_size
+            average.update(self.objective.generators[name], images=len(real.a), seen=seen)
         return losses
 
     def _zero_explosions(self, optimizer: torch.optim.Optimizer) -> None:
@@ -192,6 +200,7 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         return {
             "objective": self.objective.state_dict(),
+            "averages": {name: average.network.state_dict() for name, average in self.averages.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "pools": {name: pool.state_dict() for name, pool in self.objective.pools.items()},
             "progress": vars(self.progress),
@@ -206,6 +215,8 @@ class Trainer:
         if state["data"] != self.batches.fingerprint:
             raise ChangedDataError
         self.objective.load_state_dict(state["objective"], strict=True)
+        for name, average in self.averages.items():
+            average.network.load_state_dict(state["averages"][name], strict=True)
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         for name, pool in self.objective.pools.items():
@@ -246,9 +257,10 @@ class Trainer:
 
     def _check_weights(self) -> None:
         """Raise TrainingError where a weight is not finite: finite losses may hide what the last step broke."""
-        for name, tensor in self.objective.state_dict().items():
-            if not torch.isfinite(tensor).all():
-                raise self._broken(f"weight {name} is not finite after epoch {self.progress.epoch}")
+        for network in (self.objective, *self.generators.values()):
+            for name, tensor in network.state_dict().items():
+                if not torch.isfinite(tensor).all():
+                    raise self._broken(f"weight {name} is not finite after epoch {self.progress.epoch}")
 
     def _broken(self, what: str) -> TrainingError:
         kept = self.run.epochs
@@ -354,13 +366,14 @@ def estimate_bytes(trainer: Trainer) -> dict[str, int]:
     config = trainer.config
     weights = sum(value.numel() for value in trainer.objective.generators.parameters())
     everything = sum(value.numel() for value in trainer.objective.parameters())
+    averaged = weights if trainer.averages else 0
     snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
-    # A checkpoint holds each value in float32 and Adam's two moments; the old one stays until the new one is whole.
+    # A checkpoint holds values and averages in float32, and Adam's two moments; the old stays until the new is whole.
     pooled = sum(pool.size for pool in trainer.objective.pools.values())
     pools = pooled * 3 * config.crop_size**2 * 4 if isinstance(config, TranslationConfig) else 0
     return {
         "snapshots": snapshots * weights * 2,
-        "checkpoint": 2 * (everything * 4 * 3 + pools),
+        "checkpoint": 2 * (everything * 4 * 3 + averaged * 4 + pools),
         "samples": config.total_epochs // config.sample_every * sum(map(len, trainer.inputs.values())) * 15_000,
     }
 

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
-    {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts"},
+    {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts", "averages"},
     {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
     {"generators", "batches", "metrics", "recipes"},
     {"discriminators", "noise"},
@@ -31,7 +31,7 @@ LAYERS = (
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
-    *("training", "objectives", "losses", "edges", "pools", "schedules", "batches", "noise"),
+    *("training", "averages", "objectives", "losses", "edges", "pools", "schedules", "batches", "noise"),
     *("downloads", "archives", "transfers"),
 }
 COMMANDS_ONLY = {

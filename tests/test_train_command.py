@@ -35,6 +35,7 @@ TINY = {
     "pix2pix": ["pix2pix", "--generator.architecture", "unet_128", "--load-size", "136", "--crop-size", "128"],
 }
 FOUR_EPOCHS = ["--epochs", "2", "--decay-epochs", "2", "--snapshot-epochs", "1", "2"]
+BEYOND = ["--ema-half-life", "20"]
 WIDTHS = ["--generator.width", "4", "--discriminator.width", "4"]
 METHODS = pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
 
@@ -55,7 +56,8 @@ def run(arguments: Sequence[object], code: int = 0, **options: Any) -> str:
 
 
 def new_run(method: str, facades: Path, out: Path) -> list[object]:
-    return [*TINY[method], "--dataset", facades, "--out", out, *WIDTHS, *FOUR_EPOCHS, "--device", "cpu"]
+    """Of a tiny run, with everything that a checkpoint may hold."""
+    return [*TINY[method], "--dataset", facades, "--out", out, *WIDTHS, *FOUR_EPOCHS, *BEYOND, "--device", "cpu"]
 
 
 def wait_for_epoch(process: subprocess.Popen[str], folder: Path, epoch: int) -> None:

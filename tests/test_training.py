@@ -194,6 +194,41 @@ def test_an_exploding_gradient_is_left_out_and_counted(
     assert "left_out" not in history[1]
 
 
+@BOTH
+def test_samples_and_snapshots_are_made_with_the_moving_average(
+    config: CycleGANConfig | Pix2PixConfig, tmp_path: Path, facades: Path
+) -> None:
+    config = dataclasses.replace(config, epochs=2, decay_epochs=0, learning_rate=2e-3, ema_half_life=40)
+    trainer, plain = (
+        make_trainer(each, tmp_path / name, facades)
+        for name, each in (("run", config), ("plain", dataclasses.replace(config, ema_half_life=0)))
+    )
+    weights: list[list[torch.Tensor]] = []
+    for each in (trainer, plain):
+        create(each)
+        torch.manual_seed(0)  # dropout's draws, before which only one of the two has copied networks
+    first = trainer.run.directions[0]
+
+    def remember(_: Progress) -> None:
+        weights.append([value.detach().clone() for value in trainer.objective.generators[first].parameters()])
+
+    expected = [value.detach().clone() for value in trainer.objective.generators[first].parameters()]
+    torch.manual_seed(0)
+    trainer.train(on_progress=remember)
+    torch.manual_seed(0)
+    plain.train()
+    steps = [weights[index] for index in (*range(6), *range(7, 13))]  # the end of an epoch reports once more
+    for step, now in enumerate(steps, 1):
+        share = 0.5 ** (1 / min(40, step / 20))
+        expected = [share * old + (1 - share) * new for old, new in zip(expected, now, strict=True)]
+    stored = trainer.run.load_generator(2, first)
+    for name, found, wanted in zip(dict(stored.named_parameters()), stored.parameters(), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4, msg=name)
+    assert any((value - now).abs().max() > 1e-4 for value, now in zip(expected, steps[-1], strict=True))
+    assert plain.run.history()[-1]["losses"] == trainer.run.history()[-1]["losses"], "it only watches"
+    assert plain.run.sample_path(2).read_bytes() != trainer.run.sample_path(2).read_bytes()
+
+
 def test_losses_read_seldom_are_the_same_as_losses_read_every_step(tmp_path: Path, facades: Path) -> None:
     often, seldom = (make_trainer(PIX2PIX, tmp_path / name, facades) for name in ("often", "seldom"))
     for trainer in (often, seldom):
