@@ -18,6 +18,7 @@ Bias = Literal["reference", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 PoolMode = Literal["replace", "both"]
+Augmentation = Literal["color", "translation", "cutout"]
 LrPolicy = Literal["linear", "step", "plateau", "cosine"]
 Direction = Literal["ab", "ba"]
 Domain = Literal["a", "b"]
@@ -111,6 +112,9 @@ class DiscriminatorConfig:
     """Normalisation layer."""
     layers: int = 3
     """Halvings of an n_layers discriminator: 1 sees 16x16 pixels, 2 34x34, 3 70x70, 4 142x142."""
+    spectral_norm: bool = False
+    """Divide every layer's weights by their largest singular value (Miyato et al. 2018, arXiv:1802.05957), so that no
+    layer can make much of little; norms stay."""
 
     def __post_init__(self) -> None:
         _require(1 <= self.layers <= 6, f"discriminator layers is {self.layers}; it must be 1 to 6")
@@ -247,6 +251,9 @@ class TranslationConfig(TrainingConfig):
     """Side in pixels of the random crop that is trained on."""
     flip: bool = True
     """Mirror half of the images left to right."""
+    augment: tuple[Augmentation, ...] = ()
+    """Random changes to all that the discriminators see, real or made (Zhao et al. 2020, arXiv:2006.10738), against
+    learning few images by heart: color, translation, cutout. Nothing leaves it as it is."""
     lambda_edges: float = 0.0
     """Weight with which the discriminator of `edges_domain` sees real images with smoothed edges as fake (CartoonGAN,
     Chen et al. 2018, equation 3: 1); 0 turns it off."""
@@ -266,6 +273,10 @@ class TranslationConfig(TrainingConfig):
             "and_crop" not in self.preprocess or self.load_size >= self.crop_size,
             f"load_size {self.load_size} is smaller than crop_size {self.crop_size}; "
             "raise --load-size or lower --crop-size",
+        )
+        _require(
+            len(set(self.augment)) == len(self.augment),
+            f"augment is {' '.join(self.augment)}; each augmentation is named once",
         )
         _require_weights(self, "lambda_edges")
 
@@ -334,6 +345,9 @@ class Pix2PixConfig(TranslationConfig):
     """Adversarial loss: lsgan (least squares), vanilla (cross entropy) or wgangp (Wasserstein, gradient penalty)."""
     lambda_l1: float = 100.0
     """Weight of the L1 distance to the true image."""
+    lambda_features: float = 0.0
+    """Weight of the L1 distance to the true image in what each hidden layer of the discriminator makes of the two
+    (pix2pixHD, Wang et al. 2018, arXiv:1711.11585, equation 4, which takes 10); 0 turns it off."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -343,13 +357,17 @@ class Pix2PixConfig(TranslationConfig):
             f"pix2pix cannot train on dataset_mode {self.dataset_mode}: it needs the true image of every input; "
             "use aligned or colorization, or train CycleGAN",
         )
-        _require_weights(self, "lambda_l1")
+        _require_weights(self, "lambda_l1", "lambda_features")
         colorizes = self.dataset_mode == "colorization"
         channels = (self.generator.in_channels, self.generator.out_channels)
         _require(
             not colorizes or (channels == (1, 2) and self.direction == "ab" and not self.lambda_edges),
             "colorization translates lightness (1 channel) to colour (2): use --direction ab --generator.in-channels 1 "
             "--generator.out-channels 2, without --lambda-edges",
+        )
+        _require(
+            not colorizes or "color" not in self.augment,
+            "augmenting by color changes what colorization is judged by; use --augment translation cutout",
         )
         _require(colorizes or 2 not in channels, f"the generator has {channels} channels; images have 1 or 3")
         _require(

@@ -78,3 +78,14 @@ class MlpDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
+
+
+def layer_outputs(discriminator: nn.Module, x: Tensor) -> list[Tensor]:
+    """What each hidden layer of a discriminator gives after its activation, and the logits at last."""
+    (layers,) = discriminator.children()
+    outputs = []
+    for layer in layers.children():
+        x = layer(x)
+        if isinstance(layer, nn.LeakyReLU):
+            outputs.append(x)
+    return [*outputs, x]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -29,9 +29,22 @@ def wgangp(logits: Tensor, is_real: bool) -> Tensor:
 GAN_LOSSES: dict[GanMode, Callable[[Tensor, bool], Tensor]] = {"lsgan": lsgan, "vanilla": vanilla, "wgangp": wgangp}
 
 
+def l1_loss(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute difference, in float32 or wider."""
+    return F.l1_loss(_wide(x), _wide(y))
+
+
 def gan_loss(mode: GanMode, logits: Tensor, is_real: bool) -> Tensor:
     """The loss of logits of any shape against the verdict they should give: a scalar, in float32 or wider."""
-    return GAN_LOSSES[mode](logits if logits.dtype == torch.float64 else logits.float(), is_real)
+    return GAN_LOSSES[mode](_wide(logits), is_real)
+
+
+def feature_loss(made: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
+    """Sum over the layers of a discriminator of the L1 distance of their outputs for a made image and the true one.
+
+    pix2pixHD (Wang et al. 2018, arXiv:1711.11585), equation 4, for one discriminator. No gradient goes to the true.
+    """
+    return torch.stack([l1_loss(x, y.detach()) for x, y in zip(made, true, strict=True)]).sum()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
@@ -49,3 +62,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
         scores = critic(between).flatten(1).mean(1)
         (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
         return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from cyclegan.config import DiscriminatorConfig, DiscriminatorName, GeneratorConfig, GeneratorName, Init
 from cyclegan.discriminators import MlpDiscriminator, PatchDiscriminator, PixelDiscriminator
@@ -43,7 +45,12 @@ def build_generator(config: GeneratorConfig) -> nn.Module:
 
 def build_discriminator(config: DiscriminatorConfig, *, in_channels: int) -> nn.Module:
     """The discriminator that the configuration describes, with PyTorch's initial weights."""
-    return DISCRIMINATORS[config.architecture](config, in_channels)
+    network = DISCRIMINATORS[config.architecture](config, in_channels)
+    if config.spectral_norm:
+        for module in list(network.modules()):
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                spectral_norm(module)
+    return network
 
 
 def initialize(network: nn.Module, gain: float = 0.02, init: Init = "normal") -> None:
@@ -54,9 +61,14 @@ def initialize(network: nn.Module, gain: float = 0.02, init: Init = "normal") ->
     xavier: Glorot & Bengio 2010, scaled by gain; kaiming: He et al. 2015 (arXiv:1502.01852), which leaves gain no
     part; orthogonal: Saxe et al. 2014 (arXiv:1312.6120), scaled by gain.
     """
-    for module in network.modules():
+    for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            normed = is_parametrized(module, "weight")
+            if normed:  # its weights are made of others, and its estimate of the singular value is of the old ones
+                remove_parametrizations(module, "weight", leave_parametrized=False)
             INITIALIZERS[init](module.weight, gain)
+            if normed:
+                spectral_norm(module)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):

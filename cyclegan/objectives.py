@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cyclegan.augmentation import Augment
 from cyclegan.batches import Pair
 from cyclegan.config import CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig, reversed_way
+from cyclegan.discriminators import layer_outputs
 from cyclegan.edges import smooth_edges
-from cyclegan.losses import gan_loss, gradient_penalty
+from cyclegan.losses import feature_loss, gan_loss, gradient_penalty, l1_loss
 from cyclegan.networks import build_discriminator, build_generator, initialize
 from cyclegan.pools import ImagePool
 
@@ -65,13 +66,12 @@ class CycleGAN(nn.Module):
         share = 0.5 if config.average else 1.0
         for source, target, back in (("a", "b", "ba"), ("b", "a", "ab")):
             original = getattr(real, source)
-            judged = self.discriminators[target](fake[f"fake_{target}"])
-            losses[f"gan_{target}"] = gan_loss(config.gan_mode, judged, True)
+            losses[f"gan_{target}"] = gan_loss(config.gan_mode, self._critic(target)(fake[f"fake_{target}"]), True)
             restored = self.generators[back](fake[f"fake_{target}"])
-            losses[f"cycle_{source}"] = share * config.lambda_cycle * _l1(restored, original)
+            losses[f"cycle_{source}"] = share * config.lambda_cycle * l1_loss(restored, original)
             if config.lambda_identity:
                 weight = share * config.lambda_cycle * config.lambda_identity
-                losses[f"identity_{source}"] = weight * _l1(fake[f"identity_{source}"], original)
+                losses[f"identity_{source}"] = weight * l1_loss(fake[f"identity_{source}"], original)
         return losses
 
     def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
@@ -79,9 +79,13 @@ class CycleGAN(nn.Module):
         for domain in ("a", "b"):
             shown = self.pools[domain].show(fake[f"fake_{domain}"], self.config.pool_mode)
             lambda_edges = self.config.lambda_edges if domain == self.config.edges_domain else 0.0
-            terms = judge(self.config, self.discriminators[domain], getattr(real, domain), shown, lambda_edges)
+            terms = judge(self.config, self._critic(domain), getattr(real, domain), shown, lambda_edges)
             losses |= {f"{name}_{domain}": term for name, term in terms.items()}
         return losses
+
+    def _critic(self, domain: str) -> Callable[[Tensor], Tensor]:
+        """The discriminator of a domain, for images that it sees augmented, each time anew."""
+        return lambda images: self.discriminators[domain](Augment(self.config.augment, images).image(images))
 
 
 class Pix2Pix(nn.Module):
@@ -110,10 +114,15 @@ class Pix2Pix(nn.Module):
         return {"fake": self.generators[self.config.direction](getattr(real, self.source))}
 
     def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
-        return {
-            "gan": gan_loss(self.config.gan_mode, self._critic(real)(fake["fake"]), True),
-            "l1": self.config.lambda_l1 * _l1(fake["fake"], getattr(real, self.target)),
-        }
+        config, made, true = self.config, fake["fake"], getattr(real, self.target)
+        losses = {"l1": config.lambda_l1 * l1_loss(made, true)}
+        if not config.lambda_features:
+            return {"gan": gan_loss(config.gan_mode, self._critic(real)(made), True)} | losses
+        discriminator = self.discriminators[self.target]
+        seen = self._seen(real, made, true)
+        (*features, logits), (*true_features, _) = (layer_outputs(discriminator, images) for images in seen)
+        losses["features"] = config.lambda_features * feature_loss(features, true_features)
+        return {"gan": gan_loss(config.gan_mode, logits, True)} | losses
 
     def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
         target, shown = getattr(real, self.target), [fake["fake"].detach()]
@@ -121,8 +130,13 @@ class Pix2Pix(nn.Module):
 
     def _critic(self, real: Pair) -> Callable[[Tensor], Tensor]:
         """The discriminator for images made from these sources."""
+        return lambda images: self.discriminators[self.target](*self._seen(real, images))
+
+    def _seen(self, real: Pair, *batches: Tensor) -> list[Tensor]:
+        """Batches of images as the discriminator sees them, beside their sources, all augmented alike."""
         source = getattr(real, self.source)
-        return lambda image: self.discriminators[self.target](torch.cat([source, image], 1))
+        augment = Augment(self.config.augment, source)
+        return [torch.cat([augment.source(source), augment.image(images)], 1) for images in batches]
 
 
 class GAN(nn.Module):
@@ -190,7 +204,3 @@ def judge(
     if mode == "wgangp":
         terms["penalty"] = config.lambda_penalty * gradient_penalty(discriminator, real, fakes[0])
     return terms
-
-
-def _l1(x: Tensor, y: Tensor) -> Tensor:
-    return F.l1_loss(x if x.dtype == torch.float64 else x.float(), y)

@@ -16,7 +16,19 @@ PACKAGE = ROOT / "cyclegan"
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts", "averages"},
-    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
+    {
+        "facades",
+        "layers",
+        "losses",
+        "edges",
+        "pools",
+        "schedules",
+        "datasets",
+        "devices",
+        "downloads",
+        "colours",
+        "augmentation",
+    },
     {"generators", "batches", "metrics", "recipes"},
     {"discriminators", "noise"},
     {"networks"},
@@ -31,7 +43,18 @@ LAYERS = (
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
-    *("training", "averages", "objectives", "losses", "edges", "pools", "schedules", "batches", "noise"),
+    *(
+        "training",
+        "averages",
+        "augmentation",
+        "objectives",
+        "losses",
+        "edges",
+        "pools",
+        "schedules",
+        "batches",
+        "noise",
+    ),
     *("downloads", "archives", "transfers"),
 }
 COMMANDS_ONLY = {

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from cyclegan import config as options
+from cyclegan.augmentation import DRAWS
 from cyclegan.config import (
     ConfigError,
     CycleGANConfig,
@@ -45,6 +46,7 @@ SHARED: dict[str, tuple[object, str]] = {
     "lambda_penalty": (10.0, "WGAN-GP (arXiv:1704.00028) section 4"),
     "max_gradient": (1e3, "this project: far above healthy ones"),
     "critic_steps": (1, "CycleGAN 7.1, pix2pix 3.3: in turn"),
+    "augment": ((), "this project: off"),
     "lambda_edges": (0.0, "this project: off"),
     "edges_domain": ("b", "this project"),
     "generator.in_channels": (3, "--input_nc"),
@@ -52,6 +54,7 @@ SHARED: dict[str, tuple[object, str]] = {
     "generator.activation": ("relu", "CycleGAN 7.2, pix2pix 6.1"),
     "generator.upsample": ("transposed", "CycleGAN 7.2, pix2pix 6.1"),
     "generator.bias": ("reference", "networks.py, use_bias"),
+    "discriminator.spectral_norm": (False, "this project: off"),
     "discriminator.layers": (3, "--n_layers_D"),
     "init_gain": (0.02, "CycleGAN 7.1, pix2pix 6.2; --init_gain"),
     "preprocess": ("resize_and_crop", "--preprocess"),
@@ -89,6 +92,7 @@ PIX2PIX: dict[str, tuple[object, str]] = SHARED | {
     "direction": ("ba", "scripts/train_pix2pix.sh, for facades: --direction BtoA"),
     "gan_mode": ("vanilla", "pix2pix equation 1; pix2pix_model: gan_mode"),
     "lambda_l1": (100.0, "pix2pix 6.2; --lambda_L1"),
+    "lambda_features": (0.0, "this project: off"),
 }
 METHODS = pytest.mark.parametrize("kind", [CycleGANConfig, Pix2PixConfig])
 
@@ -159,9 +163,10 @@ def test_cyclegan_refuses_a_negative_weight_or_pool(name: str) -> None:
         CycleGANConfig(dataset="facades", **{name: -1})  # type: ignore[arg-type]
 
 
-def test_pix2pix_refuses_a_negative_weight() -> None:
-    with pytest.raises(ConfigError, match="lambda_l1 is -1; it must be 0 or more"):
-        Pix2PixConfig(dataset="facades", lambda_l1=-1)
+@pytest.mark.parametrize("name", ["lambda_l1", "lambda_features"])
+def test_pix2pix_refuses_a_negative_weight(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is -1; it must be 0 or more"):
+        Pix2PixConfig(dataset="facades", **{name: -1})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [GeneratorConfig, DiscriminatorConfig])
@@ -221,6 +226,7 @@ def test_a_setting_that_no_method_can_train_with_is_refused(
         ),
         ({"lambda_edges": -1.0}, ["lambda_edges is -1.0", "0 or more"]),
         ({"lambda_edges": float("nan")}, ["lambda_edges is nan", "finite"]),
+        ({"augment": ("color", "color")}, ["augment is color color", "named once"]),
         ({"dataset_mode": "single"}, ["dataset_mode single", "aligned"]),
         (
             {"generator": GeneratorConfig("mlp", norm="batch")},
@@ -276,6 +282,16 @@ def test_a_setting_that_cannot_translate_is_refused(
                 "generator": GeneratorConfig(in_channels=1, out_channels=2),
             },
             ["without --lambda-edges"],
+        ),
+        (
+            Pix2PixConfig,
+            {
+                "dataset_mode": "colorization",
+                "direction": "ab",
+                "augment": ("color",),
+                "generator": GeneratorConfig(in_channels=1, out_channels=2),
+            },
+            ["color", "--augment translation cutout"],
         ),
         (Pix2PixConfig, {"lambda_edges": 1.0}, ["edges_domain is b", "direction ba", "use --edges-domain a"]),
         (GANConfig, {"generator": GeneratorConfig()}, ["mlp networks, not resnet_9blocks and mlp"]),
@@ -435,9 +451,20 @@ def test_what_is_no_configuration_is_refused(text: str | bytes) -> None:
         (INITIALIZERS, options.Init),
         (SCHEDULES, options.LrPolicy),
         (GAN_LOSSES, options.GanMode),
+        (DRAWS, options.Augmentation),
         (options.METHODS, options.Method),
     ],
-    ids=["GENERATORS", "DISCRIMINATORS", "NORMS", "ACTIVATIONS", "INITIALIZERS", "SCHEDULES", "GAN_LOSSES", "METHODS"],
+    ids=[
+        "GENERATORS",
+        "DISCRIMINATORS",
+        "NORMS",
+        "ACTIVATIONS",
+        "INITIALIZERS",
+        "SCHEDULES",
+        "GAN_LOSSES",
+        "DRAWS",
+        "METHODS",
+    ],
 )
 def test_a_registry_holds_what_its_literal_names(registry: dict[str, object], literal: object) -> None:
     assert tuple(registry) == get_args(literal)

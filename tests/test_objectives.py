@@ -176,6 +176,36 @@ def numbered(*values: int) -> Tensor:
     return torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1, 1)
 
 
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+def test_features_are_matched_as_in_pix2pixhd(norm: Norm) -> None:
+    """Equation 4: the mean L1 distance in every hidden layer of the discriminator, summed over the layers."""
+    judge_config = replace(PIX2PIX.discriminator, norm=norm)
+    objective = build(replace(PIX2PIX, lambda_features=7.0, discriminator=judge_config))
+    plain = build(replace(PIX2PIX, discriminator=judge_config))
+    real = real_pair()
+    losses = objective.generator_losses(real, objective(real))
+    (judge,) = objective.discriminators.values()
+    outputs: list[Tensor] = []
+    for layer in judge.modules():
+        if isinstance(layer, torch.nn.LeakyReLU):
+            layer.register_forward_hook(lambda _, __, given: outputs.append(given))
+    fake = objective.generators["ba"](real.b)
+    judge(torch.cat([real.b, fake], 1))
+    judge(torch.cat([real.b, real.a], 1))
+    layers = len(outputs) // 2
+    assert layers == 4
+    expected = sum((outputs[each] - outputs[each + layers]).abs().mean().item() for each in range(layers))
+    assert losses.keys() == {"gan", "l1", "features"}
+    assert losses["features"].item() == pytest.approx(7 * expected, rel=1e-9)
+    without = plain.generator_losses(real, plain(real))
+    assert {name: value.item() for name, value in without.items()} == pytest.approx(
+        {name: losses[name].item() for name in ("gan", "l1")}, rel=1e-9
+    )
+    features = torch.autograd.grad(losses["features"], list(objective.generators.parameters()))
+    assert all(torch.isfinite(gradient).all() for gradient in features)
+    assert any(gradient.any() for gradient in features)
+
+
 def test_cyclegans_discriminators_are_shown_the_pool() -> None:
     objective = build(replace(CYCLEGAN, pool_size=1))
     judge, real = objective.discriminators["b"], real_pair(1)

@@ -35,7 +35,7 @@ TINY = {
     "pix2pix": ["pix2pix", "--generator.architecture", "unet_128", "--load-size", "136", "--crop-size", "128"],
 }
 FOUR_EPOCHS = ["--epochs", "2", "--decay-epochs", "2", "--snapshot-epochs", "1", "2"]
-BEYOND = ["--ema-half-life", "20"]
+BEYOND = ["--ema-half-life", "20", "--augment", "color", "translation", "cutout", "--discriminator.spectral-norm"]
 WIDTHS = ["--generator.width", "4", "--discriminator.width", "4"]
 METHODS = pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
 

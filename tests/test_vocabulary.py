@@ -135,6 +135,33 @@ def test_the_mlp_discriminator_judges_whole_images() -> None:
         assert_learns(network, random(3, channels, 32, 32), (3, 1))
 
 
+@pytest.mark.parametrize(
+    ("architecture", "norm"),
+    [("basic", "instance"), ("n_layers", "batch"), ("pixel", "none"), ("mlp", "none")],
+)
+@INITS
+def test_a_spectral_norm_leaves_no_layer_a_singular_value_above_1(
+    architecture: DiscriminatorName, norm: Norm, init: Init
+) -> None:
+    """Miyato et al. 2018 (arXiv:1802.05957) section 2.1; their appendix A estimates the value, more closely with every
+    pass."""
+    torch.manual_seed(0)
+    config = DiscriminatorConfig(architecture, 8, norm, spectral_norm=True)
+    network = build_discriminator(config, in_channels=3)
+    initialize(network, 0.5, init)
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    first = [torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() for layer in layers]
+    assert first == pytest.approx([1] * len(layers), abs=0.2), "the estimate is of the initial weights"
+    x = random(2, 3, 32, 32)
+    with torch.no_grad():
+        for _ in range(100):
+            network(x)
+    network.eval()
+    values = [torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() for layer in layers]
+    assert values == pytest.approx([1] * len(layers), abs=1e-2)
+    assert_learns(network.train(), x, tuple(network(x).shape))
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3, 4, 5, 6])
 @NORMS
 def test_the_smallest_crop_of_a_discriminator_gives_one_logit(layers: int, norm: Norm) -> None:
