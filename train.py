@@ -12,18 +12,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import torch
 import tyro
 from tqdm import tqdm
 
 from cyclegan.batches import Batches
-from cyclegan.config import METHODS, ConfigError, CycleGANConfig, Direction, GANConfig, MethodConfig, Pix2PixConfig
+from cyclegan.config import (
+    METHODS,
+    ConfigError,
+    CycleGANConfig,
+    Direction,
+    GANConfig,
+    MethodConfig,
+    Palette,
+    Pix2PixConfig,
+    TranslationConfig,
+)
 from cyclegan.datasets import DatasetError, Split, find_split
 from cyclegan.devices import pick_device
 from cyclegan.downloads import DATASETS, NOISE, DownloadError, fetch
-from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, looks_like_labels
+from cyclegan.facades import PALETTES, looks_like_labels
 from cyclegan.images import ImageError
 from cyclegan.networks import parameter_count
 from cyclegan.noise import NoiseBatches, read_pictures
@@ -154,6 +164,8 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     if config.dataset not in DATASETS:
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
     split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
+    if split is not None and isinstance(config, TranslationConfig):
+        check_palette(split, config)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     out = launch.out or Path("runs") / f"{folder.name}-{method}"
     run = Run(out, method, name_domains(split, launch, config), config, {}, revision())
@@ -217,11 +229,20 @@ def name_domains(split: Split | None, launch: Launch, config: MethodConfig) -> D
         a, b = NOISE, "pictures"
     else:
         sample = split.b[0].load()
-        labels = any(looks_like_labels(sample, palette) for palette in (PALETTE, CMP_BASE_PALETTE))
+        labels = any(looks_like_labels(sample, palette) for palette in PALETTES.values())
         a, b = ("photo", "labels") if labels else ("a", "b")
     if a == b:
         raise ConfigError(f"both domains are called {a!r}; give them different names")
     return Domains(a, b)
+
+
+def check_palette(split: Split, config: TranslationConfig) -> None:
+    """Raise ConfigError where a loss counts on label maps in a palette that they do not have."""
+    if config.lambda_palette and not looks_like_labels(split.b[0].load(), PALETTES[config.palette]):
+        raise ConfigError(
+            f"lambda_palette asks for label maps in the colours of {config.palette}, which {split.b[0].path} does not "
+            f"have; use --palette {' or '.join(get_args(Palette))}, or --lambda-palette 0"
+        )
 
 
 def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None) -> Trainer:

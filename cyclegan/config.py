@@ -18,6 +18,7 @@ Bias = Literal["reference", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 GanMode = Literal["lsgan", "vanilla", "wgangp"]
 PoolMode = Literal["replace", "both"]
+Palette = Literal["facades", "cmp_base"]
 Augmentation = Literal["color", "translation", "cutout"]
 LrPolicy = Literal["linear", "step", "plateau", "cosine"]
 Direction = Literal["ab", "ba"]
@@ -259,6 +260,11 @@ class TranslationConfig(TrainingConfig):
     Chen et al. 2018, equation 3: 1); 0 turns it off."""
     edges_domain: Domain = "b"
     """The domain whose edges are to stay sharp: the cartoons."""
+    lambda_palette: float = 0.0
+    """Weight of the cross entropy of the classes that the colours of made label maps (domain b) stand for: pix2pix's
+    against the true ones, CycleGAN's where labels are translated and back. 0 turns it off."""
+    palette: Palette = "facades"
+    """The colours of the classes: those of the facades of pix2pix, or of the CMP database itself."""
 
     @property
     def crops(self) -> bool:
@@ -278,7 +284,11 @@ class TranslationConfig(TrainingConfig):
             len(set(self.augment)) == len(self.augment),
             f"augment is {' '.join(self.augment)}; each augmentation is named once",
         )
-        _require_weights(self, "lambda_edges")
+        _require_weights(self, "lambda_edges", "lambda_palette")
+        _require(
+            self.lambda_palette > 0 or self.palette == "facades",
+            f"palette is {self.palette}, but no loss asks for it; use --lambda-palette 1, or leave --palette out",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,6 +327,11 @@ class CycleGANConfig(TranslationConfig):
             "or 3",
         )
         _require_weights(self, "lambda_cycle", "lambda_identity", "pool_size")
+        _require(
+            not self.lambda_palette or self.generator.out_channels == 3,
+            f"a palette has colours, but the generator makes {self.generator.out_channels} channel; use "
+            "--generator.out-channels 3, or --lambda-palette 0",
+        )
         _require(
             self.pool_mode != "both" or self.pool_size > 0,
             "pool_mode both shows a translation from the image pool, but pool_size is 0; use --pool-size 50, or "
@@ -370,6 +385,11 @@ class Pix2PixConfig(TranslationConfig):
             "augmenting by color changes what colorization is judged by; use --augment translation cutout",
         )
         _require(colorizes or 2 not in channels, f"the generator has {channels} channels; images have 1 or 3")
+        _require(
+            not self.lambda_palette or (self.direction == "ab" and channels[1] == 3),
+            "a palette is that of label maps in colour: use --direction ab, photo to labels, and "
+            "--generator.out-channels 3, or --lambda-palette 0",
+        )
         _require(
             not self.lambda_edges or self.edges_domain == self.direction[1],
             f"edges_domain is {self.edges_domain}, but direction {self.direction} makes images of the other domain; "

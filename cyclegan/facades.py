@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from cyclegan.config import Palette
 from cyclegan.facade_drawing import Label, draw_indices
 
 Array = npt.NDArray[np.uint8]
@@ -46,6 +47,8 @@ CMP_BASE_PALETTE: Array = _palette(
     (170, 255, 85), (255, 255, 0), (255, 170, 0), (255, 85, 0), (255, 0, 0), (170, 0, 0),
 )  # fmt: skip
 """Colours of the CMP database's own label maps, in the form of `PALETTE`."""
+
+PALETTES: dict[Palette, Array] = {"facades": PALETTE, "cmp_base": CMP_BASE_PALETTE}
 
 
 def class_indices(image: Image.Image, palette: Array = PALETTE) -> Array:

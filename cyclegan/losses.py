@@ -10,6 +10,11 @@ from torch import Tensor
 
 from cyclegan.config import GanMode
 
+COLOR_SPREAD = 16 / 127.5
+"""Standard deviation of the colours of label maps: 16 levels of 255, where the closest two classes are 58 apart."""
+COLOR_REACH = 30 / 127.5
+"""Distance from a colour up to which JPEG has shifted it: 30 levels, as in `facades.looks_like_labels`."""
+
 
 def lsgan(logits: Tensor, is_real: bool) -> Tensor:
     """Mean squared distance of the logits to 1 (real) or 0 (fake). Mao et al. 2017 (arXiv:1611.04076), equation 9."""
@@ -45,6 +50,32 @@ def feature_loss(made: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
     pix2pixHD (Wang et al. 2018, arXiv:1711.11585), equation 4, for one discriminator. No gradient goes to the true.
     """
     return torch.stack([l1_loss(x, y.detach()) for x, y in zip(made, true, strict=True)]).sum()
+
+
+def palette_loss(images: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
+    """Mean cross entropy of the classes that the colours of label maps stand for, against those of the true maps.
+
+    A pixel's class is that of the nearest colour. Were colours the classes' own with Gaussian noise, the probability of
+    a class would be a softmax of -distance^2 / (2 spread^2): the spread is COLOR_SPREAD, with which a pixel in a
+    class's own colour is of that class with 99.8 % even beside the closest other one. So the loss is about which class
+    a colour says, where L1 finds classes of similar colours hardly wrong, and moves colours that are told apart. True
+    pixels COLOR_REACH away from all colours, the blurred edges of JPEG label maps, are of no class, and not counted.
+
+    Shapes: [N, 3, H, W] twice and [classes, 3], all in [-1, 1] -> a scalar.
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        palette = palette.to(truth)
+        distances = _squared_distances(truth, palette)
+        nearest, classes = distances.min(1)
+        logits = _squared_distances(_wide(images), palette) / (-2 * COLOR_SPREAD**2)
+        entropy = F.cross_entropy(logits, classes, reduction="none")
+        return entropy.where(nearest < COLOR_REACH**2, 0.0).mean()
+
+
+def _squared_distances(images: Tensor, palette: Tensor) -> Tensor:
+    """Of each pixel to each colour: [N, 3, H, W] and [classes, 3] -> [N, classes, H, W]."""
+    products = torch.einsum("nchw,kc->nkhw", images, palette)
+    return images.square().sum(1, keepdim=True) - 2 * products + palette.square().sum(1)[:, None, None]
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:

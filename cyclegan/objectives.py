@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from cyclegan.augmentation import Augment
 from cyclegan.batches import Pair
-from cyclegan.config import CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig, reversed_way
+from cyclegan.config import CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig, TranslationConfig, reversed_way
 from cyclegan.discriminators import layer_outputs
 from cyclegan.edges import smooth_edges
-from cyclegan.losses import feature_loss, gan_loss, gradient_penalty, l1_loss
+from cyclegan.facades import PALETTES
+from cyclegan.losses import feature_loss, gan_loss, gradient_penalty, l1_loss, palette_loss
 from cyclegan.networks import build_discriminator, build_generator, initialize
 from cyclegan.pools import ImagePool
 
@@ -72,6 +73,8 @@ class CycleGAN(nn.Module):
             if config.lambda_identity:
                 weight = share * config.lambda_cycle * config.lambda_identity
                 losses[f"identity_{source}"] = weight * l1_loss(fake[f"identity_{source}"], original)
+            if config.lambda_palette and source == "b":
+                losses["palette"] = config.lambda_palette * palette_loss(restored, original, palette_of(config))
         return losses
 
     def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
@@ -116,6 +119,8 @@ class Pix2Pix(nn.Module):
     def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
         config, made, true = self.config, fake["fake"], getattr(real, self.target)
         losses = {"l1": config.lambda_l1 * l1_loss(made, true)}
+        if config.lambda_palette:
+            losses["palette"] = config.lambda_palette * palette_loss(made, true, palette_of(config))
         if not config.lambda_features:
             return {"gan": gan_loss(config.gan_mode, self._critic(real)(made), True)} | losses
         discriminator = self.discriminators[self.target]
@@ -176,6 +181,11 @@ def build_objective(config: MethodConfig) -> Objective:
     if isinstance(config, CycleGANConfig):
         return CycleGAN(config)
     return Pix2Pix(config) if isinstance(config, Pix2PixConfig) else GAN(config)
+
+
+def palette_of(config: TranslationConfig) -> Tensor:
+    """The colours of the classes of label maps, [classes, 3] in [-1, 1]."""
+    return torch.from_numpy(PALETTES[config.palette] / 127.5 - 1).float()
 
 
 def judge(

@@ -22,6 +22,7 @@ from cyclegan.config import (
     from_json,
     to_json,
 )
+from cyclegan.facades import PALETTES
 from cyclegan.layers import ACTIVATIONS, NORMS
 from cyclegan.losses import GAN_LOSSES
 from cyclegan.networks import DISCRIMINATORS, GENERATORS, INITIALIZERS
@@ -49,6 +50,8 @@ SHARED: dict[str, tuple[object, str]] = {
     "augment": ((), "this project: off"),
     "lambda_edges": (0.0, "this project: off"),
     "edges_domain": ("b", "this project"),
+    "lambda_palette": (0.0, "this project: off"),
+    "palette": ("facades", "this project"),
     "generator.in_channels": (3, "--input_nc"),
     "generator.out_channels": (3, "--output_nc"),
     "generator.activation": ("relu", "CycleGAN 7.2, pix2pix 6.1"),
@@ -226,6 +229,8 @@ def test_a_setting_that_no_method_can_train_with_is_refused(
         ),
         ({"lambda_edges": -1.0}, ["lambda_edges is -1.0", "0 or more"]),
         ({"lambda_edges": float("nan")}, ["lambda_edges is nan", "finite"]),
+        ({"lambda_palette": -1.0}, ["lambda_palette is -1.0", "0 or more"]),
+        ({"palette": "cmp_base"}, ["palette is cmp_base", "--lambda-palette 1"]),
         ({"augment": ("color", "color")}, ["augment is color color", "named once"]),
         ({"dataset_mode": "single"}, ["dataset_mode single", "aligned"]),
         (
@@ -292,6 +297,12 @@ def test_a_setting_that_cannot_translate_is_refused(
                 "generator": GeneratorConfig(in_channels=1, out_channels=2),
             },
             ["color", "--augment translation cutout"],
+        ),
+        (Pix2PixConfig, {"lambda_palette": 1.0}, ["--direction ab", "--lambda-palette 0"]),
+        (
+            CycleGANConfig,
+            {"lambda_palette": 1.0, "lambda_identity": 0.0, "generator": GeneratorConfig(out_channels=1)},
+            ["1 channel", "--generator.out-channels 3"],
         ),
         (Pix2PixConfig, {"lambda_edges": 1.0}, ["edges_domain is b", "direction ba", "use --edges-domain a"]),
         (GANConfig, {"generator": GeneratorConfig()}, ["mlp networks, not resnet_9blocks and mlp"]),
@@ -452,6 +463,7 @@ def test_what_is_no_configuration_is_refused(text: str | bytes) -> None:
         (SCHEDULES, options.LrPolicy),
         (GAN_LOSSES, options.GanMode),
         (DRAWS, options.Augmentation),
+        (PALETTES, options.Palette),
         (options.METHODS, options.Method),
     ],
     ids=[
@@ -463,6 +475,7 @@ def test_what_is_no_configuration_is_refused(text: str | bytes) -> None:
         "SCHEDULES",
         "GAN_LOSSES",
         "DRAWS",
+        "PALETTES",
         "METHODS",
     ],
 )

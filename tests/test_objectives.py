@@ -22,6 +22,8 @@ from cyclegan.config import (
     Pix2PixConfig,
 )
 from cyclegan.edges import smooth_edges
+from cyclegan.facades import CMP_BASE_PALETTE
+from cyclegan.losses import palette_loss
 from cyclegan.objectives import GAN, CycleGAN, Losses, Objective, Pix2Pix, build_objective
 
 GENERATOR = GeneratorConfig("resnet_6blocks", width=2)
@@ -204,6 +206,21 @@ def test_features_are_matched_as_in_pix2pixhd(norm: Norm) -> None:
     features = torch.autograd.grad(losses["features"], list(objective.generators.parameters()))
     assert all(torch.isfinite(gradient).all() for gradient in features)
     assert any(gradient.any() for gradient in features)
+
+
+def test_the_classes_of_label_maps_are_held_to_the_truth_and_to_the_cycles_beginning() -> None:
+    colours = torch.from_numpy(CMP_BASE_PALETTE / 127.5 - 1)
+    labels = colours[torch.randint(12, (2, 32, 32), generator=torch.Generator().manual_seed(0))].permute(0, 3, 1, 2)
+    real = Pair(real_pair().a, labels)
+    for config in (CYCLEGAN, replace(PIX2PIX, direction="ab")):
+        objective = build(replace(config, lambda_palette=3.0, palette="cmp_base"))
+        g, plain = objective.generators, build(config)
+        losses, without = (each.generator_losses(real, each(real)) for each in (objective, plain))
+        made = g["ab"](g["ba"](labels)) if config is CYCLEGAN else g["ab"](real.a)
+        assert losses.keys() - without.keys() == {"palette"}
+        expected = 3 * palette_loss(made, labels, colours)
+        assert losses["palette"].item() == pytest.approx(expected.item(), rel=1e-6)
+        assert all(losses[name].item() == pytest.approx(value.item()) for name, value in without.items())
 
 
 def test_cyclegans_discriminators_are_shown_the_pool() -> None:

@@ -279,6 +279,10 @@ def _small(folder: Path) -> Path:
             lambda folder: ["--dataset", _small(folder / "set"), "--preprocess", "crop"],
             ["1.jpg", "100x100", "256", "--crop-size"],
         ),
+        (
+            lambda folder: ["--dataset", _two_folders(folder / "set", (3, 3)), "--lambda-palette", "1"],
+            ["colours of facades", "--palette facades or cmp_base", "--lambda-palette 0"],
+        ),
         (lambda _: ["--dataset", "facades", "--crop-size", "250"], ["250", "multiple of 4"]),
         (lambda _: ["--dataset", "facades", "--load-size", "200"], ["200", "256", "--load-size"]),
         (lambda _: ["--dataset", "facades", "--epochs", "-1"], ["-1", "0 or more"]),
