@@ -39,18 +39,26 @@ def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
     config_path, weights_path = folder / "config.json", folder / "model.safetensors"
     try:
         config = from_json(GeneratorConfig, config_path.read_bytes(), str(config_path))
-        packed = load_file(weights_path)
-    except FileNotFoundError as error:
-        raise WeightsError(f"{error.filename or weights_path} is missing; copy or train the run again") from None
-    except SafetensorError as error:
-        raise WeightsError(f"{weights_path} is damaged ({error}); copy or train the run again") from None
+    except FileNotFoundError:
+        raise WeightsError(f"{config_path} is missing; copy or train the run again") from None
     with torch.device("meta"):
         network = build_generator(config)
-    state = unpack(packed, str(weights_path))
+    state = read_tensors(weights_path)
     expected = network.state_dict()
     check_tensors(state, expected, str(weights_path))
     network.load_state_dict(state, strict=True, assign=True)
     return config, network.eval().requires_grad_(False)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The weights in a file, as float32. Raises WeightsError, naming it, where it is missing or damaged."""
+    try:
+        packed = load_file(path)
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is missing; copy or train the run again") from None
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is damaged ({error}); copy or train the run again") from None
+    return unpack(packed, str(path))
 
 
 def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
