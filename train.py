@@ -161,7 +161,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     set_threads(launch.threads)
     folder = find_dataset(config, launch.data_root)
-    if config.dataset not in DATASETS:
+    if config.dataset not in known_datasets(config):
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
     split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
     if split is not None and isinstance(config, TranslationConfig):
@@ -201,10 +201,15 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
+def known_datasets(config: MethodConfig) -> list[str]:
+    """The names of the datasets that a method can be trained on."""
+    from_noise = isinstance(config, GANConfig)
+    return [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
+
+
 def find_dataset(config: MethodConfig, data_root: Path | None) -> Path:
     """The folder of a method's dataset; a named one is downloaded where it is missing."""
-    from_noise = isinstance(config, GANConfig)
-    names = [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
+    names = known_datasets(config)
     if config.dataset in names:
         return fetch(config.dataset, data_root)
     folder = Path(config.dataset).expanduser()
@@ -223,7 +228,7 @@ def name_domains(split: Split | None, launch: Launch, config: MethodConfig) -> D
         a, b = launch.domain_names
     elif config.dataset_mode == "colorization":
         a, b = "grey", "colour"
-    elif config.dataset in DATASETS:
+    elif config.dataset in known_datasets(config):
         a, b = DATASETS[config.dataset].domains
     elif split is None:
         a, b = NOISE, "pictures"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -12,7 +13,10 @@ RAMP = 0.05
 """Longest half-life, as a share of the images seen so far: the initial weights are soon forgotten."""
 
 
-class Average:
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Average(Generic[Network]):
     """The exponential moving average of a network's weights over the images it was trained on.
 
     Karras et al. 2018 (arXiv:1710.10196, appendix A.1) average the generator that makes their pictures; Yazici et al.
@@ -20,7 +24,7 @@ class Average:
     loop (Karras et al. 2022, arXiv:2206.00364). What a batch norm counts is not averaged but copied.
     """
 
-    def __init__(self, network: nn.Module, half_life: float) -> None:
+    def __init__(self, network: Network, half_life: float) -> None:
         self.half_life = half_life
         self.network = copy.deepcopy(network).requires_grad_(False)
 

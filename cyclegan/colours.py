@@ -63,6 +63,11 @@ def decode(tensor: Tensor, encoding: Encoding, source: Image.Image) -> Image.Ima
     return Image.fromarray(lab_to_rgb(lab))
 
 
+def as_seen(image: Image.Image, encoding: Encoding) -> Image.Image:
+    """An RGB image as a network sees it, or is to make it: grey where it knows grey or lightness alone."""
+    return to_image(encode(image, encoding)) if encoding in ("grey", "lightness") else image
+
+
 def rgb_to_lab(pixels: Pixels) -> Lab:
     """sRGB [..., 3] as CIE L* (0 to 100), a* and b* under D65."""
     relative = _LINEAR[pixels] @ _TO_RELATIVE_XYZ.T

@@ -9,6 +9,7 @@ from typing import Literal
 
 from PIL import Image
 
+from cyclegan.colours import Encoding, encodings
 from cyclegan.config import DatasetMode, Direction
 from cyclegan.datasets import DatasetError, Source, Split, find_split
 from cyclegan.downloads import DATASETS, fetch
@@ -72,6 +73,8 @@ class Target:
     target: str
     count: int
     """Images translated."""
+    seen: tuple[Encoding, Encoding]
+    """How the runs see what they translate, and what they make: grey ones are judged by grey truths."""
     measures: tuple[Measure, ...]
 
 
@@ -178,14 +181,18 @@ def plan(
         raise ComparisonError(f"limit is {limit}; it must be 1 image or more")
     runs = [Run.open(folder) for folder in folders]
     epochs = [run.check_epoch(epoch) for run in runs]
-    trained_on = sorted({run.config.dataset for run in runs})
+    named = tuple(zip(_names(folders), runs, epochs, strict=True))
+    translating = [run for run in runs if run.translates]
+    if not translating:  # plain GANs: what they are and how they learned needs no images
+        return Plan(named, runs[0].config.dataset, split, Split("images", (), ()), limit, None, (), {})
+    trained_on = sorted({run.config.dataset for run in translating})
     if dataset is None and len(trained_on) > 1:
         raise ComparisonError(
             f"the runs are trained on different datasets, {', '.join(trained_on)}; choose one with --dataset"
         )
     names: dict[str, str] = {}
-    for run in runs:
-        for letter in "ab" if run.translates else "":
+    for run in translating:
+        for letter in "ab":
             if names.setdefault(run.domain(letter), letter) != letter:
                 raise ComparisonError(
                     f"what is domain {letter} of {run.folder.name}, {run.domain(letter)}, is the other domain of "
@@ -193,14 +200,21 @@ def plan(
                 )
     name = dataset or trained_on[0]
     folder = fetch(name) if name in DATASETS else Path(name).expanduser()
-    colorizes = {run.config.dataset_mode == "colorization" for run in runs}
+    colorizes = {run.config.dataset_mode == "colorization" for run in translating}
     if len(colorizes) > 1:
         raise ComparisonError("colorization reads its images otherwise than other runs; compare it apart from them")
     mode: DatasetMode = "colorization" if colorizes == {True} else "unaligned"
     judged = _find_split(folder, split, mode)
     targets, palettes = [], {}
-    for direction in sorted({direction for run in runs for direction in translated(run)}, reverse=True):
-        first = next(run for run in runs if direction in translated(run))
+    for direction in sorted({direction for run in translating for direction in run.directions}, reverse=True):
+        able = [run for run in translating if direction in run.directions]
+        first = able[0]
+        seen = {(encodings(run.config)[direction[0]], encodings(run.config)[direction[1]]) for run in able}
+        if len(seen) > 1:
+            raise ComparisonError(
+                f"of {first.domain(direction[0])} to {first.domain(direction[1])}, some runs see or make grey images "
+                "and some coloured ones: their figures mean different things; compare them apart"
+            )
         inputs, truths = (judged.a, judged.b) if direction == "ab" else (judged.b, judged.a)
         palettes[direction] = _palette(truths[0])
         targets.append(
@@ -209,6 +223,7 @@ def plan(
                 first.domain(direction[0]),
                 first.domain(direction[1]),
                 min(len(inputs), limit or len(inputs)),
+                seen.pop(),
                 PAIRED + (LABELS if palettes[direction] is not None and judged.paired else ()) + SETS,
             )
         )
@@ -216,7 +231,6 @@ def plan(
         train = find_split(folder, mode=mode)
     except DatasetError:
         train = None
-    named = tuple(zip(_names(folders), runs, epochs, strict=True))
     return Plan(named, name, split, judged, limit, train, tuple(targets), palettes)
 
 

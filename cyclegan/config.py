@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from typing import Any, Literal, TypeVar
 
@@ -37,6 +37,14 @@ class ConfigError(ValueError):
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ConfigError(message)
+
+
+def _require_use(config: Any, name: str, used: bool, user: str) -> None:
+    """Refuse an option that has been set and that nothing would look at: whoever sets it expects it to do something."""
+    value = getattr(config, name)
+    default = next(each.default for each in fields(config) if each.name == name)
+    option = f"--{name.replace('_', '-')}"
+    _require(used or value == default, f"{name} is {value}, but only {user} uses it; leave {option} out")
 
 
 @dataclass(frozen=True)
@@ -229,6 +237,8 @@ class TrainingConfig:
             self.max_images is None or self.max_images >= 1, f"max_images is {self.max_images}; it must be 1 or more"
         )
         _require_weights(self, "lambda_penalty")
+        _require_use(self, "lr_step_epochs", self.lr_policy == "step", "lr_policy step")
+        _require_use(self, "init_gain", self.init != "kaiming", "init normal, xavier or orthogonal")
         _require(self.max_gradient > 0, f"max_gradient is {self.max_gradient}; it must be above 0 (inf: no limit)")
         _require(
             all(epoch >= 1 for epoch in self.snapshot_epochs),
@@ -285,10 +295,11 @@ class TranslationConfig(TrainingConfig):
             f"augment is {' '.join(self.augment)}; each augmentation is named once",
         )
         _require_weights(self, "lambda_edges", "lambda_palette")
-        _require(
-            self.lambda_palette > 0 or self.palette == "facades",
-            f"palette is {self.palette}, but no loss asks for it; use --lambda-palette 1, or leave --palette out",
-        )
+        resizes = self.preprocess not in ("crop", "none")
+        _require_use(self, "load_size", resizes, "preprocess resize_and_crop, scale_width or scale_width_and_crop")
+        _require_use(self, "crop_size", self.crops, "preprocess resize_and_crop, crop or scale_width_and_crop")
+        _require_use(self, "edges_domain", self.lambda_edges > 0, "lambda_edges above 0")
+        _require_use(self, "palette", self.lambda_palette > 0, "lambda_palette above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -489,6 +500,7 @@ def _check_networks(
 
 def _check_critic(config: TrainingConfig, discriminator: DiscriminatorConfig, mode: GanMode) -> None:
     wasserstein = mode == "wgangp"
+    _require_use(config, "lambda_penalty", wasserstein, "gan_mode wgangp")
     _require(
         not wasserstein or discriminator.norm != "batch",
         "wgangp's penalty is per image, which batch norm in the critic contradicts (Gulrajani et al. 2017, section 4); "

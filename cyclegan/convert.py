@@ -58,9 +58,9 @@ class Convert:
     """Which way a file translates whose name does not say it; G_A is ab, G_B is ba."""
     epoch: int | None = None
     """Epoch of the weights; as the name of the file says unless given, 200 for latest. To export, the last one."""
-    dropout: bool = True
-    """Whether a U-Net has dropout, which its weights do not show: pix2pix's do unless trained without, CycleGAN's do
-    not unless trained with it. Weights of a ResNet show it."""
+    dropout: bool | None = None
+    """Whether a U-Net has dropout, which its weights do not show; pix2pix's has and CycleGAN's has not unless told, as
+    the reference trains them. Weights of a ResNet show it."""
 
 
 def import_reference(
@@ -71,7 +71,7 @@ def import_reference(
     domains: tuple[str, str] = ("a", "b"),
     direction: Direction = "ab",
     epoch: int | None = None,
-    dropout: bool = True,
+    dropout: bool | None = None,
 ) -> Run:
     """The run of one or two generators of the reference, made whole or not at all; options as in `Convert`.
 
@@ -86,6 +86,9 @@ def import_reference(
     epoch = _epoch(files) if epoch is None else epoch
     if epoch < 1:
         raise ConfigError(f"epoch is {epoch}; epochs count from 1: give another with --epoch")
+    both_ways = len(files) == 2 or any(FileName.of(path).direction for path in files)
+    if dropout is None:
+        dropout = method == "pix2pix" or (method == "auto" and not both_ways)
     read = {each: read_generator(path, dropout=dropout) for each, path in sources.items()}
     forward = {way: reversed_way(config) if way == "ba" else config for way, (config, _) in read.items()}
     generator, *others = forward.values()
@@ -93,9 +96,7 @@ def import_reference(
         found = ", ".join(f"{sources[each]} is a {describe(config)}" for each, (config, _) in read.items())
         raise ConfigError(f"{found}; a run has one architecture: make a run of each")
     if method == "auto":
-        named = any(FileName.of(path).direction for path in files)
-        cyclegan = named or len(files) == 2 or generator.architecture in BLOCKS.values()
-        method = "cyclegan" if cyclegan else "pix2pix"
+        method = "cyclegan" if both_ways or generator.architecture in BLOCKS.values() else "pix2pix"
     if method == "pix2pix" and len(files) == 2:
         raise ConfigError(
             "pix2pix has one generator, and 2 files are given; leave one out, or choose --method cyclegan"

@@ -11,7 +11,7 @@ from typing import Literal
 from PIL import Image
 
 from cyclegan.config import DatasetMode
-from cyclegan.images import IMAGE_SUFFIXES, open_image
+from cyclegan.images import FORMATS, IMAGE_SUFFIXES, open_image
 
 Layout = Literal["side-by-side pairs", "two folders", "photos and label maps of the same stem", "images"]
 
@@ -162,7 +162,7 @@ def _is_side_by_side(path: Path) -> bool:
 
 def _size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             return image.size
     except Exception as error:  # decoders raise whatever they meet
         raise DatasetError(

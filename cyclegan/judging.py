@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from cyclegan.colours import as_seen
 from cyclegan.comparison import LABELS, PAIRED, SETS, Comparison, Gap, Plan, Row, Strip, Target, Value, translated
 from cyclegan.config import Direction
 from cyclegan.datasets import Source
@@ -61,7 +62,7 @@ def compare(
         extractor = features or inception_features(device)
     except MetricError as error:
         extractor = Gap(str(error))
-    real = {target.direction: _features_of(plan, target.direction, extractor) for target in plan.targets}
+    real = {target.direction: _features_of(plan, target, extractor) for target in plan.targets}
     rows, strips = [], {target.direction: _given(plan, target) for target in plan.targets}
     for row, (_, run, epoch) in zip(described, plan.runs, strict=True):
         translator = Translator(run, device=device, dtype=dtype)
@@ -77,7 +78,7 @@ def compare(
             values[target.direction] = judge.values()
             strips[target.direction].append(Strip(f"{row.name}, epoch {epoch}", tuple(judge.shown), ()))
         rows.append(replace(row, values=values))
-    if plan.split.paired:
+    if plan.targets and plan.split.paired:
         rows.append(_baseline(plan, on_progress))
     return Comparison(
         _protocol(plan, device, dtype), plan.targets, tuple(rows), {way: tuple(each) for way, each in strips.items()}
@@ -86,6 +87,11 @@ def compare(
 
 def _square(source: Source, resample: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
     return source.load().resize((SIZE, SIZE), resample)
+
+
+def _true(source: Source, target: Target) -> Image.Image:
+    """What a perfect run would make."""
+    return as_seen(_square(source), target.seen[1])
 
 
 def _chosen(count: int) -> list[int]:
@@ -128,7 +134,7 @@ class _Judge:
         self.index += 1
 
     def _add_pair(self, image: Image.Image, pixels: Pixels, source: Source) -> None:
-        truth = np.asarray(_square(source))
+        truth = np.asarray(_true(source, self.target))
         for key, measure in (("l1", l1), ("psnr", psnr), ("ssim", ssim)):
             self.sums[key].append(measure(pixels, truth))
         if self.palette is not None:
@@ -157,20 +163,23 @@ def _batch(pixels: Pixels) -> torch.Tensor:
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
 
 
-def _features_of(plan: Plan, direction: Direction, extractor: Features | Gap) -> torch.Tensor:
+def _features_of(plan: Plan, target: Target, extractor: Features | Gap) -> torch.Tensor:
     """Those of the real images of the target domain."""
     if isinstance(extractor, Gap):
         return torch.empty(0, 0)
-    return torch.cat([extractor(_batch(np.asarray(_square(source)))) for source in plan.pictures(direction)[1]])
+    return torch.cat(
+        [extractor(_batch(np.asarray(_true(source, target)))) for source in plan.pictures(target.direction)[1]]
+    )
 
 
 def _given(plan: Plan, target: Target) -> list[Strip]:
     """The inputs that the report shows, and the truth."""
     inputs, truths = plan.pictures(target.direction)
     chosen = _chosen(target.count)
-    strips = [Strip(f"{target.source} (input)", tuple(_square(inputs[index]) for index in chosen), ())]
+    given = tuple(as_seen(_square(inputs[index]), target.seen[0]) for index in chosen)
+    strips = [Strip(f"{target.source} (input)", given, ())]
     if plan.split.paired:
-        strips.append(Strip(f"{target.target} (truth)", tuple(_square(truths[index]) for index in chosen), ()))
+        strips.append(Strip(f"{target.target} (truth)", tuple(_true(truths[index], target) for index in chosen), ()))
     return strips
 
 
@@ -242,7 +251,7 @@ def _baseline(plan: Plan, on_progress: Callable[[], object]) -> Row:
     for target in plan.targets:
         total, count = np.zeros((SIZE, SIZE, 3)), 0
         for source in plan.mean_sources(target.direction):
-            total += np.asarray(_square(source))
+            total += np.asarray(_true(source, target))
             count += 1
         if not count:
             values[target.direction] = _all(target, Gap("the dataset has no training images"))
@@ -257,12 +266,14 @@ def _baseline(plan: Plan, on_progress: Callable[[], object]) -> Row:
 
 
 def _protocol(plan: Plan, device: torch.device, dtype: torch.dtype) -> tuple[tuple[str, str], ...]:
+    if not plan.targets:
+        return (("measures", "none: no run translates images"),)
     images = ", ".join(f"{each.count} {each.source} to {each.target}" for each in plan.targets)
     labels = any(LABELS[0] in each.measures for each in plan.targets)
     classes = "; classes by the nearest colour, over the pixels of all images together" if labels else ""
     return (
         ("dataset", f"{plan.dataset}, split {plan.split_name} ({plan.split}), in the order of their names"),
-        ("images", images or "none: no run translates"),
+        ("images", images),
         ("size", f"{SIZE}x{SIZE} pixels (bicubic), 8 bits a channel"),
         ("measures", "means over the images; L1 in [0, 1]" + classes),
         ("precision", f"{str(dtype).removeprefix('torch.')} on {device}"),

@@ -7,6 +7,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,15 @@ def read_pictures(folder: Path, config: GANConfig) -> Tensor:
     mode = "L" if config.generator.out_channels == 1 else "RGB"
     size = (MLP_SIZE, MLP_SIZE)
     pixels = [np.asarray(picture.convert(mode).resize(size, Image.Resampling.BICUBIC)) for picture in pictures]
-    if len(pixels) < 2:
-        raise DatasetError(f"{idx or folder}: {len(pixels)} images to train on; batches need 2 or more")
+    fewest = _fewest(config)
+    if len(pixels) < fewest:
+        raise DatasetError(f"{idx or folder}: {len(pixels)} images to train on; batches need {fewest} or more")
     return torch.from_numpy(np.stack(pixels)).reshape(len(pixels), MLP_SIZE, MLP_SIZE, -1).permute(0, 3, 1, 2)
+
+
+def _fewest(config: GANConfig) -> int:
+    """Pictures that a batch must have: batch norm has no statistics of one."""
+    return 2 if config.generator.norm == "batch" else 1
 
 
 def read_idx(path: Path) -> Pixels:
@@ -62,7 +69,7 @@ def read_idx(path: Path) -> Pixels:
 class NoiseBatches:
     """Batches of noise and pictures as a pure function of (seed, epoch, step), as `Batches` gives pairs.
 
-    A last batch of one picture is left out: batch norm has no statistics of one.
+    With batch norm a last batch of one picture is left out.
     """
 
     def __init__(self, pictures: Tensor, config: GANConfig) -> None:
@@ -70,9 +77,9 @@ class NoiseBatches:
         self.pictures = pictures
         self.images = len(pictures)
         whole, rest = divmod(self.images, config.batch_size)
-        self.steps = whole + (rest > 1)
+        self.steps = whole + (rest >= _fewest(config))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes with the pictures, on which the batches depend."""
         return hashlib.sha256(self.pictures.numpy().tobytes()).hexdigest()

@@ -24,7 +24,7 @@ NOTHING = -100
 HALF_LIFE = 4000
 """Of the moving average of the weights, in images."""
 BALANCE = 0.3
-"""Classes weigh as their share of the pixels to this power, inversely: 0 would leave out the rare, 1 drown the common."""
+"""Classes weigh as the inverse of this power of their share of the pixels: 0 neglects the rare, 1 the common ones."""
 
 
 def train_segmenter(
@@ -50,7 +50,7 @@ def train_segmenter(
     batches = Batches(split, settings)
     colours = torch.from_numpy(palette / 127.5 - 1).float()
     torch.manual_seed(config.seed)
-    segmenter = Segmenter(config).to(device, memory_format=torch.channels_last)
+    segmenter = Segmenter(config).to(device)
     average = Average(segmenter, HALF_LIFE)
     optimizer = torch.optim.Adam(segmenter.parameters(), lr=0.0, fused=True)
     steps, step = config.epochs * batches.steps, 0
@@ -69,10 +69,7 @@ def train_segmenter(
             step += 1
             average.update(segmenter, images=len(photos), seen=step * config.batch_size)
             on_progress(float(loss.detach()))
-    trained = average.network
-    if not isinstance(trained, Segmenter):
-        raise TypeError(type(trained))
-    return trained.eval()
+    return average.network.eval()
 
 
 def classes_of(labels: Tensor, colours: Tensor) -> Tensor:

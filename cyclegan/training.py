@@ -19,7 +19,7 @@ from torch import nn
 from cyclegan.averages import Average
 from cyclegan.batches import Batches, Pair
 from cyclegan.colours import encodings
-from cyclegan.config import Direction, TranslationConfig
+from cyclegan.config import Direction
 from cyclegan.devices import choose_precision, to_device
 from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.noise import NoiseBatches
@@ -369,12 +369,14 @@ def estimate_bytes(trainer: Trainer) -> dict[str, int]:
     averaged = weights if trainer.averages else 0
     snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
     # A checkpoint holds values and averages in float32, and Adam's two moments; the old stays until the new is whole.
-    pooled = sum(pool.size for pool in trainer.objective.pools.values())
-    pools = pooled * 3 * config.crop_size**2 * 4 if isinstance(config, TranslationConfig) else 0
+    first = trainer.batches.batch(1, 0)
+    images = {"a": first.a[0], "b": first.b[0]}
+    pools = sum(pool.size * images[domain].nbytes for domain, pool in trainer.objective.pools.items())
+    shown = sum(config.shows_samples(epoch) for epoch in range(1, config.total_epochs + 1))
     return {
         "snapshots": snapshots * weights * 2,
         "checkpoint": 2 * (everything * 4 * 3 + averaged * 4 + pools),
-        "samples": config.total_epochs // config.sample_every * sum(map(len, trainer.inputs.values())) * 15_000,
+        "samples": shown * sum(map(len, trainer.inputs.values())) * 15_000,
     }
 
 

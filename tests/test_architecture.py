@@ -33,13 +33,14 @@ LAYERS = (
     {"discriminators", "noise"},
     {"networks"},
     {"storage", "objectives"},
-    {"runs", "reference"},
+    {"runs", "reference", "segmenter"},
     {"samples"},
-    {"training", "translate", "pack", "convert"},
+    {"training", "translate", "pack", "convert", "segmenter_training", "scores"},
     {"pages"},
     {"comparison"},
+    {"measuring"},
     {"judging", "report"},
-    {"train", "app", "compare"},
+    {"train", "app", "compare", "evaluation"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
@@ -58,6 +59,7 @@ TRAINING_ONLY = {
     *("downloads", "archives", "transfers"),
 }
 COMMANDS_ONLY = {
+    *("segmenter", "segmenter_training", "measuring", "evaluation"),
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -34,9 +34,13 @@ def make_pairs(root: Path, count: int) -> Split:
 
 
 def make_batches(split: Split, kind: type[CycleGANConfig | Pix2PixConfig] = CycleGANConfig, **settings: Any) -> Batches:
-    """At the images' own scale, so that pixels come through as they are."""
-    fields: dict[str, Any] = {"dataset": "ramps", "preprocess": "crop", "crop_size": CROP}
-    return Batches(split, kind(**fields | settings))
+    """At the images' own scale unless told, so that pixels come through as they are; a size is left out that the
+    preprocess has no use for."""
+    fields: dict[str, Any] = {"dataset": "ramps", "preprocess": "crop", "crop_size": CROP} | settings
+    unused = {"crop": {"load_size"}, "none": {"load_size", "crop_size"}, "scale_width": {"crop_size"}}
+    for name in unused.get(fields["preprocess"], ()):
+        fields.pop(name, None)
+    return Batches(split, kind(**fields))
 
 
 def levels(batch: Tensor) -> np.ndarray:

@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from cyclegan.compare import main
 from cyclegan.comparison import Comparison, ComparisonError, Gap, plan
-from cyclegan.config import CycleGANConfig
+from cyclegan.config import CycleGANConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.datasets import find_split
 from cyclegan.facades import class_indices
 from cyclegan.judging import SIZE, compare
@@ -245,6 +245,67 @@ def test_a_method_that_translates_nothing_has_a_row_of_gaps(weights: Path, tmp_p
         "photo (truth)",
         "facades-pix2pix, epoch 5",
     ]
+
+
+def test_plain_gans_alone_have_a_table_and_their_learning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(tmp_path / "wide", replace(TINY_GAN, dataset="elsewhere"), epochs=(1, 2), sample_epochs=2)
+    make_run(tmp_path / "serial", replace(TINY_GAN, dataset="clothes", serial=True), epochs=(1,), sample_epochs=1)
+    out = tmp_path / "r.html"
+    assert main([str(tmp_path / "wide"), str(tmp_path / "serial"), "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^\| wide \| gan \| .*\| 2 of 2 \|", printed, re.MULTILINE)
+    assert re.search(r"^\| serial \| gan \| .*--serial.*\| 1 of 1 \|", printed, re.MULTILINE)
+    assert "none: no run translates images" in printed
+    assert [row["measures"] for row in json.loads(out.with_suffix(".json").read_text())["rows"]] == [{}, {}]
+    page = out.read_text()
+    assert all(f'alt="{shown}"' in page for shown in ("wide to clothes: epoch 2", "serial to clothes: epoch 1"))
+
+
+GREYS: dict[str, GeneratorConfig] = {
+    "sees grey": GeneratorConfig("resnet_6blocks", width=4, in_channels=1),
+    "makes grey": GeneratorConfig("resnet_6blocks", width=4, out_channels=1),
+}
+
+
+@pytest.mark.parametrize("kind", GREYS)
+def test_grey_images_are_shown_and_judged_in_grey(kind: str, tmp_path: Path, facades: Path) -> None:
+    config = Pix2PixConfig(dataset="facades", generator=GREYS[kind])
+    run = make_run(tmp_path / "grey", config, epochs=(1,), sample_epochs=0)
+    compared, _ = judged([run.folder])
+    given, truth, _ = compared.strips["ba"]
+    shown = given if kind == "sees grey" else truth
+    sources = find_split(facades, "val").b if kind == "sees grey" else find_split(facades, "val").a
+    for picture, source in zip(shown.pictures, sources, strict=True):
+        grey = source.load().resize((SIZE, SIZE)).convert("L").convert("RGB")
+        assert picture.tobytes() == grey.tobytes()
+    if kind == "makes grey":
+        translate = Translator.load(run.folder, device="cpu", precision="fp32").translate
+        distances = [
+            np.abs(np.asarray(translate(image, to="photo"), float) - np.asarray(picture, float)).mean() / 255
+            for image, picture in zip(given.pictures, truth.pictures, strict=True)
+        ]
+        assert compared.rows[0].values["ba"]["l1"] == pytest.approx(np.mean(distances))
+
+
+def test_grey_and_coloured_pictures_are_not_compared(tmp_path: Path, weights: Path) -> None:
+    config = Pix2PixConfig(dataset="facades", generator=GREYS["makes grey"])
+    run = make_run(tmp_path / "grey", config, epochs=(1,), sample_epochs=0)
+    with pytest.raises(ComparisonError, match="labels to photo, some runs see or make grey images"):
+        plan([run.folder, weights / "facades-pix2pix"])
+
+
+def test_colorization_does_not_show_the_answer(tmp_path: Path, facades: Path) -> None:
+    generator = GeneratorConfig("unet_128", width=2, norm="batch", in_channels=1, out_channels=2)
+    config = Pix2PixConfig(
+        dataset="facades", dataset_mode="colorization", direction="ab", generator=generator, crop_size=128
+    )
+    run = make_run(tmp_path / "colours", config, epochs=(1,), sample_epochs=0)
+    given, truth, _ = judged([run.folder])[0].strips["ab"]
+    for picture, true in zip(given.pictures, truth.pictures, strict=True):
+        red, green, blue = (np.asarray(channel) for channel in picture.split())
+        assert np.array_equal(red, green)
+        assert np.array_equal(green, blue)
+        assert np.ptp(np.asarray(true, int), axis=-1).max() > 100
 
 
 def test_runs_of_one_name_are_told_apart(weights: Path, tmp_path: Path) -> None:

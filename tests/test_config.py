@@ -218,6 +218,43 @@ def test_a_setting_that_no_method_can_train_with_is_refused(
     assert all(part in message for part in said), message
 
 
+@ALL
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"lambda_penalty": 5.0, "gan_mode": "lsgan"}, ["lambda_penalty is 5.0", "only gan_mode wgangp"]),
+        ({"lr_step_epochs": 9}, ["lr_step_epochs is 9", "only lr_policy step", "leave --lr-step-epochs out"]),
+        ({"init": "kaiming", "init_gain": 0.5}, ["init_gain is 0.5", "only init normal, xavier or orthogonal"]),
+    ],
+)
+def test_an_option_that_nothing_would_use_is_refused(
+    kind: type[MethodConfig], fields: dict[str, Any], said: list[str]
+) -> None:
+    message = refusal(kind, {"dataset": "facades"} | fields)
+    assert all(part in message for part in said), message
+
+
+@METHODS
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"load_size": 300, "preprocess": "crop"},
+            ["load_size is 300", "only preprocess resize_and_crop"],
+        ),
+        ({"load_size": 300, "preprocess": "none"}, ["load_size is 300", "leave --load-size out"]),
+        ({"crop_size": 128, "preprocess": "none"}, ["crop_size is 128", "only preprocess resize_and_crop, crop"]),
+        ({"crop_size": 128, "preprocess": "scale_width"}, ["crop_size is 128", "leave --crop-size out"]),
+        ({"edges_domain": "a"}, ["edges_domain is a", "only lambda_edges above 0", "leave --edges-domain out"]),
+    ],
+)
+def test_a_size_or_domain_that_nothing_would_use_is_refused(
+    kind: type[MethodConfig], fields: dict[str, Any], said: list[str]
+) -> None:
+    message = refusal(kind, {"dataset": "facades"} | fields)
+    assert all(part in message for part in said), message
+
+
 @METHODS
 @pytest.mark.parametrize(
     ("fields", "said"),
@@ -230,7 +267,7 @@ def test_a_setting_that_no_method_can_train_with_is_refused(
         ({"lambda_edges": -1.0}, ["lambda_edges is -1.0", "0 or more"]),
         ({"lambda_edges": float("nan")}, ["lambda_edges is nan", "finite"]),
         ({"lambda_palette": -1.0}, ["lambda_palette is -1.0", "0 or more"]),
-        ({"palette": "cmp_base"}, ["palette is cmp_base", "--lambda-palette 1"]),
+        ({"palette": "cmp_base"}, ["palette is cmp_base", "lambda_palette above 0", "leave --palette out"]),
         ({"augment": ("color", "color")}, ["augment is color color", "named once"]),
         ({"dataset_mode": "single"}, ["dataset_mode single", "aligned"]),
         (
@@ -405,10 +442,6 @@ def test_an_unknown_name_in_a_file_is_an_error_that_lists_the_known_ones(name: s
         from_json(CycleGANConfig, json.dumps({"dataset": "facades"} | fields), "run.json")
     assert f"run.json is not valid: {name}" in str(caught.value)
     assert all(f"'{known}'" in str(caught.value) for known in get_args(LITERALS[name]))
-
-
-def test_cropping_at_the_images_own_scale_ignores_the_load_size() -> None:
-    assert CycleGANConfig(dataset="facades", preprocess="crop", load_size=16).crop_size == 256
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -179,6 +179,22 @@ def test_statistics_of_instance_norms_are_dropped(
     run = import_reference([path], tmp_path / "run", dropout=dropout)
     assert (run.config.generator.norm, run.config.generator.dropout) == ("instance", dropout)
     assert_same(next(iter(exported(run, tmp_path / "out").values())), state)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "expected"),
+    [
+        ("latest_net_G.pth", "auto", True),
+        ("latest_net_G_A.pth", "auto", False),
+        ("latest_net_G.pth", "cyclegan", False),
+        ("latest_net_G_A.pth", "pix2pix", True),
+    ],
+)
+def test_a_unet_has_the_dropout_that_its_method_trains_with(
+    name: str, method: Literal["auto", "cyclegan", "pix2pix"], expected: bool, tmp_path: Path
+) -> None:
+    path = saved(tmp_path / name, reference_weights("unet_128", "batch"))
+    assert import_reference([path], tmp_path / "run", method=method).config.generator.dropout == expected
 
 
 def test_batch_norms_without_a_counter_start_at_0(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from cyclegan.datasets import find_split
 from cyclegan.facades import draw_facade
 from cyclegan.noise import NoiseBatches
 from cyclegan.runs import Domains, Run
-from cyclegan.training import Progress, Trainer, create, resume
+from cyclegan.training import Progress, Trainer, create, estimate_bytes, resume
 
 CRITIC = DiscriminatorConfig("n_layers", width=2, layers=2)
 CYCLEGAN = CycleGANConfig(
@@ -40,7 +40,6 @@ CYCLEGAN = CycleGANConfig(
     crop_size=16,
     epochs=1,
     decay_epochs=1,
-    lr_step_epochs=1,
     precision="fp32",
     pool_size=4,
 )
@@ -52,7 +51,6 @@ PIX2PIX = Pix2PixConfig(
     crop_size=16,
     epochs=1,
     decay_epochs=1,
-    lr_step_epochs=1,
     precision="fp32",
 )
 GAN = GANConfig(
@@ -62,7 +60,6 @@ GAN = GANConfig(
     batch_size=3,
     epochs=1,
     decay_epochs=1,
-    lr_step_epochs=1,
     precision="fp32",
 )
 CONFIGS: dict[Method, CycleGANConfig | Pix2PixConfig | GANConfig] = {
@@ -111,7 +108,8 @@ def with_mode(config: MethodConfig, mode: GanMode, **fields: Any) -> MethodConfi
 def test_every_method_trains_with_every_loss_and_policy(
     method: Method, mode: GanMode, policy: LrPolicy, tmp_path: Path, facades: Path
 ) -> None:
-    config = with_mode(CONFIGS[method], mode, lr_policy=policy)
+    step = {"lr_step_epochs": 1} if policy == "step" else {}
+    config = with_mode(CONFIGS[method], mode, lr_policy=policy, **step)
     trainer = make_trainer(config, tmp_path / "run", facades)
     create(trainer)
     before = weights(trainer)
@@ -326,3 +324,25 @@ def test_the_configuration_of_every_method_comes_back_from_its_run(tmp_path: Pat
         create(trainer)
         assert json.loads((tmp_path / method / "run.json").read_text())["method"] == method
         assert Run.open(tmp_path / method).config == config
+
+
+def test_the_disk_that_is_planned_is_that_of_the_images_as_they_are(tmp_path: Path, facades: Path) -> None:
+    """Images of 256 pixels that are not cropped, one domain grey; epochs 2 and 3 are shown."""
+    generator = replace(CYCLEGAN.generator, in_channels=1)
+    config = CycleGANConfig(
+        dataset="facades",
+        generator=generator,
+        discriminator=CRITIC,
+        preprocess="none",
+        lambda_identity=0,
+        epochs=3,
+        decay_epochs=0,
+        sample_every=2,
+        pool_size=5,
+        precision="fp32",
+    )
+    planned, without = (
+        estimate_bytes(make_trainer(replace(config, pool_size=size), tmp_path / "run", facades)) for size in (5, 0)
+    )
+    assert planned["checkpoint"] - without["checkpoint"] == 2 * 5 * (1 + 3) * 256**2 * 4
+    assert planned["samples"] == 2 * 2 * 15_000  # two epochs of two directions

@@ -146,6 +146,16 @@ class TestBatches:
         assert [len(pair.b) for pair in batches.epoch(1)] == sizes
         assert batches.steps == len(sizes)
 
+    def test_without_batch_norm_a_single_picture_is_a_batch(self, tmp_path: Path) -> None:
+        config = replace(TINY_GAN, generator=replace(TINY_GAN.generator, norm="none"))
+        batches = NoiseBatches(numbered(33), config)
+        assert [len(pair.b) for pair in batches.epoch(1)] == [16, 16, 1]
+        (tmp_path / IDX_FILE).write_bytes(idx_bytes(make_squares(1), packed=False))
+        assert len(read_pictures(tmp_path, config)) == 1
+        (tmp_path / IDX_FILE).write_bytes(idx_bytes(make_squares(1)[:0], packed=False))
+        with pytest.raises(DatasetError, match="0 images to train on; batches need 1 or more"):
+            read_pictures(tmp_path, config)
+
 
 def make_trainer(folder: Path, squares: Path, config: GANConfig = TINY_GAN) -> Trainer:
     batches = NoiseBatches(read_pictures(squares / "fashion-mnist", config), config)
@@ -245,6 +255,19 @@ class TestCommand:
         command.remove(str(tmp_path))
         assert train.main(command) == 0, capsys.readouterr().err
         made = Run.open("runs/faces-gan")
+        assert made.domains == Domains("noise", "pictures")
+
+    def test_a_folder_called_like_a_dataset_of_pairs_is_a_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("facades").mkdir()
+        for index in range(4):
+            make_photo(index, 40).save(f"facades/{index}.jpg")
+        command = [str(each) for each in new_run(tmp_path, tmp_path / "run", "--dataset", "facades")]
+        assert train.main(command) == 0, capsys.readouterr().err
+        made = Run.open(tmp_path / "run")
+        assert made.config.dataset == str(tmp_path / "facades"), "--resume may be typed in another folder"
         assert made.domains == Domains("noise", "pictures")
 
     def test_a_dry_run_prints_the_plan_and_leaves_nothing(

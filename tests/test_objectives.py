@@ -349,7 +349,8 @@ def test_the_penalty_is_in_the_loss_and_reaches_the_critic(config: CycleGANConfi
 
 @pytest.mark.parametrize("mode", get_args(GanMode))
 def test_both_pools_weigh_current_and_older_fakes_alike(mode: GanMode) -> None:
-    objective = build(replace(CYCLEGAN, gan_mode=mode, pool_mode="both", lambda_penalty=0.0))
+    penalty = 0.0 if mode == "wgangp" else CYCLEGAN.lambda_penalty
+    objective = build(replace(CYCLEGAN, gan_mode=mode, pool_mode="both", lambda_penalty=penalty))
     real = real_pair(1)
     fakes = [{name: real_pair(1, seed=seed).a for name in ("fake_a", "fake_b")} for seed in (1, 2)]
     for name, given in (("the first is its own", (fakes[0], fakes[0])), ("then an older one", (fakes[1], fakes[0]))):
