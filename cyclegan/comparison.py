@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image
 
 from cyclegan.colours import Encoding, encodings
-from cyclegan.config import DatasetMode, Direction
+from cyclegan.config import DatasetMode, Direction, Domain
 from cyclegan.datasets import DatasetError, Source, Split, find_split
 from cyclegan.downloads import DATASETS, fetch
-from cyclegan.facades import (
-    CMP_BASE_PALETTE,
-    PALETTE,
-    Array,
-    looks_like_labels,
-)
+from cyclegan.facades import Array, label_palette
+from cyclegan.metrics import Interval
 from cyclegan.pages.curves import Curve
 from cyclegan.runs import Run
 
+DOMAINS: tuple[Domain, Domain] = ("a", "b")
 MEAN_IMAGES = 1000
 """Training images that the mean image is made of, at most."""
 
@@ -55,6 +53,7 @@ PAIRED = (
     Measure("l1", "L1", "lower", ".3f"),
     Measure("psnr", "PSNR, dB", "higher", ".2f"),
     Measure("ssim", "SSIM", "higher", ".3f"),
+    Measure("lpips", "LPIPS", "lower", ".3f"),
 )
 LABELS = (
     Measure("pixel_accuracy", "pixel accuracy", "higher", ".3f"),
@@ -76,6 +75,8 @@ class Target:
     seen: tuple[Encoding, Encoding]
     """How the runs see what they translate, and what they make: grey ones are judged by grey truths."""
     measures: tuple[Measure, ...]
+    read_by: Literal["colour", "segmenter"] | None
+    """How classes are read from what is made, to compare them with the label map's: None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Row:
-    """A run, or the mean training image, of which there is nothing but values."""
+    """A run, or the mean training image or the real ones, of which there is nothing but values."""
 
     name: str
     method: str = ""
@@ -107,6 +108,10 @@ class Row:
     """Of all generators and of all discriminators."""
     values: Mapping[Direction, Mapping[str, Value]] = field(default_factory=dict)
     """By direction and key of the measure."""
+    intervals: Mapping[Direction, Mapping[str, Interval]] = field(default_factory=dict)
+    """95 % confidence, over the images, of those values that have it."""
+    ranks: bool = True
+    """Whether it can be the best: what is given is not."""
     losses: tuple[Curve, ...] = ()
     learning_rate: tuple[tuple[int, float], ...] = ()
     """(epoch, rate) in ascending order."""
@@ -137,15 +142,15 @@ class Plan:
     limit: int | None
     train: Split | None
     targets: tuple[Target, ...]
-    palettes: Mapping[Direction, Array | None]
-    """The colours of the target's classes where it is label maps."""
+    palettes: Mapping[Domain, Array | None]
+    """The colours of the classes of the domains that are label maps."""
 
     @property
     def images(self) -> int:
-        """Calls of `on_progress`: images judged, of each run and of the mean image."""
+        """Calls of `on_progress`: images judged, of each run, of the mean image, and of the real ones."""
         return sum(
             target.count * sum(target.direction in translated(run) for _, run, _ in self.runs)
-            + target.count * bool(self.mean_sources(target.direction))
+            + target.count * (bool(self.mean_sources(target.direction)) + (target.read_by == "segmenter"))
             for target in self.targets
         )
 
@@ -205,7 +210,10 @@ def plan(
         raise ComparisonError("colorization reads its images otherwise than other runs; compare it apart from them")
     mode: DatasetMode = "colorization" if colorizes == {True} else "unaligned"
     judged = _find_split(folder, split, mode)
-    targets, palettes = [], {}
+    targets: list[Target] = []
+    palettes = {
+        letter: label_palette(sources[0].load()) for letter, sources in zip(DOMAINS, (judged.a, judged.b), strict=True)
+    }
     for direction in sorted({direction for run in translating for direction in run.directions}, reverse=True):
         able = [run for run in translating if direction in run.directions]
         first = able[0]
@@ -215,8 +223,10 @@ def plan(
                 f"of {first.domain(direction[0])} to {first.domain(direction[1])}, some runs see or make grey images "
                 "and some coloured ones: their figures mean different things; compare them apart"
             )
-        inputs, truths = (judged.a, judged.b) if direction == "ab" else (judged.b, judged.a)
-        palettes[direction] = _palette(truths[0])
+        inputs = judged.a if direction == "ab" else judged.b
+        given, made = (palettes[letter] is not None for letter in domains_of(direction))
+        reader: Literal["colour", "segmenter"] | None = "colour" if made else "segmenter" if given else None
+        read_by = reader if judged.paired else None
         targets.append(
             Target(
                 direction,
@@ -224,7 +234,8 @@ def plan(
                 first.domain(direction[1]),
                 min(len(inputs), limit or len(inputs)),
                 seen.pop(),
-                PAIRED + (LABELS if palettes[direction] is not None and judged.paired else ()) + SETS,
+                PAIRED + (LABELS if read_by else ()) + SETS,
+                read_by,
             )
         )
     try:
@@ -232,6 +243,11 @@ def plan(
     except DatasetError:
         train = None
     return Plan(named, name, split, judged, limit, train, tuple(targets), palettes)
+
+
+def domains_of(direction: Direction) -> tuple[Domain, Domain]:
+    """What is translated, and what it is translated to."""
+    return ("a", "b") if direction == "ab" else ("b", "a")
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -253,11 +269,18 @@ def _find_split(folder: Path, name: str, mode: DatasetMode) -> Split:
         raise DatasetError(f"{error}; {' or '.join(others)} is there") from None
 
 
-def _palette(source: Source) -> Array | None:
-    image = source.load()
-    return next((palette for palette in (PALETTE, CMP_BASE_PALETTE) if looks_like_labels(image, palette)), None)
-
-
 def translated(run: Run) -> tuple[Direction, ...]:
     """The directions it translates in: a plain GAN's generator takes no image."""
     return run.directions if run.translates else ()
+
+
+def plain(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Values as JSON has them; the reasons of those that there are not stand beside them."""
+    plain: dict[str, Any] = {}
+    reasons = {}
+    for key, value in values.items():
+        if isinstance(value, Gap):
+            plain[key], reasons[key] = None, value.reason
+        else:
+            plain[key] = value if math.isfinite(value) else str(value)
+    return plain | ({"reasons": reasons} if reasons else {})

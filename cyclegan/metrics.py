@@ -10,9 +10,10 @@ import hashlib
 import http.client
 import math
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +25,18 @@ from cyclegan.files import write_atomically
 Pixels = NDArray[np.uint8]
 Features = Callable[[Tensor], Tensor]
 """Images, uint8 [N, 3, H, W], to their features [N, D]."""
+Distance = Callable[[Pixels, Pixels], float]
+Interval = tuple[float, float]
 
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
 """The Inception v3 of the published FID figures, converted for PyTorch: 91 MB; the name ends in its sha256's start."""
+ALEXNET_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+"""The AlexNet below LPIPS, torchvision's: 244 MB; the name ends in its sha256's start."""
 TIMEOUT_SECONDS = 8.0  # without a byte
+RESAMPLES = 1000
+"""Draws of a bootstrap."""
 
 
 class MetricError(RuntimeError):
@@ -66,6 +73,46 @@ def _difference(image: Pixels, truth: Pixels) -> NDArray[np.float64]:
     if image.shape != truth.shape:
         raise ValueError(f"an image of shape {image.shape} has no distance to one of {truth.shape}; resize one")
     return image.astype(np.float64) - truth
+
+
+def lpips(network: nn.Module) -> Distance:
+    """The distance of two images as a network sees them, 0 for equal ones: of `lpips_network`, LPIPS.
+
+    Zhang et al. 2018, arXiv:1801.03924, equation 1: squared differences of the normalised features of each layer,
+    weighed by channel, their means over the pixels added up. The network gets images [1, 3, H, W] in [-1, 1].
+    """
+    device = next(network.parameters()).device
+
+    def distance(image: Pixels, truth: Pixels) -> float:
+        _difference(image, truth)
+        pair = (torch.from_numpy(np.array(each)).permute(2, 0, 1)[None].to(device) for each in (image, truth))
+        with torch.inference_mode():
+            return float(network(*(each / 127.5 - 1 for each in pair)))
+
+    return distance
+
+
+def lpips_network(device: torch.device) -> nn.Module:
+    """AlexNet with the weights of LPIPS 0.1, downloaded where missing. Raises MetricError where they cannot be had."""
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    path = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_URL.rpartition("/")[2]
+    if not path.is_file():
+        _download(ALEXNET_URL, path, "LPIPS needs")
+    return LearnedPerceptualImagePatchSimilarity("alex").net.to(device)
+
+
+def bootstrap(per_image: NDArray[Any], statistic: Callable[[NDArray[Any]], Sequence[float]]) -> list[Interval]:
+    """95 % confidence intervals of the figures that a statistic makes of the sum over images [images, ...].
+
+    Efron 1979, doi:10.1214/aos/1176344552: the percentiles of what RESAMPLES sets of as many images give, drawn from
+    these with replacement, from seed 0. It says what other images would change, not what another training would.
+    """
+    count = len(per_image)
+    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    values = np.array([statistic(total) for total in np.tensordot(draws, per_image, 1)])
+    low, high = np.percentile(values, (2.5, 97.5), axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -146,7 +193,7 @@ def inception_features(device: torch.device) -> Features:
 
     path = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_URL.rpartition("/")[2]
     if not path.is_file():
-        _download_inception(path)
+        _download(INCEPTION_URL, path, "FID and KID need")
     network = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(path)).to(device)
 
     def features(images: Tensor) -> Tensor:
@@ -156,15 +203,18 @@ def inception_features(device: torch.device) -> Features:
     return features
 
 
-def _download_inception(path: Path) -> None:
-    remedy = f"place {INCEPTION_URL} at {path} by hand"
+def _download(url: str, path: Path, who_needs: str) -> None:
+    """Fetch weights whose name ends in the start of their sha256. Raises MetricError."""
+    home = Path.home()
+    where = Path("~") / path.relative_to(home) if path.is_relative_to(home) else path  # reports are published
+    remedy = f"place {url} at {where} by hand"
     try:
-        with urllib.request.urlopen(INCEPTION_URL, timeout=TIMEOUT_SECONDS) as response:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
             content = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise MetricError(f"FID and KID need weights that cannot be downloaded ({error}); {remedy}") from None
+        raise MetricError(f"{who_needs} weights that cannot be downloaded ({error}); {remedy}") from None
     found = hashlib.sha256(content).hexdigest()
     if not path.stem.endswith(found[:8]):
-        raise MetricError(f"the downloaded weights for FID and KID have the wrong sha256, {found}; {remedy}")
+        raise MetricError(f"{who_needs} weights, but the downloaded ones have the wrong sha256, {found}; {remedy}")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)

@@ -16,7 +16,7 @@ import jinja2
 from PIL import Image
 
 from cyclegan import charts
-from cyclegan.comparison import Comparison, Gap, Measure, Row, Value
+from cyclegan.comparison import Comparison, Gap, Measure, Row, Value, plain
 
 TEMPLATE = Path(__file__).with_name("report.html")
 PARAMETERS = ("generators", "discriminators")
@@ -61,10 +61,11 @@ def to_json(comparison: Comparison, command: str) -> str:
             "revision": row.revision,
             "epoch": row.epoch,
             "epochs_trained": row.epochs_trained,
-            **_plain({"hours": row.hours, "images_per_second": row.images_per_second}),
+            **plain({"hours": row.hours, "images_per_second": row.images_per_second}),
             "parameters": dict(row.parameters),
             "measures": {
-                f"{target.source} to {target.target}": _plain(row.values[target.direction])
+                f"{target.source} to {target.target}": plain(row.values[target.direction])
+                | {"intervals": dict(row.intervals[target.direction])}
                 for target in comparison.targets
                 if target.direction in row.values
             },
@@ -77,7 +78,7 @@ def to_json(comparison: Comparison, command: str) -> str:
 def to_markdown(comparison: Comparison, command: str) -> str:
     """The tables, their notes, the protocol, the command."""
     parts = []
-    for table in tables(comparison):
+    for table in filter(lambda table: table.rows, tables(comparison)):
         lines = [f"**{_escape(table.caption)}**", ""]
         lines.append("| " + " | ".join(map(_escape, table.head)) + " |")
         lines.append("| " + " | ".join("---" for _ in table.head) + " |")
@@ -154,7 +155,8 @@ def _table_of(comparison: Comparison, index: int) -> Table:
     rows = []
     for row in judged:
         values = row.values[target.direction]
-        cells = [_cell(values[each.key], each.form, notes, best[each.key]) for each in target.measures]
+        goals = best if row.ranks else dict.fromkeys(best)
+        cells = [_cell(values[each.key], each.form, notes, goals[each.key]) for each in target.measures]
         rows.append((row.name, tuple(cells)))
     head = ("run", *(f"{measure.title}\N{NO-BREAK SPACE}{ARROWS[measure.better]}" for measure in target.measures))
     return Table(f"{target.source} → {target.target}", head, tuple(rows), tuple(notes))
@@ -162,7 +164,8 @@ def _table_of(comparison: Comparison, index: int) -> Table:
 
 def _best(rows: Sequence[Row], direction: Any, measure: Measure) -> float | None:
     """The best value of a column of several, as it is written."""
-    values = [value for row in rows if isinstance(value := row.values[direction][measure.key], float)]
+    ranked = [row for row in rows if row.ranks]
+    values = [value for row in ranked if isinstance(value := row.values[direction][measure.key], float)]
     if len(values) < 2:
         return None
     return min(values) if measure.better == "lower" else max(values)
@@ -182,18 +185,6 @@ def _words(value: float, form: str) -> str:
 
 def _count(number: int) -> str:
     return f"{number / 1e6:.1f} M" if number >= 100_000 else f"{number:,}"
-
-
-def _plain(values: Any) -> dict[str, Any]:
-    """Values as JSON has them; the reasons of those that there are not stand beside them."""
-    plain: dict[str, Any] = {}
-    reasons = {}
-    for key, value in values.items():
-        if isinstance(value, Gap):
-            plain[key], reasons[key] = None, value.reason
-        else:
-            plain[key] = value if math.isfinite(value) else str(value)
-    return plain | ({"reasons": reasons} if reasons else {})
 
 
 def _marked(cell: Cell) -> str:

@@ -23,7 +23,7 @@ NOTHING = -100
 """Class of the pixels that no photo covers: `F.cross_entropy` leaves it out."""
 HALF_LIFE = 4000
 """Of the moving average of the weights, in images."""
-BALANCE = 0.3
+BALANCE = 0.25
 """Classes weigh as the inverse of this power of their share of the pixels: 0 neglects the rare, 1 the common ones."""
 
 
@@ -61,8 +61,9 @@ def train_segmenter(
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _wave(step / steps)
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                logits = segmenter(photos.to(device, memory_format=torch.channels_last))
-            loss = F.cross_entropy(logits.float(), classes.to(device), weights, ignore_index=NOTHING)
+                scores = segmenter.scores(photos.to(device, memory_format=torch.channels_last))
+            logits = F.interpolate(scores.float(), classes.shape[1:], mode="bilinear", align_corners=False)
+            loss = F.cross_entropy(logits, classes.to(device), weights, ignore_index=NOTHING)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -86,16 +87,18 @@ def _class_weights(batches: Batches, colours: Tensor) -> Tensor:
 
 
 def _augment(photos: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Photos in other colours, and both scaled by 0.7 to 1.4, turned by up to 6 degrees and moved by up to 20 %."""
+    """Photos in other colours, and both scaled by 0.7 to 1.4, turned by up to 6 degrees and moved by up to 20 %; the
+    classes at half the size, where the loss is computed."""
     count = len(photos)
     scale = 2 ** (torch.rand(count) - 0.5)
     angle = math.radians(6) * (2 * torch.rand(count) - 1)
     across, down = scale * angle.cos(), scale * angle.sin()
     moves = 0.4 * (2 * torch.rand(2, count) - 1)
     places = torch.stack([torch.stack([across, -down, moves[0]], 1), torch.stack([down, across, moves[1]], 1)], 1)
-    grid = F.affine_grid(places, list(photos.shape), align_corners=False)
-    moved = F.grid_sample(0.5 * draw_color(photos)(photos) + 0.5 * photos, grid, align_corners=False)
-    shifted = F.grid_sample(1.0 + classes[:, None].float(), grid, mode="nearest", align_corners=False)[:, 0]
+    grids = [F.affine_grid(places, [count, 1, side, side], align_corners=False) for side in (SIZE, SIZE // 2)]
+    coloured = torch.lerp(photos, draw_color(photos)(photos), 0.5)
+    moved = F.grid_sample(coloured, grids[0], align_corners=False)
+    shifted = F.grid_sample(1.0 + classes[:, None].float(), grids[1], mode="nearest", align_corners=False)[:, 0]
     return moved, torch.where(shifted > 0, shifted.long() - 1, NOTHING)
 
 

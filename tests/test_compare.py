@@ -22,7 +22,8 @@ from cyclegan.comparison import Comparison, ComparisonError, Gap, plan
 from cyclegan.config import CycleGANConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.datasets import find_split
 from cyclegan.facades import class_indices
-from cyclegan.judging import SIZE, compare
+from cyclegan.judging import compare
+from cyclegan.measuring import SIZE
 from cyclegan.metrics import confusion, feature_distances, label_agreement, ssim
 from cyclegan.runs import Domains, Run
 from cyclegan.translate import Translator

@@ -1,0 +1,90 @@
+"""What evaluations found of a run: `metrics.json`, and the epoch that they say is best."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from cyclegan.config import Direction
+from cyclegan.files import write_atomically
+
+if TYPE_CHECKING:  # which brings torch
+    from cyclegan.runs import Run
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+NAME = "metrics.json"
+CHOSEN_ON = "val"
+"""The split on which the best epoch is chosen: what is chosen on test is no test."""
+
+
+class Rule(NamedTuple):
+    """By which measure an epoch is the best."""
+
+    key: str
+    better: Literal["lower", "higher"]
+    reason: str
+
+
+RULES: dict[str | None, tuple[Rule, ...]] = {
+    "segmenter": (
+        Rule("mean_iou", "higher", "highest mean IoU by the segmenter: an ignored class costs as much as a common one"),
+    ),
+    "colour": (Rule("pixel_accuracy", "higher", "highest pixel accuracy by the nearest colour"),),
+    None: (
+        Rule("lpips", "lower", "lowest LPIPS: L1, PSNR and SSIM favour blur"),
+        Rule("kid", "lower", "lowest KID: unlike FID it is unbiased"),
+    ),
+}
+"""By how classes are read from what is made; the first rule whose measure there is decides."""
+
+
+def choose(read_by: str | None, values: Mapping[int, Mapping[str, object]]) -> dict[str, Any] | None:
+    """The best of some epochs by their measures, the earlier of equals, and the rule; None where no rule applies."""
+    for rule in RULES[read_by]:
+        found = {epoch: value for epoch in sorted(values) if isinstance(value := values[epoch].get(rule.key), float)}
+        if found:
+            sign = 1 if rule.better == "lower" else -1
+            return {"epoch": min(found, key=lambda epoch: sign * found[epoch]), "rule": rule.reason}
+    return None
+
+
+def read_scores(folder: Path) -> dict[str, Any]:
+    """What evaluations of the run in a folder found, by split; empty where there was none.
+
+    Raises ValueError, naming the file, where it is damaged or of a format that this version does not read.
+    """
+    path = folder / NAME
+    try:
+        content = json.loads(path.read_bytes())
+        if content["format"] != FORMAT:
+            raise ValueError(f"format is {content['format']!r}, this version reads {FORMAT}")
+        return dict(content["splits"])
+    except FileNotFoundError:
+        return {}
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}); remove it and evaluate the run again") from None
+
+
+def write_scores(folder: Path, scores: Mapping[str, Any]) -> None:
+    """Replace what the evaluations found, by split."""
+    content = {"format": FORMAT, "splits": dict(scores)}
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(folder / NAME, text.encode())
+
+
+def best_epoch(run: Run, direction: Direction) -> int | None:
+    """The epoch of a direction that is best on val, if an evaluation chose one and the run still has it."""
+    try:
+        best = read_scores(run.folder)[CHOSEN_ON]["directions"][direction]["best"]
+        epoch = int(best["epoch"]) if best else None
+    except KeyError:
+        return None
+    except (OSError, TypeError, ValueError) as error:
+        log.warning("no epoch of %s is marked as the best: %s", run.folder.name, error)
+        return None
+    return epoch if epoch in run.epochs else None
