@@ -38,7 +38,7 @@ from cyclegan.measuring import (
 from cyclegan.metrics import LabelAgreement, confusion, label_agreement
 from cyclegan.report import to_markdown
 from cyclegan.runs import Run, RunError
-from cyclegan.scores import CHOSEN_ON, choose, read_scores, write_scores
+from cyclegan.scores import CHOSEN_ON, ScoresError, choose, read_scores, write_scores
 from cyclegan.segmenter import SHIPPED, Segmenter, SegmenterConfig, save_segmenter, segment
 from cyclegan.segmenter_training import train_segmenter
 from cyclegan.storage import WeightsError
@@ -46,7 +46,9 @@ from cyclegan.training import exclusive
 from cyclegan.translate import Translator
 
 PROG = "python -m cyclegan.evaluation"
-USAGE_ERRORS = (ComparisonError, ConfigError, DatasetError, DownloadError, ImageError, RunError, WeightsError)
+USAGE_ERRORS = (
+    *(ComparisonError, ConfigError, DatasetError, DownloadError, ImageError, RunError, ScoresError, WeightsError),
+)
 
 
 @dataclass(frozen=True)
@@ -200,11 +202,7 @@ def evaluate(
 def keep(planned: Plan, found: Evaluation) -> None:
     """Write what was found into the run: all of it to metrics.json, values to the history's records of the epochs."""
     ((_, run, _),) = planned.runs
-    try:
-        scores = read_scores(run.folder)
-    except ValueError as error:
-        raise RunError(str(error)) from None
-    write_scores(run.folder, scores | {planned.split_name: found.scores})
+    write_scores(run.folder, read_scores(run.folder) | {planned.split_name: found.scores})
     records = run.history()
     for record in records:
         if values := found.by_epoch.get(record["epoch"]):

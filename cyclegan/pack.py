@@ -16,6 +16,7 @@ from cyclegan.files import new_folder
 from cyclegan.images import open_image
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import SAMPLE_SIZE
+from cyclegan.scores import ScoresError, read_scores, write_scores
 from cyclegan.storage import Storage, WeightsError, save_generator
 
 
@@ -37,7 +38,9 @@ class Pack:
 def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage = "fp16") -> Run:
     """The packed copy of a run, made whole or not at all.
 
-    Raises RunError where `out` exists or an epoch is not there, WeightsError where weights are damaged.
+    What an evaluation found is copied with weights as they were trained; those of 8 bits are to be evaluated anew.
+
+    Raises RunError where `out` exists or an epoch is not there, WeightsError or ScoresError where files are damaged.
     """
     if out.exists():
         raise RunError(f"{out} is there already; choose another folder or remove it")
@@ -47,7 +50,13 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
     with new_folder(out) as folder:
         packed = replace(source, folder=folder, samples={direction: source.samples[direction] for direction in rows})
         packed.write()
-        packed.write_history(source.history())
+        records = source.history()
+        if storage == "fp16":  # as trained: the figures are those of these weights
+            if scores := read_scores(source.folder):
+                write_scores(folder, scores)
+        else:
+            records = [{key: value for key, value in record.items() if key != "metrics"} for record in records]
+        packed.write_history(records)
         for epoch in source.sample_epochs if rows else ():
             packed.save_sample(epoch, _keep_rows(open_image(source.sample_path(epoch)), list(rows.values())))
         for epoch in epochs or source.epochs:
@@ -71,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     command = tyro.cli(Pack, args=arguments, prog="python -m cyclegan.pack")
     try:
         run = pack(Run.open(command.run), command.out, epochs=command.epochs, storage=command.storage)
-    except (ConfigError, RunError, WeightsError, OSError) as error:
+    except (ConfigError, RunError, ScoresError, WeightsError, OSError) as error:
         sys.stderr.write(f"cyclegan.pack: {error}\n")
         return 1 if isinstance(error, OSError) else 2
     size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())

@@ -22,6 +22,10 @@ CHOSEN_ON = "val"
 """The split on which the best epoch is chosen: what is chosen on test is no test."""
 
 
+class ScoresError(ValueError):
+    """A `metrics.json` that cannot be read: the message names it and says what to do."""
+
+
 class Rule(NamedTuple):
     """By which measure an epoch is the best."""
 
@@ -56,23 +60,21 @@ def choose(read_by: str | None, values: Mapping[int, Mapping[str, object]]) -> d
 def read_scores(folder: Path) -> dict[str, Any]:
     """What evaluations of the run in a folder found, by split; empty where there was none.
 
-    Raises ValueError, naming the file, where it is damaged or of a format that this version does not read.
+    Raises ScoresError where the file is damaged, or of a format that this version does not read.
     """
-    path = folder / NAME
     try:
-        content = json.loads(path.read_bytes())
-        if content["format"] != FORMAT:
-            raise ValueError(f"format is {content['format']!r}, this version reads {FORMAT}")
-        return dict(content["splits"])
+        return dict(_read(folder)["splits"])
     except FileNotFoundError:
         return {}
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({error}); remove it and evaluate the run again") from None
+    except (KeyError, TypeError) as error:
+        raise ScoresError(f"{folder / NAME} is damaged ({error}); remove it and evaluate the run again") from None
 
 
 def write_scores(folder: Path, scores: Mapping[str, Any]) -> None:
-    """Replace what the evaluations found, by split."""
-    content = {"format": FORMAT, "splits": dict(scores)}
+    """Replace what the evaluations found, by split; the best epochs stand first, for whoever wants no more."""
+    directions = scores.get(CHOSEN_ON, {}).get("directions", {})
+    best = {way: found["best"]["epoch"] for way, found in directions.items() if found["best"]}
+    content = {"format": FORMAT, "best_epoch": best, "splits": dict(scores)}
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(folder / NAME, text.encode())
 
@@ -80,11 +82,22 @@ def write_scores(folder: Path, scores: Mapping[str, Any]) -> None:
 def best_epoch(run: Run, direction: Direction) -> int | None:
     """The epoch of a direction that is best on val, if an evaluation chose one and the run still has it."""
     try:
-        best = read_scores(run.folder)[CHOSEN_ON]["directions"][direction]["best"]
-        epoch = int(best["epoch"]) if best else None
-    except KeyError:
+        epoch = _read(run.folder)["best_epoch"].get(direction)
+    except FileNotFoundError:
         return None
-    except (OSError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         log.warning("no epoch of %s is marked as the best: %s", run.folder.name, error)
         return None
     return epoch if epoch in run.epochs else None
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """The content of the file. Raises FileNotFoundError or ScoresError."""
+    path = folder / NAME
+    try:
+        content = json.loads(path.read_bytes())
+        if content["format"] != FORMAT:
+            raise ValueError(f"format is {content['format']!r}, this version reads {FORMAT}")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ScoresError(f"{path} is damaged ({error}); remove it and evaluate the run again") from None
+    return dict(content)

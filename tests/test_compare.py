@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -21,11 +23,13 @@ from cyclegan.compare import main
 from cyclegan.comparison import Comparison, ComparisonError, Gap, plan
 from cyclegan.config import CycleGANConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.datasets import find_split
+from cyclegan.evaluation import agreement
 from cyclegan.facades import class_indices
 from cyclegan.judging import compare
 from cyclegan.measuring import SIZE
 from cyclegan.metrics import confusion, feature_distances, label_agreement, ssim
 from cyclegan.runs import Domains, Run
+from cyclegan.segmenter import load_segmenter, segment
 from cyclegan.translate import Translator
 from tests.browser import launch_chromium
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_photo, make_run
@@ -33,10 +37,18 @@ from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_photo, make_run
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def _named_dataset(facades: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _offline(facades: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """`facades`, on which the runs are trained, is that of the tests; nothing is downloaded."""
-    monkeypatch.setenv("CYCLEGAN_DATASETS", str(facades.parent))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("offline")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CYCLEGAN_DATASETS", str(facades.parent))
+        patch.setattr(urllib.request, "urlopen", refuse)
+        patch.setattr(torch.hub, "get_dir", lambda: str(tmp_path_factory.getbasetemp() / "hub"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +98,27 @@ def test_measures_are_those_of_the_translations(to: str, page: Path, weights: Pa
     assert found["psnr"] == pytest.approx(np.mean([10 * np.log10(255**2 / ((x - y) ** 2).mean()) for x, y in pairs]))
     similar = [ssim(np.asarray(x), np.asarray(y)) for x, y in zip(made, true, strict=True)]
     assert found["ssim"] == pytest.approx(np.mean(similar))
-    assert ("mean_iou" in found) == (to == "labels")
-    if to == "labels":
-        counts = sum(confusion(class_indices(x), class_indices(y), 12) for x, y in zip(made, true, strict=True))
-        expected = label_agreement(np.asarray(counts))
-        assert found["pixel_accuracy"] == expected.pixel_accuracy
-        assert found["class_accuracy"] == expected.class_accuracy
-        assert found["mean_iou"] == expected.mean_iou
+    segmenter, maps = load_segmenter(), [class_indices(source.load()) for source in split.b]
+    read = [segment(segmenter, image) if to == "photo" else class_indices(image) for image in made]
+    expected = label_agreement(np.sum([confusion(x, y, 12) for x, y in zip(read, maps, strict=True)], axis=0))
+    assert found["pixel_accuracy"] == expected.pixel_accuracy
+    assert found["class_accuracy"] == expected.class_accuracy
+    assert found["mean_iou"] == expected.mean_iou
+    assert set(found["intervals"]) == {"l1", "psnr", "ssim", "pixel_accuracy", "class_accuracy", "mean_iou"}
+
+
+def test_the_real_images_are_the_ceiling_of_label_agreement_and_never_the_best(page: Path, facades: Path) -> None:
+    found = measures_of(page, "the real images", "labels to photo")
+    expected = agreement(load_segmenter(), find_split(facades, "val"))
+    assert found["mean_iou"] == expected.mean_iou
+    assert found["reasons"]["l1"] == "these are the real images"
+    assert (
+        "photo to labels"
+        not in json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["rows"][-1]["measures"]
+    )
+    rows = [line for line in page.read_text(encoding="utf-8").split("<tr") if "the real images" in line]
+    assert rows
+    assert not any("<strong>" in row for row in rows)
 
 
 def test_the_mean_training_image_is_judged_too(page: Path, facades: Path) -> None:
@@ -107,7 +133,12 @@ def test_the_mean_training_image_is_judged_too(page: Path, facades: Path) -> Non
 
 def test_what_a_run_is_and_cannot_do_is_said(page: Path) -> None:
     runs = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["rows"]
-    assert [row["name"] for row in runs] == ["facades-cyclegan", "facades-pix2pix", "the mean training image"]
+    assert [row["name"] for row in runs] == [
+        "facades-cyclegan",
+        "facades-pix2pix",
+        "the mean training image",
+        "the real images",
+    ]
     assert runs[1]["method"] == "pix2pix"
     assert runs[1]["options"].endswith("--epochs 3 --decay-epochs 2 --generator.width 4")
     assert (runs[1]["epoch"], runs[1]["epochs_trained"]) == (5, 5)
@@ -162,9 +193,11 @@ def test_markdown_has_the_same_figures(
     printed = capsys.readouterr()
     found = measures_of(tmp_path / "r.html", "facades-cyclegan", "photo to labels")
     row = next(line for line in printed.out.split("photo → labels")[1].splitlines() if line.startswith("| facades-"))
-    figures = [cell.strip(" *") for cell in row.split("|")[2:8]]
-    keys = ("l1", "psnr", "ssim", "pixel_accuracy", "class_accuracy", "mean_iou")
-    assert [float(figure) for figure in figures] == pytest.approx([found[key] for key in keys], abs=0.006)
+    figures = [cell.strip(" *") for cell in row.split("|")[2:9]]
+    keys = ("l1", "psnr", "ssim", "lpips", "pixel_accuracy", "class_accuracy", "mean_iou")
+    assert figures.pop(keys.index("lpips")) == "- (1)"
+    expected = [found[key] for key in keys if key != "lpips"]
+    assert [float(figure) for figure in figures] == pytest.approx(expected, abs=0.006)
     assert "| 3 of 5 |" in printed.out
     assert "1 labels to photo, 1 photo to labels" in printed.out
     assert "--limit 1 --epoch 3`" in printed.out
@@ -238,9 +271,9 @@ def test_a_method_that_translates_nothing_has_a_row_of_gaps(weights: Path, tmp_p
     dataset = Run.open(weights / "facades-pix2pix").config.dataset
     make_run(tmp_path / "noise", replace(TINY_GAN, dataset=dataset), epochs=(1,), sample_epochs=1)
     compared, _ = judged([tmp_path / "noise", weights / "facades-pix2pix"])
-    noise, pix2pix, _ = compared.rows
+    noise, pix2pix, *_ = compared.rows
     assert set(noise.values["ba"].values()) == {Gap("gan translates nothing")}
-    assert all(isinstance(value, float) for value in pix2pix.values["ba"].values())
+    assert [key for key, value in pix2pix.values["ba"].items() if isinstance(value, Gap)] == ["lpips"]
     assert [strip.title for strip in compared.strips["ba"]] == [
         "labels (input)",
         "photo (truth)",

@@ -120,3 +120,66 @@ def test_what_fid_lacks_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp
     with pytest.raises(metrics.MetricError, match=r"cannot be downloaded .*no route to host.*by hand"):
         metrics.inception_features(torch.device("cpu"))
     assert not list(tmp_path.rglob("*"))
+
+
+def test_what_lpips_lacks_is_said_in_one_line_without_the_users_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object, timeout: float) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    with pytest.raises(
+        metrics.MetricError, match=r"LPIPS needs weights .*no route to host.* at ~.hub.*by hand"
+    ) as said:
+        metrics.lpips_network(torch.device("cpu"))
+    assert str(tmp_path) not in str(said.value)
+
+
+def test_lpips_is_the_weighted_distance_of_normalised_features() -> None:
+    """Zhang et al. 2018, equation 1, of torchmetrics' network with an untrained AlexNet and LPIPS's own weights."""
+    from torchmetrics.functional.image.lpips import _LPIPS
+
+    torch.manual_seed(0)
+    network = _LPIPS(pnet_rand=True)
+    image, truth = (RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2))
+    scaled = []
+    for each in (image, truth):
+        x = torch.from_numpy(each).permute(2, 0, 1)[None] / 127.5 - 1
+        shift, spread = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
+        scaled.append((x - shift[:, None, None]) / spread[:, None, None])
+    expected = 0.0
+    layers = zip(network.net(scaled[0]), network.net(scaled[1]), network.lins, strict=True)
+    for one, other, lin in layers:
+        units = [features / features.norm(dim=1, keepdim=True) for features in (one, other)]
+        weights = next(lin.parameters()).flatten()
+        expected += ((units[0] - units[1]).square().mean((0, 2, 3)) * weights).sum().item()
+    distance = metrics.lpips(network)
+    assert distance(image, truth) == pytest.approx(expected, rel=1e-4)
+    assert distance(image, image) == 0
+    with pytest.raises(ValueError, match="has no distance to one of"):
+        distance(image, truth[:32])
+
+
+def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
+    """Of means of 40 draws from a normal distribution: 95 % of the intervals hold 0, a few less with so few draws."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(200):
+        ((low, high),) = metrics.bootstrap(rng.normal(0, 1, 40) / 40, lambda total: [float(total)])
+        held += low < 0 < high
+        assert 0.3 < high - low < 1  # 2 * 1.96 / sqrt(40) is 0.62
+    assert 0.88 < held / 200 < 0.99
+
+
+def test_an_interval_of_agreement_is_that_of_drawn_sets_of_images() -> None:
+    counts = RNG.integers(0, 50, (6, 3, 3))
+    found = metrics.bootstrap(counts, lambda total: [metrics.label_agreement(total).pixel_accuracy])
+    draws = np.random.default_rng(0).multinomial(6, [1 / 6] * 6, size=metrics.RESAMPLES)
+    shares = []
+    for draw in draws:
+        chosen = np.repeat(counts, draw, axis=0).sum(0)
+        shares.append(np.diag(chosen).sum() / chosen.sum())
+    assert found == [pytest.approx((np.percentile(shares, 2.5), np.percentile(shares, 97.5)))]

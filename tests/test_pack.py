@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from PIL import Image
 
 from cyclegan.config import CycleGANConfig
 from cyclegan.facades import draw_facade
-from cyclegan.pack import main
+from cyclegan.pack import main, pack
 from cyclegan.runs import Run
+from cyclegan.scores import ScoresError, best_epoch, read_scores, write_scores
 from cyclegan.translate import Translator
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 
@@ -32,6 +34,25 @@ def test_a_packed_run_translates_like_the_original_in_half_the_space(weights: Pa
         for folder in (source, run.folder)
     ]
     assert 0 < np.abs(pictures[0] - pictures[1]).mean() < 4
+
+
+def test_figures_stay_with_the_weights_that_they_are_of(weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
+    source = Run.open(tmp_path / "run")
+    records = source.history()
+    records[-1]["metrics"] = {"val": {"ba": {"l1": 0.2}}}
+    source.write_history(records)
+    write_scores(source.folder, {"val": {"directions": {"ba": {"best": {"epoch": 5, "rule": "lowest"}}}}})
+    for storage, kept in (("fp16", True), ("int8", False)):
+        assert main([str(source.folder), str(tmp_path / storage), "--storage", storage]) == 0
+        packed = Run.open(tmp_path / storage)
+        assert bool(read_scores(packed.folder)) == kept
+        assert best_epoch(packed, "ba") == (5 if kept else None)
+        assert ("metrics" in packed.history()[-1]) == kept
+    (source.folder / "metrics.json").write_text("{")
+    with pytest.raises(ScoresError, match=r"metrics\.json is damaged"):
+        pack(source, tmp_path / "third")
+    assert not (tmp_path / "third").exists()
 
 
 def test_only_samples_of_the_drawn_examples_are_packed(weights: Path, tmp_path: Path) -> None:

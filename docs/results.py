@@ -1,0 +1,91 @@
+"""Write the README's table of results from what evaluations found of the shipped runs: `python -m docs.results`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cyclegan.comparison import LABELS, PAIRED, SETS, Measure
+from cyclegan.measuring import CEILING
+from cyclegan.runs import Run
+from cyclegan.scores import CHOSEN_ON, read_scores
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- results: made by python -m docs.results -->\n", "<!-- end of results -->\n"
+ARROWS = {"lower": "↓", "higher": "↑"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: name, epoch, figures as `metrics.json` has them."""
+
+    name: str
+    epoch: str
+    figures: Mapping[str, Any]
+
+
+def results(weights: Path) -> str:
+    """For each direction the chosen epoch of every run in a folder, and the real images that bound it, in Markdown."""
+    lines: dict[str, list[Line]] = {}
+    ceilings: dict[str, Line] = {}
+    notes: dict[str, None] = {}
+    for folder in sorted(path.parent for path in weights.glob("*/metrics.json")):
+        run, scores = Run.open(folder), read_scores(folder)
+        if CHOSEN_ON not in scores:
+            continue
+        for judged in scores[CHOSEN_ON]["directions"].values():
+            route, best = f"{judged['source']} → {judged['target']}", judged["best"]
+            epoch = best["epoch"] if best else max(map(int, judged["epochs"]))
+            shown = Line(folder.name, f"{epoch} of {run.config.total_epochs}", judged["epochs"][str(epoch)])
+            lines.setdefault(route, []).append(shown)
+            if judged["ceiling"]:
+                ceilings[route] = Line(CEILING, "", judged["ceiling"])
+            if best:
+                notes[f"{route}: the epoch of {best['rule']}."] = None
+        notes |= dict.fromkeys(f"{name}: {said}" for name, said in scores[CHOSEN_ON]["protocol"].items())
+    parts = [table(route, [*rows, *([ceilings[route]] if route in ceilings else [])]) for route, rows in lines.items()]
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)]) + "\n"
+
+
+def table(route: str, lines: Sequence[Line]) -> str:
+    """One table; measures that no line has are left out."""
+    present = [
+        measure
+        for measure in (*PAIRED, *LABELS, *SETS)
+        if any(line.figures["values"].get(measure.key) is not None for line in lines)
+    ]
+    head = [route, "epoch", *(f"{measure.title} {ARROWS[measure.better]}" for measure in present)]
+    rows = [[line.name, line.epoch, *(cell(line.figures, measure) for measure in present)] for line in lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
+
+
+def cell(figures: Mapping[str, Any], measure: Measure) -> str:
+    """A value; of label agreement with its interval."""
+    value = figures["values"].get(measure.key)
+    if value is None:
+        return ""
+    said = format(float(value), measure.form)
+    if measure not in LABELS:
+        return said
+    low, high = (format(bound, measure.form) for bound in figures["intervals"][measure.key])
+    return f"{said} ({low} to {high})"
+
+
+def with_results(readme: str, text: str) -> str:
+    """The README with this text between the two marks. Raises ValueError where they are not there."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md lacks the line {(END if begin else BEGIN).strip()}; put both marks back")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def main() -> None:
+    path = ROOT / "README.md"
+    path.write_text(with_results(path.read_text(encoding="utf-8"), results(ROOT / "weights")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
