@@ -11,18 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 import tyro
-from PIL import Image
 from tqdm import tqdm
 
 from cyclegan.comparison import Comparison, ComparisonError, Plan, Row, Value, plain, plan
 from cyclegan.config import ConfigError, Direction, Precision
-from cyclegan.datasets import DatasetError, Split, find_split
+from cyclegan.datasets import DatasetError, find_split
 from cyclegan.devices import choose_precision, pick_device
 from cyclegan.downloads import DATASETS, DownloadError, fetch
-from cyclegan.facades import CLASSES, class_indices, label_palette
 from cyclegan.images import ImageError
 from cyclegan.measuring import (
     CEILING,
@@ -31,16 +28,14 @@ from cyclegan.measuring import (
     Measured,
     instruments,
     protocol,
-    square,
     translations,
     with_figures,
 )
-from cyclegan.metrics import LabelAgreement, confusion, label_agreement
 from cyclegan.report import to_markdown
 from cyclegan.runs import Run, RunError
-from cyclegan.scores import CHOSEN_ON, ScoresError, choose, read_scores, write_scores
-from cyclegan.segmenter import SHIPPED, Segmenter, SegmenterConfig, save_segmenter, segment
-from cyclegan.segmenter_training import train_segmenter
+from cyclegan.scores import CHOSEN_ON, ScoresError, merge, read_scores, write_scores
+from cyclegan.segmenter import SHIPPED, SegmenterConfig, save_segmenter
+from cyclegan.segmenter_training import agreement, train_segmenter
 from cyclegan.storage import WeightsError
 from cyclegan.training import exclusive
 from cyclegan.translate import Translator
@@ -79,7 +74,7 @@ class Evaluate:
     epochs: Literal["all", "last"] | tuple[int, ...] = "all"
     """Epochs that are measured: all, the last, or those of these numbers."""
     limit: int | None = None
-    """Images of the split, the first by name; all of them unless given."""
+    """Images of the split, the first by name; all of them unless given. Figures of a part are shown, but not kept."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +118,10 @@ def _evaluate(command: Evaluate, line: str) -> None:
             tqdm(total=_images(planned, len(epochs)), unit="img", dynamic_ncols=True, leave=False, disable=None) as bar,
         ):
             found = evaluate(planned, epochs, tools, device=device, dtype=dtype, on_progress=bar.update)
-            keep(planned, found)
+            if command.limit is None:
+                keep(planned, found)
         sys.stdout.write(to_markdown(found.table, line) + "\n")
-        sys.stderr.write(f"{folder / 'metrics.json'} is written\n")
+        sys.stderr.write(f"{folder / 'metrics.json'} is {'written' if command.limit is None else 'left as it was'}\n")
 
 
 def _chosen(folder: Path, command: Evaluate) -> tuple[Plan, tuple[int, ...]]:
@@ -177,12 +173,11 @@ def evaluate(
             ceilings[way] = ceiling
         for epoch in epochs:
             found[epoch][way] = bench.measure(translations(planned, target, translator, epoch, on_progress))
-        best = choose(target.read_by, {epoch: found[epoch][way].values for epoch in epochs})
         directions[way] = {
             "source": target.source,
             "target": target.target,
             "images": target.count,
-            "best": best if planned.split_name == CHOSEN_ON else None,
+            "read_by": target.read_by,
             "ceiling": _as_json(ceiling) if ceiling else None,
             "epochs": {str(epoch): _as_json(found[epoch][way]) for epoch in epochs},
         }
@@ -194,19 +189,23 @@ def evaluate(
         epoch: {way: _numbers(measured.values) for way, measured in measured_ways.items()}
         for epoch, measured_ways in found.items()
     }
-    return Evaluation(
-        {"protocol": dict(said), "directions": directions}, by_epoch, Comparison(said, planned.targets, tuple(rows), {})
-    )
+    scores = merge(planned.split_name, None, {"protocol": dict(said), "directions": directions})
+    return Evaluation(scores, by_epoch, Comparison(said, planned.targets, tuple(rows), {}))
 
 
 def keep(planned: Plan, found: Evaluation) -> None:
-    """Write what was found into the run: all of it to metrics.json, values to the history's records of the epochs."""
+    """Write what was found into the run: all of it to metrics.json, values to the history's records of the epochs.
+
+    Epochs that were measured before, and by the same protocol, stay. Raises ScoresError or RunError where what is there
+    is damaged.
+    """
     ((_, run, _),) = planned.runs
-    write_scores(run.folder, read_scores(run.folder) | {planned.split_name: found.scores})
+    split, scores = planned.split_name, read_scores(run.folder)
+    write_scores(run.folder, scores | {split: merge(split, scores.get(split), found.scores)})
     records = run.history()
     for record in records:
         if values := found.by_epoch.get(record["epoch"]):
-            record["metrics"] = record.get("metrics", {}) | {planned.split_name: values}
+            record["metrics"] = record.get("metrics", {}) | {split: values}
     if records:
         run.write_history(records)
 
@@ -243,18 +242,6 @@ def _train(command: TrainSegmenter) -> None:
         return
     figures = f"{found.pixel_accuracy:.3f} pixel accuracy, {found.class_accuracy:.3f} class accuracy"
     sys.stdout.write(f"on {CHOSEN_ON}: {figures}, {found.mean_iou:.3f} mean IoU\n")
-
-
-def agreement(segmenter: Segmenter, split: Split) -> LabelAgreement:
-    """How a segmenter's reading of the photos of a split agrees with their label maps."""
-    palette = label_palette(split.b[0].load())
-    if palette is None:
-        raise DatasetError(f"{split.b[0].path} is no label map of facades")
-    counts = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
-    for photo, labels in zip(split.a, split.b, strict=True):
-        truth = class_indices(square(labels, Image.Resampling.NEAREST), palette)
-        counts += confusion(segment(segmenter, square(photo)), truth, len(CLASSES))
-    return label_agreement(counts)
 
 
 if __name__ == "__main__":

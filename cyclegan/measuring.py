@@ -137,27 +137,24 @@ class Bench:
             if np.isfinite(each).all():
                 (intervals[key],) = bootstrap(np.array(each) / len(each), lambda total: [float(total)])
         if counts:
-            agreement = label_agreement(np.sum(counts, axis=0))
-            values |= asdict(agreement)
-            found = bootstrap(np.array(counts), lambda total: astuple(label_agreement(total)))
-            intervals |= dict(zip(asdict(agreement), found, strict=True))
+            agreement = _agreement(counts)
+            values |= agreement.values
+            intervals |= agreement.intervals
         return Measured(values, intervals)
 
     def ceiling(self, on_progress: Callable[[], object] = lambda: None) -> Measured | None:
         """How the segmenter's reading of the real images agrees with their label maps: what perfect ones would get."""
         if self.target.read_by != "segmenter" or self.truths is None:
             return None
-        real = Gap("these are the real images")
-
-        def images(truths: Sequence[Source]) -> Iterator[Image.Image]:
-            for source in truths:
-                yield true_image(source, self.target)
-                on_progress()
-
-        found = self.measure(images(self.truths), no_sets=real)
-        agreement = {measure.key for measure in LABELS}
-        values = {key: value if key in agreement else real for key, value in found.values.items()}
-        return Measured(values, {key: each for key, each in found.intervals.items() if key in agreement})
+        counts: list[NDArray[np.int64]] = []
+        for source, classes in zip(self.truths, self.classes, strict=False):
+            if (read := self._read(true_image(source, self.target))) is not None:
+                counts.append(confusion(read, classes, len(CLASSES)))
+            on_progress()
+        agreement = _agreement(counts) if counts else Measured(self._gaps(), {})
+        others = {measure.key for measure in self.target.measures} - {measure.key for measure in LABELS}
+        real = dict.fromkeys(others, Gap("these are the real images"))
+        return Measured({**agreement.values, **real}, agreement.intervals)
 
     def _distances(self) -> dict[str, Distance]:
         perceptual = self.tools.perceptual
@@ -228,6 +225,13 @@ def protocol(plan: Plan, tools: Instruments, device: torch.device, dtype: torch.
         ("precision", f"{str(dtype).removeprefix('torch.')} on {device}"),
         ("libraries", ", ".join(f"{name} {version(name)}" for name in used)),
     )
+
+
+def _agreement(counts: Sequence[NDArray[np.int64]]) -> Measured:
+    """What the confusion matrices of images say together."""
+    agreement = label_agreement(np.sum(counts, axis=0))
+    intervals = bootstrap(np.array(counts), lambda total: astuple(label_agreement(total)))
+    return Measured(asdict(agreement), dict(zip(asdict(agreement), intervals, strict=True)))
 
 
 def _sets(gap: Gap) -> dict[str, Value]:

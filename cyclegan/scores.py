@@ -57,6 +57,18 @@ def choose(read_by: str | None, values: Mapping[int, Mapping[str, object]]) -> d
     return None
 
 
+def merge(split: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a split: new ones, among the older ones of the same protocol, and the best epoch of them all."""
+    kept = old["directions"] if old and old["protocol"] == new["protocol"] else {}
+    directions = {}
+    for way, found in new["directions"].items():
+        epochs = {**kept.get(way, {}).get("epochs", {}), **found["epochs"]}
+        epochs = {epoch: epochs[epoch] for epoch in sorted(epochs, key=int)}
+        best = choose(found["read_by"], {int(epoch): each["values"] for epoch, each in epochs.items()})
+        directions[way] = {**found, "best": best if split == CHOSEN_ON else None, "epochs": epochs}
+    return {"protocol": new["protocol"], "directions": directions}
+
+
 def read_scores(folder: Path) -> dict[str, Any]:
     """What evaluations of the run in a folder found, by split; empty where there was none.
 

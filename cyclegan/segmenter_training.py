@@ -6,17 +6,20 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from cyclegan.augmentation import draw_color
 from cyclegan.averages import Average
 from cyclegan.batches import Batches
 from cyclegan.config import Pix2PixConfig
-from cyclegan.datasets import DatasetError, find_split
-from cyclegan.facades import CLASSES, label_palette
-from cyclegan.segmenter import Segmenter, SegmenterConfig
+from cyclegan.datasets import DatasetError, Split, find_split
+from cyclegan.facades import CLASSES, Array, class_indices, label_palette
+from cyclegan.metrics import LabelAgreement, confusion, label_agreement
+from cyclegan.segmenter import Segmenter, SegmenterConfig, segment
 
 SIZE = 256
 NOTHING = -100
@@ -41,9 +44,7 @@ def train_segmenter(
     palette.
     """
     split = find_split(folder)
-    palette = label_palette(split.b[0].load())
-    if palette is None:
-        raise DatasetError(f"{split.b[0].path} is no label map of facades; a segmenter learns from photos and those")
+    palette = _palette(split)
     settings = Pix2PixConfig(
         dataset=config.dataset, batch_size=config.batch_size, load_size=SIZE, crop_size=SIZE, seed=config.seed
     )
@@ -71,6 +72,24 @@ def train_segmenter(
             average.update(segmenter, images=len(photos), seen=step * config.batch_size)
             on_progress(float(loss.detach()))
     return average.network.eval()
+
+
+def agreement(segmenter: Segmenter, split: Split) -> LabelAgreement:
+    """How a segmenter's reading of the photos of a split agrees with their label maps."""
+    palette = _palette(split)
+    counts = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
+    for photo, labels in zip(split.a, split.b, strict=True):
+        truth = labels.load().resize((SIZE, SIZE), Image.Resampling.NEAREST)  # mixes no colours
+        read = segment(segmenter, photo.load().resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+        counts += confusion(read, class_indices(truth, palette), len(CLASSES))
+    return label_agreement(counts)
+
+
+def _palette(split: Split) -> Array:
+    palette = label_palette(split.b[0].load())
+    if palette is None:
+        raise DatasetError(f"{split.b[0].path} is no label map of facades; a segmenter learns from photos and those")
+    return palette
 
 
 def classes_of(labels: Tensor, colours: Tensor) -> Tensor:

@@ -129,6 +129,18 @@ def test_what_was_found_is_kept_in_the_run_and_its_history(run: Run, tools: Inst
     assert set(run.history()[4]["metrics"]) == {"val", "train"}
 
 
+def test_epochs_are_measured_one_by_one_as_they_come(run: Run, tools: Instruments) -> None:
+    planned = plan([run.folder])
+    together = evaluate(planned, run.epochs, tools, device=CPU)
+    for epoch in (3, 1, 5):
+        keep(planned, evaluate(planned, (epoch,), tools, device=CPU))
+    assert read_scores(run.folder)["val"] == json.loads(json.dumps(together.scores))
+    # Of another protocol, here another number of images, figures do not stand beside each other.
+    part = plan([run.folder], limit=1)
+    keep(part, evaluate(part, (3,), tools, device=CPU))
+    assert list(read_scores(run.folder)["val"]["directions"]["ba"]["epochs"]) == ["3"]
+
+
 def test_the_best_is_the_earlier_of_equals_by_the_first_rule_that_applies() -> None:
     values: dict[int, dict[str, Any]] = {
         8: {"mean_iou": 0.3, "pixel_accuracy": 0.5, "lpips": Gap("no weights"), "kid": 0.2},
@@ -169,7 +181,10 @@ def test_the_command_measures_several_runs(
     run: Run, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(weights / "facades-pix2pix", tmp_path / "other")
-    arguments = [str(run.folder), str(tmp_path / "other"), "--epochs", "1", "5", "--limit", "1", "--device", "cpu"]
+    arguments = [str(run.folder), str(tmp_path / "other"), "--epochs", "1", "5", "--device", "cpu"]
+    assert main([*arguments, "--limit", "1"]) == 0
+    assert "1 labels to photo" in capsys.readouterr().out
+    assert not (run.folder / "metrics.json").exists(), "a part of the images is shown, but not kept"
     assert main(arguments) == 0
     printed = capsys.readouterr()
     assert len(re.findall(r"^\| epoch 1 \|", printed.out, re.M)) == 3
@@ -180,7 +195,7 @@ def test_the_command_measures_several_runs(
         scores = read_scores(folder)["val"]
         assert set(scores["directions"]) == ways
         assert set(scores["directions"]["ba"]["epochs"]) == {"1", "5"}
-        assert "1 labels to photo" in scores["protocol"]["images"]
+        assert "2 labels to photo" in scores["protocol"]["images"]
         assert str(Path.home()) not in (folder / "metrics.json").read_text()
 
 

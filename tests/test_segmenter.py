@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from cyclegan.config import ConfigError
 from cyclegan.datasets import DatasetError, find_split
-from cyclegan.evaluation import agreement, main
+from cyclegan.evaluation import main
 from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, class_indices
 from cyclegan.segmenter import SHIPPED, Segmenter, SegmenterConfig, load_segmenter, save_segmenter, segment
-from cyclegan.segmenter_training import classes_of, train_segmenter
+from cyclegan.segmenter_training import agreement, classes_of, train_segmenter
 from cyclegan.storage import WeightsError
 from tests.conftest import make_folder, make_photo
 

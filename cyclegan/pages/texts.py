@@ -66,8 +66,6 @@ LOSS_NAMES = {
     "cycle": "There and back again",
     "identity": "Leaving alone what fits",
     "l1": "Distance to the truth",
-    "features": "Distance to the truth, as the discriminator sees it",
-    "palette": "Colours that mean the right class",
 }
 """Keys of a run's history without the domain; CycleGAN's two directions are shown as their mean."""
 
