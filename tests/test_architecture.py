@@ -22,7 +22,7 @@ LAYERS = (
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference"},
-    {"samples", "sample_archive"},
+    {"samples", "sample_archive", "hub_source"},
     {"training", "pack", "convert"},
     {"fetching"},
     {"translate"},
