@@ -137,6 +137,8 @@ UNEXPECTED = Text(
 
 GRADIO_WORDS = {
     "common.complete": Text("Complete", "완료", "完成"),  # the key itself is read out
+    "processing |": Text("working |", "처리 중 |", "处理中 |"),
+    "queue:": Text("in line:", "대기 순서:", "排队："),
     "Error": Text("Sorry", "죄송합니다", "抱歉"),
     "Warning": Text("Note", "안내", "提示"),
     "Info": Text("Note", "안내", "提示"),
