@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.components import Navbar
 from PIL import Image
 
 from cyclegan.pages import texts, translate_texts, watch_texts
@@ -60,16 +59,15 @@ class Layout:
             self._runs(loaded=True)
             return
         self.blocks = (
-            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language])
+            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language], show_in_navbar=False)
             if beside
             else gr.Blocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
         )
         with self.blocks:
-            Navbar(visible=False)
             with gr.Row(elem_id="header"):
+                language_switch(language)
                 intro = texts.NOISE_INTRO if models.models and not models.routes else self._intro()
                 gr.Markdown(f"# {texts.TITLE.to(language)}\n{intro.to(language)}", elem_id="intro")
-                language_switch(language)
             if hub is None:
                 self._runs()
                 return
