@@ -70,6 +70,7 @@ def open_run(source: str | Path, transfer: Transfer | None = None) -> Run:
 
 
 def _open_listed(listing: Listing, transfer: Transfer) -> Run:
+    transfer.total += listing.files["run.json"].size
     folder = get_file(listing, "run.json", transfer, limit=LIMITS["run.json"]).parent
     run = Run.open(folder)
     source = HubSource(listing, _generators(listing, run), run.directions)

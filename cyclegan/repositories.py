@@ -200,7 +200,7 @@ def _check_disk(listing: Listing, name: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def git_digest(content: bytes) -> str:
+def _git_digest(content: bytes) -> str:
     """What git, and so the Hub, calls a small file of this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
@@ -210,7 +210,7 @@ def _is_whole(path: Path, expected: RemoteFile) -> bool:
         return False
     with path.open("rb") as file:
         large = len(expected.digest) == 64
-        found = hashlib.file_digest(file, "sha256").hexdigest() if large else git_digest(file.read())
+        found = hashlib.file_digest(file, "sha256").hexdigest() if large else _git_digest(file.read())
     return found == expected.digest
 
 

@@ -34,7 +34,7 @@ def launch_chromium(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def served(runs: Sequence[Path], cache: Path) -> Iterator[str]:
+def served(runs: Sequence[Path | str], cache: Path) -> Iterator[str]:
     """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]

@@ -34,18 +34,6 @@ PHOTO = draw_facade(3, size=64)
 
 
 @pytest.fixture
-def published(hub: LoopbackHub, weights: Path) -> LoopbackHub:
-    """The Hub with a CycleGAN of three epochs and five samples, and a pix2pix without the archive of its samples."""
-    run = weights / "facades-cyclegan"
-    hub.publish_folder("owner/cyclegan", run)
-    hub.publish(
-        "owner/cyclegan", {NAME: pack_samples(Run.open(run)), "README.md": b"a card", "checkpoint.pt": b"x" * 99}
-    )
-    hub.publish_folder("owner/pix2pix", weights / "facades-pix2pix")
-    return hub
-
-
-@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client's pauses between its tries, 23 seconds in all, are left out."""
     for module in ("utils._http", "file_download"):
