@@ -8,9 +8,10 @@ import json
 import logging
 import re
 import shutil
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -78,12 +79,14 @@ class Transfer:
     total: int = 0
     done: int = 0
     cancelled: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, count: int) -> None:
-        """Note bytes that came. Raises Cancelled."""
+        """Note bytes that came, in any thread. Raises Cancelled."""
         if self.cancelled:
             raise Cancelled
-        self.done += count
+        with self._lock:
+            self.done += count
 
 
 def list_files(address: Address) -> Listing:
