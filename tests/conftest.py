@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import os
+import shutil
 import struct
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +37,24 @@ from cyclegan.facades import class_indices, draw_facade
 from cyclegan.networks import build_generator, initialize
 from cyclegan.runs import Domains, Run, SampleInputs
 from cyclegan.samples import SAMPLE_SIZE
+from tests.hub_server import LoopbackHub, free_port
+
+HUB_PORT = free_port()
+HUB_HOME = Path(tempfile.mkdtemp(prefix="loopback-hub-"))
+atexit.register(shutil.rmtree, HUB_HOME, ignore_errors=True)
+# huggingface_hub reads these when it is imported: by Gradio, and so by test modules, but by nothing above. No test can
+# reach the real Hub, or the cache and the token of whoever runs it.
+os.environ |= {
+    "HF_ENDPOINT": f"http://127.0.0.1:{HUB_PORT}",
+    "HF_HOME": str(HUB_HOME),
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DOWNLOAD_TIMEOUT": "2",
+    "HF_HUB_ETAG_TIMEOUT": "2",
+}
+for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
+    os.environ.pop(_name, None)
 
 PHOTO_COLOURS = np.random.default_rng(7).integers(0, 256, (12, 3))
 RAMP_WIDTH, RAMP_HEIGHT = 40, 32
@@ -158,3 +179,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_run(folder / "facades-cyclegan", cyclegan, epochs=(1, 3, 5), sample_epochs=5)
     make_run(folder / "facades-pix2pix", pix2pix, epochs=(1, 2, 5), sample_epochs=5)
     return folder
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """An empty Hub on the loopback, and an empty cache. It is asked without a token unless HF_TOKEN is set."""
+    shutil.rmtree(HUB_HOME, ignore_errors=True)
+    with LoopbackHub(HUB_PORT) as running:
+        yield running
