@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +34,8 @@ class Settings:
 
     run: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
     """Folder of a run to show, once for each; all runs in weights/ unless given."""
-    host: str = "127.0.0.1"
-    """Address to listen at; 0.0.0.0 lets the whole network in."""
+    host: str = field(default_factory=lambda: "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
+    """Address to listen at; 0.0.0.0, the default in a Hugging Face Space, lets the whole network in."""
     port: int = 7860
     """Port to listen at."""
     device: str = "auto"

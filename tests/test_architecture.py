@@ -22,12 +22,15 @@ LAYERS = (
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference"},
-    {"samples"},
-    {"training", "translate", "pack", "convert"},
+    {"samples", "uploads"},
+    {"training", "translate", "pack", "convert", "sheets"},
+    {"cards"},
+    {"publishing"},
+    {"spaces"},
     {"pages"},
     {"comparison"},
     {"judging", "report"},
-    {"train", "app", "compare"},
+    {"train", "app", "compare", "hub"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
@@ -36,6 +39,7 @@ TRAINING_ONLY = {
 }
 COMMANDS_ONLY = {
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
+    *("hub", "cards", "sheets", "uploads", "publishing", "spaces"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]
