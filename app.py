@@ -20,6 +20,7 @@ import tyro
 
 from cyclegan.config import ConfigError, Precision
 from cyclegan.pages import texts
+from cyclegan.pages.gpu import LENT
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.look import STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
@@ -75,9 +76,10 @@ def serve(layout: Layout, settings: Settings) -> None:
         )
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
-    # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
-    # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
-    threading.Thread(target=layout.models.warm_up).start()
+    if not LENT:
+        # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
+        # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
+        threading.Thread(target=layout.models.warm_up).start()
     blocks.block_thread()
 
 

@@ -16,8 +16,8 @@ from cyclegan.config import ConfigError
 from cyclegan.images import ImageError
 from cyclegan.publishing import publish_patiently
 from cyclegan.runs import Run, RunError
-from cyclegan.spaces import ROOT, WEIGHTS, push
-from cyclegan.uploads import TemporaryUploadError, UploadError, open_repository
+from cyclegan.spaces import ROOT, WEIGHTS, contents, push
+from cyclegan.uploads import Repository, TemporaryUploadError, UploadError, open_repository
 
 PROG = "python -m cyclegan.hub"
 
@@ -84,12 +84,10 @@ def _space(command: Space) -> str:
     folders = command.runs or sorted(path.parent for path in (ROOT / WEIGHTS).glob("[!.]*/run.json"))
     if not folders:
         raise RunError(f"{ROOT / WEIGHTS} holds no runs; name some with --runs")
-    runs = [Run.open(folder) for folder in folders]
-    for run in runs:
-        run.check_epoch(None)
-    repository = open_repository(command.repository, "space", private=command.private)
-    changed = push(runs, repository, gpu=command.gpu)
-    return f"{repository.url}: {'pushed; it is built now, which takes minutes' if changed else 'nothing is new'}"
+    files = contents([Run.open(folder) for folder in folders], gpu=command.gpu)
+    changed = push(files, open_repository(command.repository, "space", private=command.private))
+    url = Repository(command.repository, "space").url
+    return f"{url}: {'pushed; it is built now, which takes minutes' if changed else 'nothing is new'}"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cyclegan import publishing
@@ -21,6 +21,7 @@ CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu\n"
 
 def contents(runs: Sequence[Run], *, gpu: bool = False) -> dict[str, Content]:
     """Everything that the Space holds, by path: of this project what the app needs, of the runs what is published.
+    With `gpu` it installs PyTorch with CUDA.
 
     Raises RunError where a run has no snapshot or two have the same name, FileNotFoundError where this package is not
     in its project's folder.
@@ -40,18 +41,14 @@ def contents(runs: Sequence[Run], *, gpu: bool = False) -> dict[str, Content]:
     return files
 
 
-def push(runs: Sequence[Run], repository: Repository, *, gpu: bool = False) -> bool:
-    """Make the Space hold this app with these runs, in one commit; whether anything was new. With `gpu` it installs
-    PyTorch with CUDA.
-
-    Raises UploadError where the Hub does not take it, and as `contents` does.
-    """
-    files = contents(runs, gpu=gpu)
+def push(files: Mapping[str, Content], repository: Repository) -> bool:
+    """Make the Space hold these files, in one commit; whether anything was new. Raises UploadError where the Hub does
+    not take it."""
 
     def attempt() -> bool:
         head = head_of(repository, marker="cyclegan/__init__.py")
         older = [path for path in head.files if path.split("/")[0] in (*FOLDERS, WEIGHTS) and path not in files]
-        names = ", ".join(run.folder.resolve().name for run in runs)
-        return commit(repository, head, files, removed=older, message=f"The app with {names}")
+        names = sorted({path.split("/")[1] for path in files if path.startswith(f"{WEIGHTS}/")})
+        return commit(repository, head, files, removed=older, message=f"The app with {', '.join(names)}")
 
     return retried(attempt, on_wait=publishing.say_later)
