@@ -190,9 +190,10 @@ def _captions(run: Run) -> list[tuple[str, str]]:
 def _use(run: Run, repository: str) -> str:
     if not run.translates:
         return (
-            "from cyclegan import Translator\n\n"
-            f'translator = Translator.load("{repository}")\n'
-            f"translator.run.sample_path({run.epochs[-1]})  # what it makes of noise"
+            "import torch\nfrom cyclegan import Translator\nfrom cyclegan.images import to_image\n\n"
+            f'generator = Translator.load("{repository}").run.load_generator({run.epochs[-1]}, "ab")\n'
+            f"noise = torch.randn(1, {run.config.generator.in_channels})\n"
+            f'to_image(generator(noise)[0]).save("{run.domains.b}.png")'
         )
     direction = run.directions[-1]
     source, target = run.domain(direction[0]), run.domain(direction[1])

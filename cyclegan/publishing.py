@@ -13,6 +13,8 @@ from huggingface_hub.utils import disable_progress_bars
 
 from cyclegan.cards import LICENSE, is_untouched, public, write_card
 from cyclegan.runs import Run
+from cyclegan.sample_archive import NAME as SAMPLE_ARCHIVE
+from cyclegan.sample_archive import pack_samples
 from cyclegan.uploads import (
     RETRY_DELAYS,
     Content,
@@ -59,7 +61,8 @@ def contents(run: Run) -> dict[str, Content]:
 
 
 def publish(run: Run, repository: Repository, *, license: str = LICENSE) -> Publication:
-    """Make the repository hold the run as it is now, in one commit, or none where nothing is new.
+    """Make the repository hold the run as it is now, in one commit, or none where nothing is new; besides its samples
+    also all of them in one file, which is what the app fetches.
 
     What is there of an older state of the run goes; a card that a person has edited, there or as README.md in the
     run's folder, stays. Raises UploadError where the Hub does not take it, RunError or ImageError where the run is
@@ -67,6 +70,8 @@ def publish(run: Run, repository: Repository, *, license: str = LICENSE) -> Publ
     """
     head = head_of(repository, marker="run.json")
     files = {**write_card(run, repository.name, license=license), **contents(run)}
+    if run.sample_epochs:
+        files[SAMPLE_ARCHIVE] = pack_samples(run)
     own = run.folder / CARD
     if own.is_file() and not is_untouched(own.read_text(encoding="utf-8")):
         files[CARD] = own.read_bytes()
@@ -161,4 +166,6 @@ def _run_file(run: Run) -> bytes:
 
 def _is_ours(path: str) -> bool:
     """Whether a file of a repository is part of a published run."""
-    return path in ("run.json", "history.jsonl", "metrics.json") or path.startswith(("samples/", "snapshots/", "card/"))
+    return path in ("run.json", "history.jsonl", "metrics.json", SAMPLE_ARCHIVE) or path.startswith(
+        ("samples/", "snapshots/", "card/")
+    )

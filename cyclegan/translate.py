@@ -16,6 +16,7 @@ from torch import nn
 from cyclegan.colours import decode, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.devices import choose_precision, pick_device
+from cyclegan.fetching import open_run
 from cyclegan.images import check_pixels, open_image, to_rgb
 from cyclegan.networks import for_translation
 from cyclegan.runs import Run
@@ -43,11 +44,13 @@ class Translator:
 
     @classmethod
     def load(cls, source: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Translator:
-        """The translator of the run in a folder; weights are read at the first translation of their epoch.
+        """The translator of the run in a folder, or in a repository on the Hugging Face Hub: "owner/name", or
+        "owner/name@revision". Weights are read, and fetched, at the first translation of their epoch.
 
-        Raises RunError or ConfigError where the folder holds no run that this version reads.
+        Raises RunError or ConfigError where the folder holds no run that this version reads, HubError where the
+        repository cannot be had.
         """
-        run = Run.open(source)
+        run = open_run(source)
         chosen = pick_device(device)
         return cls(run, device=chosen, dtype=choose_precision(chosen, precision))
 
@@ -57,7 +60,7 @@ class Translator:
 
     @property
     def name(self) -> str:
-        return self.run.folder.name
+        return self.run.name
 
     @property
     def method(self) -> Method:
@@ -90,7 +93,7 @@ class Translator:
         dropout, the result is always the same.
 
         Raises RunError listing the choices where there is no such target or epoch, WeightsError where the weights
-        are damaged, ImageError where the image cannot be used.
+        are damaged, HubError where they cannot be fetched, ImageError where the image cannot be used.
         """
         direction = self.run.direction_to(to)
         epoch = self.run.check_epoch(epoch)

@@ -23,6 +23,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import httpx, logging, parse_ratelimit_headers, validate_repo_id
 
+from cyclegan.hub_errors import LOGIN, HubError
+
 Kind = Literal["model", "space"]
 Content = Path | bytes
 T = TypeVar("T")
@@ -39,7 +41,7 @@ UNCLAIMED = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE"})
 """Files of a repository that holds nothing yet."""
 
 
-class UploadError(RuntimeError):
+class UploadError(HubError):
     """The Hub does not take it: the message says why and what to do."""
 
 
@@ -86,9 +88,7 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
     if is_offline_mode():
         raise UploadError("HF_HUB_OFFLINE is set; unset it to publish")
     if get_token() is None:
-        raise UploadError(
-            "you are not logged in to the Hub; run `hf auth login`, or set HF_TOKEN to a token with write access"
-        )
+        raise UploadError(f"you are not logged in to the Hub; {LOGIN}, with a token that may write")
     logging.set_verbosity_error()  # its own attempts and hints: what matters is said here
     set_client_factory(lambda: httpx.Client(follow_redirects=True, timeout=TIMEOUT))
     repository, api = Repository(name, kind), HfApi()
@@ -199,7 +199,7 @@ def _explain(error: BaseException, repository: Repository) -> UploadError:
         message = "somebody else has just written there" if conflict else f"the Hub answers {status} {said}".strip()
         return TemporaryUploadError(f"{url}: {message}", _asked_wait(cause.response.headers))
     explanations = {
-        401: "the Hub does not know your token; run `hf auth login` again, or set HF_TOKEN to a valid one",
+        401: f"the Hub does not know your token; {LOGIN}, with a valid one",
         402: f"the Hub wants {owner} to have a paid plan for this ({said})",
         403: f"your token may not write to {name}; use one with write access, and an owner that you are or belong to",
         404: f"there is no {owner} on the Hub, or {name} was removed meanwhile; check the name",

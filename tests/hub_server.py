@@ -175,12 +175,13 @@ class LoopbackHub:
 
     def stop(self) -> None:
         """Go away, in the middle of answers too; what was committed is still there after `start`."""
-        for server, thread, loops in self._servers:
+        for server, _, loops in self._servers:
             server.should_exit = server.force_exit = True
+            for listening in server.servers:  # first of all: who is cut off tries again at once
+                loops[0].call_soon_threadsafe(listening.close)
+        for server, thread, loops in self._servers:
             for connection in list(server.server_state.connections):
-                transport = getattr(connection, "transport", None)
-                if transport is not None and loops:
-                    loops[0].call_soon_threadsafe(transport.abort)
+                loops[0].call_soon_threadsafe(connection.transport.abort)
             thread.join(10)
         self._servers.clear()
         self.stalled.clear()

@@ -15,17 +15,17 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
-    {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts"},
+    {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts", "hub_errors"},
     {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
-    {"generators", "batches", "metrics", "recipes"},
+    {"generators", "batches", "metrics", "recipes", "repositories", "uploads"},
     {"discriminators", "noise"},
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference"},
-    {"samples", "uploads"},
-    {"training", "translate", "pack", "convert", "sheets"},
-    {"cards"},
-    {"publishing"},
+    {"samples", "sample_archive"},
+    {"training", "pack", "convert", "sheets"},
+    {"fetching", "cards"},
+    {"translate", "publishing"},
     {"spaces"},
     {"pages"},
     {"comparison"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import snapshot_download
+from PIL import Image
 
 from cyclegan import publishing, uploads
-from cyclegan.config import Pix2PixConfig
+from cyclegan.config import MethodConfig, Pix2PixConfig
+from cyclegan.facades import draw_facade
+from cyclegan.fetching import open_run
 from cyclegan.hub import main
 from cyclegan.publishing import BackgroundPublisher, contents
 from cyclegan.runs import Run
@@ -21,6 +25,8 @@ from tests.conftest import TINY_GAN, TINY_PIX2PIX, make_run
 from tests.hub_server import TOKEN, LoopbackHub, Repository
 
 NAME = "owner/facades"
+MADE = {"README.md", "card/side-by-side.webp", "card/epochs.webp", "samples.zip"}
+"""What is in the repository besides the run itself."""
 AT_HOME = (
     "checkpoint.pt", ".lock", ".tmp-0123", "notes.txt", "samples/.tmp-45", "samples/sheet.png",
     "snapshots/0001/ba/optimizer.pt", "snapshots/0009/ba/config.json", "snapshots/.tmp-6/model.safetensors",
@@ -62,7 +68,7 @@ def test_what_is_published_comes_back_byte_for_byte(run: Run, hub: LoopbackHub, 
     back = files_of(Path(snapshot_download(NAME, local_dir=tmp_path / "back")))
     back = {name: content for name, content in back.items() if not name.startswith(".")}
     assert before.items() <= back.items()
-    assert back.keys() - before.keys() == {"README.md", "card/side-by-side.webp", "card/epochs.webp"}
+    assert back.keys() - before.keys() == MADE
     assert b"stays at home" not in back.values()
     assert Run.open(tmp_path / "back").epochs == (1, 2)
     assert all(asked.token is None for asked in hub.requests if asked.cdn)  # no token for another host
@@ -125,6 +131,22 @@ def test_a_plain_gan_is_published(tmp_path: Path, hub: LoopbackHub) -> None:
     assert repository.private and "license: mit" in repository.files["README.md"].decode()
 
 
+@pytest.mark.parametrize("config", [TINY_GAN, Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX)])
+def test_the_lines_of_the_card_work(
+    config: MethodConfig, tmp_path: Path, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run", config, epochs=(1, 2), sample_epochs=1)
+    assert main(["publish", str(run.folder), NAME]) == 0
+    (lines,) = re.findall("```python\n(.*?)```", card(hub), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    draw_facade(3).save("labels.png")
+    exec(lines, {})
+    with Image.open(tmp_path / f"{run.domains.b if config is TINY_GAN else 'photo'}.png") as made:
+        assert made.size == ((32, 32) if config is TINY_GAN else (256, 256))
+    shown = open_run(NAME)
+    assert (shown.epochs, shown.sample_epochs, shown.history()) == (run.epochs, run.sample_epochs, run.history())
+
+
 def test_a_repository_of_something_else_is_left_alone(
     run: Run, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,7 +162,7 @@ def test_a_repository_of_something_else_is_left_alone(
         ("facades", TOKEN, None, 2, "give owner/name"),
         ("owner/two words", TOKEN, None, 2, "is no name of a repository"),
         ("owner/a/b", TOKEN, None, 2, "is no name of a repository"),
-        (NAME, "", None, 2, "not logged in to the Hub; run `hf auth login`, or set HF_TOKEN"),
+        (NAME, "", None, 2, "not logged in to the Hub; log in with `hf auth login`, or set HF_TOKEN"),
         (NAME, "hf_wrongWrongWrong", None, 2, "does not know your token"),
         ("somebody/facades", TOKEN, None, 2, "your token may not write to somebody/facades"),
         ("nobody/facades", TOKEN, ("/api/repos/create", 404), 2, "there is no nobody on the Hub"),
@@ -279,7 +301,7 @@ def assert_holds(hub: LoopbackHub, run: Run) -> None:
     files = published(hub).files
     assert expected.items() <= files.items()
     rest = files.keys() - expected.keys()
-    assert rest == {".gitattributes", "README.md", "card/side-by-side.webp", "card/epochs.webp"}
+    assert rest == {".gitattributes", *MADE}
 
 
 def wait_until(condition: object) -> None:

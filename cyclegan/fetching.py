@@ -1,0 +1,251 @@
+"""Runs from the Hugging Face Hub: opened by a few requests, each epoch's generators fetched when they are looked at.
+
+The folder of a commit in huggingface_hub's cache has the shape of a run folder, so it is one: `run.json`, the history
+and the samples are fetched when it is opened, and generators join them one by one.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cyclegan.config import ConfigError, Direction, GeneratorConfig, to_json
+from cyclegan.files import write_atomically
+from cyclegan.hub_errors import HubError, in_words
+from cyclegan.networks import build_generator
+from cyclegan.repositories import (
+    Address,
+    Listing,
+    Transfer,
+    get_file,
+    git_digest,
+    list_files,
+    repository_cache,
+)
+from cyclegan.runs import Run, RunError
+from cyclegan.sample_archive import NAME as SAMPLE_ARCHIVE
+from cyclegan.sample_archive import unpack_samples
+from cyclegan.storage import WeightsError, load_generator
+
+MB = 2**20
+LIMITS = {"run.json": MB, "history.jsonl": 64 * MB, "metrics.json": MB, SAMPLE_ARCHIVE: 512 * MB}
+"""What is fetched when a run is opened, and how many bytes it may have: ten times what trainings leave, and more."""
+LARGEST_SAMPLE, LARGEST_FOREIGN = 8 * MB, 512 * MB
+"""Bytes of a sample image, and of a generator of which no configuration tells the size beforehand."""
+HEADER = MB
+"""Bytes of a safetensors file beside its tensors: tens of kB, and pages of notes."""
+SILENCE = 30.0
+"""Seconds without a byte after which a fetch is no longer waited for; it goes on. The client gives up after 23."""
+_SNAPSHOT = re.compile(r"snapshots/([0-9]{4}|[1-9][0-9]{4,5})/(ab|ba)/model\.safetensors")
+_SAMPLE = re.compile(r"samples/[0-9]{4,6}\.webp")
+_REFERENCE = re.compile(r"(?P<folder>.*/)?(?P<epoch>latest|[0-9]{1,6})_net_G(?:_[AB])?\.pth")
+WEIGHTS = "model.safetensors"
+
+
+def is_address(source: str | Path) -> bool:
+    """Whether this means a repository on the Hub: text such as owner/name, and no folder or file of that name."""
+    if isinstance(source, Path) or Path(source).exists():
+        return False
+    try:
+        Address.parse(source)
+    except HubError:
+        return False
+    return not source.startswith(("./", "../"))
+
+
+def open_run(source: str | Path, transfer: Transfer | None = None) -> Run:
+    """The run in a folder or, where there is no such folder, of the repository on the Hub that the text names.
+
+    Raises RunError or ConfigError for a folder, HubError for a repository, Cancelled by way of the transfer.
+    """
+    if not is_address(source):
+        return Run.open(source)
+    listing = list_files(Address.parse(str(source)))
+    try:
+        opened = _open_listed if "run.json" in listing.files else _open_foreign
+        return opened(listing, transfer or Transfer())
+    except (RunError, ConfigError, WeightsError, OSError) as error:
+        raise _public(error, listing) from None
+
+
+def _open_listed(listing: Listing, transfer: Transfer) -> Run:
+    folder = get_file(listing, "run.json", transfer, limit=LIMITS["run.json"]).parent
+    run = Run.open(folder)
+    source = HubSource(listing, _generators(listing, run), run.directions)
+    names = [name for name in LIMITS if name in listing.files and name != "run.json"]
+    if SAMPLE_ARCHIVE not in listing.files:
+        names += sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
+    transfer.total += sum(listing.files[name].size for name in names)
+    with ThreadPoolExecutor(8, "hub-files") as pool:
+        list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, LARGEST_SAMPLE)), names))
+    if SAMPLE_ARCHIVE in listing.files:
+        unpack_samples(folder / SAMPLE_ARCHIVE, folder)
+    run.history()
+    return replace(run, source=source)
+
+
+def _generators(listing: Listing, run: Run) -> dict[tuple[int, Direction], str]:
+    """The weights files of a run by epoch and direction. Raises HubError where one cannot be what `run.json` says."""
+    weights = {direction: _count_weights(run.generator_config(direction)) for direction in run.directions}
+    found: dict[tuple[int, Direction], str] = {}
+    for name, file in listing.files.items():
+        match = _SNAPSHOT.fullmatch(name)
+        direction = next((each for each in weights if match and each == match[2]), None)
+        if match is None or direction is None:
+            continue
+        if not weights[direction] <= file.size <= 4 * weights[direction] + HEADER:  # 1 to 4 bytes each
+            raise HubError(
+                f"{name} in {listing.address} has {file.size / 1e6:.1f} MB; the {weights[direction] / 1e6:.1f} million "
+                "weights that its run.json tells of have another size: it is not opened"
+            )
+        found[int(match[1]), direction] = name
+    return found
+
+
+def _count_weights(config: GeneratorConfig) -> int:
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in build_generator(config).parameters())
+
+
+@dataclass
+class HubSource:
+    """The generators of a run on the Hub, each fetched into the folder of the run when it is wanted."""
+
+    listing: Listing
+    names: Mapping[tuple[int, Direction], str]
+    """Paths of the weights files, by epoch and direction."""
+    directions: tuple[Direction, ...]
+    _fetches: dict[tuple[int, Direction], tuple[Future[Path], Transfer]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process fetches for itself, and finds in the cache what is there."""
+        return HubSource, (self.listing, self.names, self.directions)
+
+    @property
+    def name(self) -> str:
+        return str(self.listing.address)
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        epochs = {epoch for epoch, _ in self.names}
+        return tuple(sorted(e for e in epochs if all((e, direction) in self.names for direction in self.directions)))
+
+    def load_generator(self, run: Run, epoch: int, direction: Direction) -> nn.Module:
+        """The generator of an epoch, fetched by two requests if it is not here, and verified in any case.
+
+        Raises HubError where it cannot be had, is no such generator, or nothing comes of it for SILENCE seconds.
+        """
+        fetched, transfer = self._fetch(run, epoch, direction)
+        before = -1
+        while not fetched.done() and transfer.done > before:
+            before = transfer.done
+            wait([fetched], SILENCE)
+        if not fetched.done():
+            raise HubError(
+                f"epoch {epoch} of {self.name} is on its way, but nothing came for {SILENCE:.0f} seconds "
+                f"({transfer.done / 1e6:.0f} of {transfer.total / 1e6:.0f} MB are here); try again in a moment"
+            )
+        try:
+            return load_generator(fetched.result())[1]
+        except (ConfigError, WeightsError, OSError) as error:
+            raise _public(error, self.listing) from None
+
+    def look_ahead(self, run: Run, epoch: int, direction: Direction) -> None:
+        """Begin to fetch the epochs before and after this one, and wait for none; who wants one meets its errors."""
+        place = self.epochs.index(epoch)
+        for neighbour in self.epochs[max(place - 1, 0) : place + 2]:
+            there = (run.snapshot_folder(neighbour, direction) / WEIGHTS).exists()
+            if neighbour != epoch and not there:
+                self._fetch(run, neighbour, direction)
+
+    def _fetch(self, run: Run, epoch: int, direction: Direction) -> tuple[Future[Path], Transfer]:
+        """The fetch of a generator's folder in a thread of its own: two that want the same one share it."""
+        key = (epoch, direction)
+        with self._lock:
+            if key not in self._fetches:
+                self._fetches[key] = Future(), Transfer(total=self.listing.files[self.names[key]].size)
+                # A daemon: a program that has what it wanted does not wait for what was fetched ahead.
+                threading.Thread(target=self._work, args=(run, key), name="hub-epoch", daemon=True).start()
+            return self._fetches[key]
+
+    def _work(self, run: Run, key: tuple[int, Direction]) -> None:
+        fetched, transfer = self._fetches[key]
+        try:
+            fetched.set_result(self._bring(run, key, transfer))
+        except BaseException as error:
+            fetched.set_exception(error)
+        finally:
+            with self._lock:
+                del self._fetches[key]
+
+    def _bring(self, run: Run, key: tuple[int, Direction], transfer: Transfer) -> Path:
+        name = self.names[key]
+        folder = get_file(self.listing, name, transfer, limit=self.listing.files[name].size).parent
+        config = to_json(run.generator_config(key[1])).encode()
+        beside = f"{name.removesuffix(WEIGHTS)}config.json"
+        if beside in self.listing.files and self.listing.files[beside].digest != git_digest(config):
+            get_file(self.listing, beside, transfer, limit=LIMITS["run.json"])
+        elif not (folder / "config.json").exists():
+            write_atomically(folder / "config.json", config)  # the same bytes, without a request
+        return folder
+
+
+def _open_foreign(listing: Listing, transfer: Transfer) -> Run:
+    """The run made of a repository that holds a generator of the reference, kept beside what was fetched of it.
+
+    Raises HubError where it holds none, and whatever `import_reference` does.
+    """
+    _, name = listing.address.name.split("/")
+    files = _foreign_files(listing)
+    out = repository_cache(listing.address.name) / "converted" / listing.commit / name
+    if not (out / "run.json").is_file():
+        from cyclegan.convert import import_reference
+
+        transfer.total += sum(listing.files[file].size for file in files)
+        paths = [get_file(listing, file, transfer, limit=LARGEST_FOREIGN) for file in files]
+        import_reference(paths, out, domains=_domains(name))
+    return Run.open(out)
+
+
+def _foreign_files(listing: Listing) -> list[str]:
+    """The newest generators that the reference has left, G_A and G_B or G alone, or one without a telling name."""
+    found = [match for match in map(_REFERENCE.fullmatch, listing.files) if match]
+    folders = sorted({match["folder"] or "" for match in found}, key=lambda folder: (folder.count("/"), folder))
+    if len(folders) > 1 and folders[0]:
+        raise HubError(
+            f"{listing.address} holds several models, in {', '.join(folders)}; only one in a repository is opened"
+        )
+    beside = [match for match in found if (match["folder"] or "") == folders[0]]
+    if beside:
+        newest = max((match["epoch"] for match in beside), key=lambda epoch: int(epoch) if epoch.isdigit() else inf)
+        return sorted(match[0] for match in beside if match["epoch"] == newest)
+    if WEIGHTS in listing.files:
+        return [WEIGHTS]
+    raise HubError(
+        f"{listing.address} is no run of this program: it has no run.json, and no generator of the reference, "
+        f"latest_net_G.pth or {WEIGHTS}"
+    )
+
+
+def _domains(name: str) -> tuple[str, str]:
+    """What its domains are called, as far as the name of a repository tells: horse2zebra."""
+    told = re.search(r"([a-z]{2,20})2([a-z]{2,20})", name.lower())
+    return (told[1], told[2]) if told and told[1] != told[2] else ("picture", "translation")
+
+
+def _public(error: Exception, listing: Listing) -> HubError:
+    """The error without paths of this machine: those of the repository remain."""
+    if isinstance(error, OSError):
+        return in_words(error, str(listing.address))
+    here = re.escape(str(repository_cache(listing.address.name))) + r"[/\\]\w+[/\\][0-9a-f]{40}[/\\]?"
+    return HubError(f"{listing.address}: {re.sub(here, '', str(error))}")
