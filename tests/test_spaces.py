@@ -88,9 +88,10 @@ def test_a_space_is_pushed_again_when_something_changed(
     assert not [name for name in names if name.startswith("weights/facades-cyclegan")]
 
 
-def test_a_space_holds_what_the_app_needs_and_no_more(weights: Path) -> None:
-    (weights / "facades-cyclegan" / "checkpoint.pt").write_bytes(b"stays at home")
-    files = contents([Run.open(weights / "facades-cyclegan")])
+def test_a_space_holds_what_the_app_needs_and_no_more(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "clothes", TINY_GAN, epochs=(1,), sample_epochs=1)
+    (run.folder / "checkpoint.pt").write_bytes(b"stays at home")
+    files = contents([run])
     assert {"app.py", "README.md", "LICENSE", "cyclegan/pages/look.css"} <= files.keys()
     assert not [name for name in files if re.search(r"checkpoint|tests/|__pycache__|\.git|train\.py", name)]
     shown = re.findall(r"!\[.*\]\((.*?)\)|\]\((docs/.*?)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
