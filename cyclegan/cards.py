@@ -6,8 +6,8 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path, PureWindowsPath
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import jinja2
@@ -16,6 +16,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from cyclegan.config import METHODS, Method
 from cyclegan.downloads import DATASETS
 from cyclegan.recipes import options_of
+from cyclegan.redaction import public, redact
 from cyclegan.reference import describe
 from cyclegan.runs import Run, RunError
 from cyclegan.sheets import side_by_side, through_epochs, to_webp
@@ -58,15 +59,10 @@ class Figure:
     """A measured value of a run."""
 
     direction: str
+    split: str
     epoch: int
     name: str
     value: float
-
-
-def public(run: Run) -> Run:
-    """The run as the public may see it: of the dataset's path, which tells of the trainer's machine, the last name."""
-    dataset = PureWindowsPath(run.config.dataset).name or "images"  # splits at both kinds of slashes
-    return replace(run, config=replace(run.config, dataset=dataset))
 
 
 def write_card(run: Run, repository: str, *, license: str = LICENSE) -> dict[str, bytes]:
@@ -125,21 +121,25 @@ def _seal(text: str) -> str:
 
 
 def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:
-    """How a run was judged, and its figures in the last epoch that was; nothing where it was not.
+    """How a run was judged, and its figures of the last epoch that was and of the best one; nothing where it was not.
 
     Raises RunError where `metrics.json` is damaged.
     """
     path = run.folder / "metrics.json"
+    protocol: list[tuple[str, str]] = []
+    figures: list[Figure] = []
     try:
-        content = json.loads(path.read_bytes())
-        protocol = [(str(name), _last_name(str(value))) for name, value in content["protocol"].items()]
-        epochs = {int(epoch): measured for epoch, measured in content["epochs"].items()}
-        last = max(epochs, default=0)
-        figures = [
-            Figure(_route(run, direction), last, name, float(value))
-            for direction in run.directions
-            for name, value in epochs.get(last, {}).get(direction, {}).items()
-        ]
+        for split, scores in json.loads(path.read_bytes())["splits"].items():
+            protocol += [(f"{split}, {name}", str(redact(text))) for name, text in scores["protocol"].items()]
+            for direction, judged in scores["directions"].items():
+                epochs = {int(epoch): each["values"] for epoch, each in judged["epochs"].items()}
+                shown = {max(epochs), int(judged["best"]["epoch"]) if judged.get("best") else max(epochs)}
+                figures += [
+                    Figure(_route(run, direction), split, epoch, name, value)
+                    for epoch in sorted(shown)
+                    for name, value in epochs[epoch].items()
+                    if isinstance(value, float)
+                ]
     except FileNotFoundError:
         return [], []
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
@@ -147,17 +147,12 @@ def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:
     return protocol, figures
 
 
-def _last_name(value: str) -> str:
-    """The text, of an absolute path only its last name."""
-    path = PureWindowsPath(value)
-    return path.name if path.root and " " not in value else value
-
-
 def _result(run: Run, figure: Figure) -> EvalResult:
     return EvalResult(
         task_type="image-to-image" if run.translates else "unconditional-image-generation",
         dataset_type=run.config.dataset,
         dataset_name=run.config.dataset,
+        dataset_split=figure.split,
         metric_type=figure.name,
         metric_name=f"{figure.name}, {figure.direction}, epoch {figure.epoch}",
         metric_value=figure.value,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from huggingface_hub.utils import disable_progress_bars
 
-from cyclegan.cards import LICENSE, is_untouched, public, write_card
+from cyclegan.cards import LICENSE, is_untouched, write_card
+from cyclegan.redaction import redact
 from cyclegan.runs import Run
 from cyclegan.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.sample_archive import pack_samples
@@ -48,10 +49,12 @@ class Publication:
 def contents(run: Run) -> dict[str, Content]:
     """What of a run's folder is published, by path: configuration, history, metrics, samples and whole snapshots, and
     nothing else that lies there."""
-    files: dict[str, Content] = {"run.json": _run_file(run)}
-    for name in ("history.jsonl", "metrics.json"):  # as bytes: the training may replace them meanwhile
-        if (run.folder / name).is_file():
-            files[name] = (run.folder / name).read_bytes()
+    # As bytes: the training may replace them meanwhile.
+    files: dict[str, Content] = {
+        name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).is_file()
+    }
+    if (run.folder / "history.jsonl").is_file():
+        files["history.jsonl"] = (run.folder / "history.jsonl").read_bytes()
     paths = [run.sample_path(epoch) for epoch in run.sample_epochs]
     for epoch in run.epochs:
         for direction in run.directions:
@@ -77,6 +80,7 @@ def publish(run: Run, repository: Repository, *, license: str = LICENSE) -> Publ
         files[CARD] = own.read_bytes()
     kept = CARD in head.files and not is_untouched(read_text(repository, head, CARD))
     if kept:
+        log.info("the card at %s was edited, and is kept; remove its %s for a new one", repository.url, CARD)
         del files[CARD]
     older = [path for path in head.files if _is_ours(path) and path not in files]
     message = f"{run.folder.resolve().name}, epochs {', '.join(map(str, run.epochs))}"
@@ -154,14 +158,12 @@ def say_later(error: TemporaryUploadError, wait: float) -> None:
     log.warning("not published yet: %s; again in %.0f s", error, wait)
 
 
-def _run_file(run: Run) -> bytes:
-    """`run.json` without the path of the dataset on this machine; its very bytes where there is none."""
-    content, dataset = (run.folder / "run.json").read_bytes(), public(run).config.dataset
-    if dataset == run.config.dataset:
-        return content
+def _redacted(path: Path) -> bytes:
+    """A JSON file without paths of this machine; its very bytes where there are none."""
+    content = path.read_bytes()
     record = json.loads(content)
-    record["config"]["dataset"] = dataset
-    return (json.dumps(record, indent=2) + "\n").encode()
+    changed = redact(record)
+    return content if changed == record else (json.dumps(changed, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _is_ours(path: str) -> bool:

@@ -87,7 +87,10 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
         raise UploadError(f"{name!r} is no name of a repository; give owner/name, such as your-name/facades-pix2pix")
     if is_offline_mode():
         raise UploadError("HF_HUB_OFFLINE is set; unset it to publish")
-    if get_token() is None:
+    token = get_token()
+    if token and not (token.isascii() and token.isprintable()):  # the client's error would show it
+        raise UploadError("the token that you are logged in with holds characters that no token has; copy it again")
+    if token is None:
         raise UploadError(f"you are not logged in to the Hub; {LOGIN}, with a token that may write")
     logging.set_verbosity_error()  # its own attempts and hints: what matters is said here
     set_client_factory(lambda: httpx.Client(follow_redirects=True, timeout=TIMEOUT))

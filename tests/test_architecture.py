@@ -22,7 +22,7 @@ LAYERS = (
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference"},
-    {"samples", "sample_archive"},
+    {"samples", "sample_archive", "redaction"},
     {"training", "pack", "convert", "sheets"},
     {"fetching", "cards"},
     {"translate", "publishing"},
@@ -39,7 +39,7 @@ TRAINING_ONLY = {
 }
 COMMANDS_ONLY = {
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
-    *("hub", "cards", "sheets", "uploads", "publishing", "spaces"),
+    *("hub", "cards", "sheets", "uploads", "publishing", "spaces", "redaction"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

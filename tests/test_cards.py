@@ -23,8 +23,22 @@ from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 from tests.hub_server import LoopbackHub
 
 METRICS = {
-    "protocol": {"dataset": "/home/bertha/data/facades", "images": "100 labels to photo"},
-    "epochs": {"3": {"ba": {"l1": 0.4}}, "5": {"ba": {"l1": 0.31, "fid": 120.5}}},
+    "format": 1,
+    "splits": {
+        "val": {
+            "protocol": {"dataset": "/home/bertha/my data/facades, split val", "images": "100 labels to photo"},
+            "directions": {
+                "ba": {
+                    "best": {"epoch": 3, "rule": "lowest KID"},
+                    "epochs": {
+                        "1": {"values": {"l1": 0.5, "fid": None}},
+                        "3": {"values": {"l1": 0.31, "fid": 120.5}},
+                        "5": {"values": {"l1": 0.4, "fid": None, "fid_reason": "not asked for"}},
+                    },
+                }
+            },
+        }
+    },
 }
 
 
@@ -85,15 +99,13 @@ def test_figures_are_in_the_metadata_and_on_the_page(weights: Path, tmp_path: Pa
     card = card_of(run)
     data = ModelCard(card).data
     assert isinstance(data, ModelCardData)
-    assert {(result.metric_type, result.metric_value) for result in data.eval_results or ()} == {
-        ("l1", 0.31),
-        ("fid", 120.5),
-    }
-    assert "| labels to photo | 5 | fid | 120.5 |" in card
-    assert "- images: 100 labels to photo" in card
+    figures = {(each.metric_type, each.metric_value, each.dataset_split) for each in data.eval_results or ()}
+    assert figures == {("l1", 0.31, "val"), ("fid", 120.5, "val"), ("l1", 0.4, "val")}  # of the best and the last epoch
+    assert "| labels to photo | val | 3 | fid | 120.5 |" in card
+    assert "- val, dataset: facades, split val\n- val, images: 100 labels to photo" in card
 
 
-@pytest.mark.parametrize("content", ["no json", "[]", '{"protocol": {}, "epochs": {"5": {"ba": {"l1": "low"}}}}'])
+@pytest.mark.parametrize("content", ["no json", "[]", '{"format": 1, "splits": {"val": {"protocol": {}}}}'])
 def test_damaged_figures_are_refused(content: str, weights: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", Run.open(weights / "facades-pix2pix").config, epochs=(5,), sample_epochs=0)
     (run.folder / "metrics.json").write_text(content)

@@ -119,8 +119,12 @@ def test_a_card_that_lies_in_the_run_is_the_card(run: Run, hub: LoopbackHub) -> 
 def test_no_path_of_the_trainer_is_published(tmp_path: Path, hub: LoopbackHub) -> None:
     config = Pix2PixConfig(dataset=str(tmp_path / "my photos"), generator=TINY_PIX2PIX)
     run = make_run(tmp_path / "run", config, epochs=(1,), sample_epochs=1)
+    said = {"segmenter": f"by {tmp_path}/seg.safetensors, {tmp_path}", "count": 3}
+    (run.folder / "metrics.json").write_text(json.dumps({"splits": {"val": {"protocol": said, "directions": {}}}}))
     assert main(["publish", str(run.folder), NAME]) == 0
     files = published(hub).files
+    protocol = json.loads(files["metrics.json"])["splits"]["val"]["protocol"]
+    assert protocol == {"segmenter": f"by seg.safetensors, {tmp_path.name}", "count": 3}
     assert json.loads(files["run.json"])["config"]["dataset"] == "my photos"
     assert not [name for name, content in files.items() if str(tmp_path).encode() in content]
 
@@ -165,6 +169,7 @@ def test_a_repository_of_something_else_is_left_alone(
         ("owner/a/b", TOKEN, None, 2, "is no name of a repository"),
         (NAME, "", None, 2, "not logged in to the Hub; log in with `hf auth login`, or set HF_TOKEN"),
         (NAME, "hf_wrongWrongWrong", None, 2, "does not know your token"),
+        (NAME, "hf_wrong\x07Wrong", None, 2, "holds characters that no token has"),
         ("somebody/facades", TOKEN, None, 2, "your token may not write to somebody/facades"),
         ("nobody/facades", TOKEN, ("/api/repos/create", 404), 2, "there is no nobody on the Hub"),
         (NAME, TOKEN, ("/api/repos/create", 402), 2, "paid plan"),
