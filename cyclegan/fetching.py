@@ -7,34 +7,29 @@ and the samples are fetched when it is opened, and generators join them one by o
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
-from cyclegan.config import ConfigError, Direction, GeneratorConfig, to_json
-from cyclegan.files import write_atomically
-from cyclegan.hub_errors import HubError, in_words
+from cyclegan.config import ConfigError, Direction, GeneratorConfig
+from cyclegan.hub_errors import HubError
+from cyclegan.hub_source import WEIGHTS, HubSource, public
 from cyclegan.networks import build_generator
 from cyclegan.repositories import (
     Address,
     Listing,
     Transfer,
     get_file,
-    git_digest,
     list_files,
     repository_cache,
 )
 from cyclegan.runs import Run, RunError
 from cyclegan.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.sample_archive import unpack_samples
-from cyclegan.storage import WeightsError, load_generator
+from cyclegan.storage import WeightsError
 
 MB = 2**20
 LIMITS = {"run.json": MB, "history.jsonl": 64 * MB, "metrics.json": MB, SAMPLE_ARCHIVE: 512 * MB}
@@ -43,12 +38,9 @@ LARGEST_SAMPLE, LARGEST_FOREIGN = 8 * MB, 512 * MB
 """Bytes of a sample image, and of a generator of which no configuration tells the size beforehand."""
 HEADER = MB
 """Bytes of a safetensors file beside its tensors: tens of kB, and pages of notes."""
-SILENCE = 30.0
-"""Seconds without a byte after which a fetch is no longer waited for; it goes on. The client gives up after 23."""
 _SNAPSHOT = re.compile(r"snapshots/([0-9]{4}|[1-9][0-9]{4,5})/(ab|ba)/model\.safetensors")
 _SAMPLE = re.compile(r"samples/[0-9]{4,6}\.webp")
 _REFERENCE = re.compile(r"(?P<folder>.*/)?(?P<epoch>latest|[0-9]{1,6})_net_G(?:_[AB])?\.pth")
-WEIGHTS = "model.safetensors"
 
 
 def is_address(source: str | Path) -> bool:
@@ -74,13 +66,16 @@ def open_run(source: str | Path, transfer: Transfer | None = None) -> Run:
         opened = _open_listed if "run.json" in listing.files else _open_foreign
         return opened(listing, transfer or Transfer())
     except (RunError, ConfigError, WeightsError, OSError) as error:
-        raise _public(error, listing) from None
+        raise public(error, listing) from None
 
 
 def _open_listed(listing: Listing, transfer: Transfer) -> Run:
     folder = get_file(listing, "run.json", transfer, limit=LIMITS["run.json"]).parent
     run = Run.open(folder)
     source = HubSource(listing, _generators(listing, run), run.directions)
+    if not source.epochs:
+        empty = f"{listing.address} holds no whole epoch yet; publish the run again, or train it further"
+        raise HubError("foreign", str(listing.address), empty)
     names = [name for name in LIMITS if name in listing.files and name != "run.json"]
     if SAMPLE_ARCHIVE not in listing.files:
         names += sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
@@ -104,8 +99,10 @@ def _generators(listing: Listing, run: Run) -> dict[tuple[int, Direction], str]:
             continue
         if not weights[direction] <= file.size <= 4 * weights[direction] + HEADER:  # 1 to 4 bytes each
             raise HubError(
+                "refused",
+                str(listing.address),
                 f"{name} in {listing.address} has {file.size / 1e6:.1f} MB; the {weights[direction] / 1e6:.1f} million "
-                "weights that its run.json tells of have another size: it is not opened"
+                "weights that its run.json tells of have another size: it is not opened",
             )
         found[int(match[1]), direction] = name
     return found
@@ -114,90 +111,6 @@ def _generators(listing: Listing, run: Run) -> dict[tuple[int, Direction], str]:
 def _count_weights(config: GeneratorConfig) -> int:
     with torch.device("meta"):
         return sum(weight.numel() for weight in build_generator(config).parameters())
-
-
-@dataclass
-class HubSource:
-    """The generators of a run on the Hub, each fetched into the folder of the run when it is wanted."""
-
-    listing: Listing
-    names: Mapping[tuple[int, Direction], str]
-    """Paths of the weights files, by epoch and direction."""
-    directions: tuple[Direction, ...]
-    _fetches: dict[tuple[int, Direction], tuple[Future[Path], Transfer]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Another process fetches for itself, and finds in the cache what is there."""
-        return HubSource, (self.listing, self.names, self.directions)
-
-    @property
-    def name(self) -> str:
-        return str(self.listing.address)
-
-    @property
-    def epochs(self) -> tuple[int, ...]:
-        epochs = {epoch for epoch, _ in self.names}
-        return tuple(sorted(e for e in epochs if all((e, direction) in self.names for direction in self.directions)))
-
-    def load_generator(self, run: Run, epoch: int, direction: Direction) -> nn.Module:
-        """The generator of an epoch, fetched by two requests if it is not here, and verified in any case.
-
-        Raises HubError where it cannot be had, is no such generator, or nothing comes of it for SILENCE seconds.
-        """
-        fetched, transfer = self._fetch(run, epoch, direction)
-        before = -1
-        while not fetched.done() and transfer.done > before:
-            before = transfer.done
-            wait([fetched], SILENCE)
-        if not fetched.done():
-            raise HubError(
-                f"epoch {epoch} of {self.name} is on its way, but nothing came for {SILENCE:.0f} seconds "
-                f"({transfer.done / 1e6:.0f} of {transfer.total / 1e6:.0f} MB are here); try again in a moment"
-            )
-        try:
-            return load_generator(fetched.result())[1]
-        except (ConfigError, WeightsError, OSError) as error:
-            raise _public(error, self.listing) from None
-
-    def look_ahead(self, run: Run, epoch: int, direction: Direction) -> None:
-        """Begin to fetch the epochs before and after this one, and wait for none; who wants one meets its errors."""
-        place = self.epochs.index(epoch)
-        for neighbour in self.epochs[max(place - 1, 0) : place + 2]:
-            there = (run.snapshot_folder(neighbour, direction) / WEIGHTS).exists()
-            if neighbour != epoch and not there:
-                self._fetch(run, neighbour, direction)
-
-    def _fetch(self, run: Run, epoch: int, direction: Direction) -> tuple[Future[Path], Transfer]:
-        """The fetch of a generator's folder in a thread of its own: two that want the same one share it."""
-        key = (epoch, direction)
-        with self._lock:
-            if key not in self._fetches:
-                self._fetches[key] = Future(), Transfer(total=self.listing.files[self.names[key]].size)
-                # A daemon: a program that has what it wanted does not wait for what was fetched ahead.
-                threading.Thread(target=self._work, args=(run, key), name="hub-epoch", daemon=True).start()
-            return self._fetches[key]
-
-    def _work(self, run: Run, key: tuple[int, Direction]) -> None:
-        fetched, transfer = self._fetches[key]
-        try:
-            fetched.set_result(self._bring(run, key, transfer))
-        except BaseException as error:
-            fetched.set_exception(error)
-        finally:
-            with self._lock:
-                del self._fetches[key]
-
-    def _bring(self, run: Run, key: tuple[int, Direction], transfer: Transfer) -> Path:
-        name = self.names[key]
-        folder = get_file(self.listing, name, transfer, limit=self.listing.files[name].size).parent
-        config = to_json(run.generator_config(key[1])).encode()
-        beside = f"{name.removesuffix(WEIGHTS)}config.json"
-        if beside in self.listing.files and self.listing.files[beside].digest != git_digest(config):
-            get_file(self.listing, beside, transfer, limit=LIMITS["run.json"])
-        elif not (folder / "config.json").exists():
-            write_atomically(folder / "config.json", config)  # the same bytes, without a request
-        return folder
 
 
 def _open_foreign(listing: Listing, transfer: Transfer) -> Run:
@@ -222,9 +135,8 @@ def _foreign_files(listing: Listing) -> list[str]:
     found = [match for match in map(_REFERENCE.fullmatch, listing.files) if match]
     folders = sorted({match["folder"] or "" for match in found}, key=lambda folder: (folder.count("/"), folder))
     if len(folders) > 1 and folders[0]:
-        raise HubError(
-            f"{listing.address} holds several models, in {', '.join(folders)}; only one in a repository is opened"
-        )
+        several = f"{listing.address} holds several models, in {', '.join(folders)}; only one in a repository is opened"
+        raise HubError("foreign", str(listing.address), several)
     beside = [match for match in found if (match["folder"] or "") == folders[0]]
     if beside:
         newest = max((match["epoch"] for match in beside), key=lambda epoch: int(epoch) if epoch.isdigit() else inf)
@@ -232,8 +144,10 @@ def _foreign_files(listing: Listing) -> list[str]:
     if WEIGHTS in listing.files:
         return [WEIGHTS]
     raise HubError(
+        "foreign",
+        str(listing.address),
         f"{listing.address} is no run of this program: it has no run.json, and no generator of the reference, "
-        f"latest_net_G.pth or {WEIGHTS}"
+        f"latest_net_G.pth or {WEIGHTS}",
     )
 
 
@@ -241,11 +155,3 @@ def _domains(name: str) -> tuple[str, str]:
     """What its domains are called, as far as the name of a repository tells: horse2zebra."""
     told = re.search(r"([a-z]{2,20})2([a-z]{2,20})", name.lower())
     return (told[1], told[2]) if told and told[1] != told[2] else ("picture", "translation")
-
-
-def _public(error: Exception, listing: Listing) -> HubError:
-    """The error without paths of this machine: those of the repository remain."""
-    if isinstance(error, OSError):
-        return in_words(error, str(listing.address))
-    here = re.escape(str(repository_cache(listing.address.name))) + r"[/\\]\w+[/\\][0-9a-f]{40}[/\\]?"
-    return HubError(f"{listing.address}: {re.sub(here, '', str(error))}")

@@ -46,7 +46,8 @@ class Address:
         """The address written as owner/name or owner/name@revision, or pasted from a browser. Raises HubError."""
         match = _ADDRESS.fullmatch(text.strip())
         if match is None:
-            raise HubError(f"{text.strip()[:80]!r} names no repository; write owner/name or owner/name@revision")
+            shown = text.strip()[:80]
+            raise HubError("name", shown, f"{shown!r} names no repository; write owner/name or owner/name@revision")
         return cls(match["name"], match["revision"])
 
     def __str__(self) -> str:
@@ -114,7 +115,7 @@ def list_files(address: Address) -> Listing:
         log.warning("%s; %s is shown as it was when it last did", in_words(error, str(address)), address)
         return known
     if not _COMMIT.fullmatch(info.sha or ""):
-        raise HubError(f"the Hub's answer about {address} names no commit; try again later")
+        raise HubError("trouble", str(address), f"the Hub's answer about {address} names no commit; try again later")
     listing = Listing(address, str(info.sha), files)
     _refuse_unsafe_names(listing)
     with suppress(OSError):  # a full or read-only disk: it is asked again next time
@@ -135,7 +136,9 @@ def get_file(listing: Listing, name: str, transfer: Transfer, *, limit: int) -> 
     file, address = listing.files[name], str(listing.address)
     if file.size > limit:
         raise HubError(
-            f"{name} in {address} has {file.size / 1e6:.0f} MB; at most {limit / 1e6:.0f} MB are expected of it"
+            "refused",
+            address,
+            f"{name} in {address} has {file.size / 1e6:.0f} MB; at most {limit / 1e6:.0f} MB are expected of it",
         )
     for _ in range(2):
         transfer.add(0)
@@ -153,7 +156,8 @@ def get_file(listing: Listing, name: str, transfer: Transfer, *, limit: int) -> 
             raise
         except Exception as error:
             raise in_words(error, address) from None
-    raise HubError(f"{name} comes damaged from {address}: its content is not what the Hub lists; try again later")
+    message = f"{name} comes damaged from {address}: its content is not what the Hub lists; try again later"
+    raise HubError("incomplete", address, message)
 
 
 def repository_cache(name: str) -> Path:
@@ -180,7 +184,8 @@ def _refuse_unsafe_names(listing: Listing) -> None:
     """No such name would be asked for: but who puts one into a repository is not to be trusted with the others."""
     for name in listing.files:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or set(name) & set("\\:\0"):
-            raise HubError(f"{listing.address} holds a file of the unsafe name {name[:80]!r}: it is not opened")
+            message = f"{listing.address} holds a file of the unsafe name {name[:80]!r}: it is not opened"
+            raise HubError("refused", str(listing.address), message)
 
 
 def _check_disk(listing: Listing, name: str) -> None:

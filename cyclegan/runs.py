@@ -39,6 +39,10 @@ class RunError(ValueError):
     """A folder that is no usable run, or an epoch or domain it does not have: the message lists the choices."""
 
 
+class NewerFormatError(RunError):
+    """A run that another version of this program wrote."""
+
+
 @dataclass(frozen=True)
 class Domains:
     """What the two domains are called in public: on the page, in programs, and in the names of files."""
@@ -82,6 +86,8 @@ class Source(Protocol):
     @property
     def epochs(self) -> tuple[int, ...]: ...
 
+    def bring(self, run: Run, epoch: int, direction: Direction) -> None: ...
+
     def load_generator(self, run: Run, epoch: int, direction: Direction) -> nn.Module: ...
 
     def look_ahead(self, run: Run, epoch: int, direction: Direction) -> None: ...
@@ -121,7 +127,8 @@ class Run:
         except (ValueError, AttributeError, RecursionError):
             raise RunError(f"{path} is damaged: it is no JSON object") from None
         if stated != FORMAT:
-            raise RunError(f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program")
+            message = f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program"
+            raise NewerFormatError(message)
         file = from_json(_RunFile, text, str(path))
         config = from_json(METHODS[file.method], json.dumps(file.config), f"config in {path}")
         return cls(folder, file.method, file.domains, config, file.samples, file.revision, file.only)

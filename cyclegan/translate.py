@@ -39,6 +39,8 @@ class Translator:
         self.run = run
         self.device = device
         self.dtype = dtype
+        self.looks_ahead = False
+        """Whether an epoch of a run on the Hub brings its neighbours along, for who walks through the epochs."""
         self._networks: OrderedDict[tuple[int, Direction], nn.Module] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -50,7 +52,11 @@ class Translator:
         Raises RunError or ConfigError where the folder holds no run that this version reads, HubError where the
         repository cannot be had.
         """
-        run = open_run(source)
+        return cls.of(open_run(source), device=device, precision=precision)
+
+    @classmethod
+    def of(cls, run: Run, *, device: str = "auto", precision: Precision = "auto") -> Translator:
+        """The translator of a run that is open. Raises ConfigError where there is no such device or precision."""
         chosen = pick_device(device)
         return cls(run, device=chosen, dtype=choose_precision(chosen, precision))
 
@@ -104,8 +110,12 @@ class Translator:
         architecture = self.run.config.generator.architecture
         seen, made = (encodings(self.run.config)[domain] for domain in direction)
         padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
+        if self.run.source:
+            self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
         with self._lock:
             network = self._network(epoch, direction)
+            if self.looks_ahead and self.run.source:
+                self.run.source.look_ahead(self.run, epoch, direction)
             x = encode(padded, seen)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
             y = _run(network, x, dropout_seed)
         return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)

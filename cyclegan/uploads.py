@@ -23,7 +23,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import httpx, logging, parse_ratelimit_headers, validate_repo_id
 
-from cyclegan.hub_errors import LOGIN, HubError
+from cyclegan.hub_errors import LOGIN
 
 Kind = Literal["model", "space"]
 Content = Path | bytes
@@ -41,7 +41,7 @@ UNCLAIMED = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE"})
 """Files of a repository that holds nothing yet."""
 
 
-class UploadError(HubError):
+class UploadError(RuntimeError):
     """The Hub does not take it: the message says why and what to do."""
 
 

@@ -22,7 +22,7 @@ LAYERS = (
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference"},
-    {"samples", "sample_archive", "redaction"},
+    {"samples", "sample_archive", "hub_source", "redaction"},
     {"training", "pack", "convert", "sheets"},
     {"fetching", "cards"},
     {"translate", "publishing"},

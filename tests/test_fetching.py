@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from cyclegan import Translator, fetching, repositories
+from cyclegan import Translator, hub_source, repositories
 from cyclegan.config import CycleGANConfig
 from cyclegan.convert import export_reference
 from cyclegan.facades import draw_facade
@@ -200,11 +200,11 @@ class TestWithoutTheHub:
 
     def test_an_epoch_does_not_come(self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
         run = open_run("owner/cyclegan")
-        monkeypatch.setattr(fetching, "SILENCE", 0.3)
+        monkeypatch.setattr(hub_source, "SILENCE", 0.3)
         published.fail("HEAD .*/snapshots/0001/", times=1, wait=1)
         with pytest.raises(HubError, match=r"epoch 1 of owner/cyclegan is on its way.*try again in a moment"):
             run.load_generator(1, "ba")
-        monkeypatch.setattr(fetching, "SILENCE", 20)
+        monkeypatch.setattr(hub_source, "SILENCE", 20)
         assert run.load_generator(1, "ba")
 
 

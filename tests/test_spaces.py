@@ -140,9 +140,8 @@ def test_on_zerogpu_a_translation_runs_where_the_gpu_is_lent(weights: Path, tmp_
     )
     script = (
         "import app\n"
-        "from pathlib import Path\n"
         "from cyclegan.facades import draw_facade\n"
-        f"layout = app.build(app.Settings(run=(Path({str(weights / 'facades-pix2pix')!r}),), precision='fp32'))\n"
+        f"layout = app.build(app.Settings(run=({str(weights / 'facades-pix2pix')!r},), precision='fp32'))\n"
         "model, = layout.models.models\n"
         "picture = model.translate(draw_facade(3), model.routes[0], 5)\n"
         "assert picture == model.translator.translate(draw_facade(3), to='photo', epoch=5)\n"

@@ -10,8 +10,9 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 
+from cyclegan.hub_errors import HubError
 from cyclegan.images import MAX_MEGAPIXELS, ImageError
-from cyclegan.pages import texts
+from cyclegan.pages import hub_texts, texts
 from cyclegan.pages.languages import Language, Text
 
 log = logging.getLogger(__name__)
@@ -53,25 +54,29 @@ def friendly(handler: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
 def explained(language: Language) -> Iterator[None]:
     """Turn errors into `gr.Error`s for the visitor.
 
-    Only refusals and the faults of pictures are told: they speak of what the visitor did. All others may hold paths of
-    this machine, so they go to the log.
+    Only refusals and the faults of pictures and of the Hub are told: they speak of what the visitor did. All others may
+    hold paths of this machine, so they go to the log.
     """
     try:
         yield
     except gr.Error:
         raise
     except Exception as error:
-        raise _shown(_told(error), language) from None
+        raise _shown(explain(error), language) from None
 
 
 def warn(text: Text, language: Language) -> None:
     """Tell the visitor something without stopping."""
-    gr.Warning(text.to(language), title=texts.WARNING.to(language))
+    gr.Warning(text.to(language))
 
 
-def _told(error: Exception) -> Text:
+def explain(error: Exception) -> Text:
+    """What to tell the visitor of an error; the log is told of those that are not for visitors."""
     if isinstance(error, Refusal):
         return error.text
+    if isinstance(error, HubError):
+        log.warning("%s", error)
+        return hub_texts.FAULTS[error.fault].format(repository=error.repository)
     if isinstance(error, ImageError) and error.fault:
         return texts.PICTURE_FAULTS[error.fault].format(limit=MAX_MEGAPIXELS)
     log.error("a handler failed", exc_info=error)
@@ -80,4 +85,4 @@ def _told(error: Exception) -> Text:
 
 def _shown(text: Text, language: Language) -> gr.Error:
     """Without a traceback in the log: the visitor can mend it, or it is there already."""
-    return gr.Error(text.to(language), title=texts.ERROR.to(language), print_exception=False)
+    return gr.Error(text.to(language), print_exception=False)

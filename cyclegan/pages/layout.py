@@ -3,18 +3,19 @@ changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.components import Navbar
 from PIL import Image
 
 from cyclegan.pages import texts, translate_texts, watch_texts
 from cyclegan.pages.api import add_api
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
+from cyclegan.pages.hub_field import HubField, Shown
+from cyclegan.pages.hub_runs import HubRuns
 from cyclegan.pages.inputs import picture_input, shrink, shrunk_note
 from cyclegan.pages.language_choice import PATHS, language_switch
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, sentences
@@ -31,39 +32,73 @@ TEMPORARY_FILES = (3600, 4 * 3600)
 class Layout:
     """The components of the app in one language, and the handlers behind them."""
 
-    def __init__(self, models: Models, language: Language = "en", beside: Layout | None = None) -> None:
-        """A page of its own, or one beside that in another language, with which it shares all but the words."""
+    def __init__(
+        self,
+        models: Models,
+        language: Language = "en",
+        beside: Layout | None = None,
+        *,
+        hub: HubRuns | None = None,
+        addresses: Sequence[str] = (),
+        inside: gr.Blocks | None = None,
+    ) -> None:
+        """A page of its own, or one beside that in another language, with which it shares all but the words.
+
+        With `hub` it has a field for repositories on the Hub, and loads those at the addresses when a visitor comes.
+        `inside` a page that is open, it is what that page shows of runs that were loaded so.
+        """
         self.models = models
         self.language = language
         self.examples: Examples = beside.examples if beside else Examples.of(models)
         self.translations: Translations = (
             beside.translations if beside else Translations(models.translating, self.examples)
         )
-        self.blocks: gr.Blocks = (
-            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language])
+        self.blocks: gr.Blocks
+        if inside:
+            self.blocks = inside
+            self._runs(loaded=True)
+            return
+        self.blocks = (
+            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language], show_in_navbar=False)
             if beside
             else gr.Blocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
         )
         with self.blocks:
-            Navbar(visible=False)
             with gr.Row(elem_id="header"):
-                intro = self._intro() if models.routes else texts.NOISE_INTRO
-                gr.Markdown(f"# {texts.TITLE.to(language)}\n{intro.to(language)}", elem_id="intro")
                 language_switch(language)
-            if models.routes:
-                self._pages()
-            else:
-                self._watch_alone()
+                intro = texts.NOISE_INTRO if models.models and not models.routes else self._intro()
+                gr.Markdown(f"# {texts.TITLE.to(language)}\n{intro.to(language)}", elem_id="intro")
+            if hub is None:
+                self._runs()
+                return
+            field = HubField(hub, language, addresses)
+            with gr.Column() as home:
+                self._runs()
+            field.connect(self.blocks, home)
+
+            @gr.render(field.shown, triggers=[field.shown.change])  # type: ignore[untyped-decorator]
+            def show_loaded(shown: Shown | None) -> None:
+                if shown and (translators := hub.translators(shown[1])):
+                    Layout(models.beside(translators), language, inside=self.blocks)
+
+    def _runs(self, *, loaded: bool = False) -> None:
+        """What there is to see of the runs."""
+        if self.models.routes:
+            self._pages(loaded=loaded)
+        elif self.models.models:
+            self._watch_alone()
 
     @classmethod
-    def in_all_languages(cls, models: Models) -> dict[Language, Layout]:
+    def in_all_languages(
+        cls, models: Models, *, hub: HubRuns | None = None, addresses: Sequence[str] = ()
+    ) -> dict[Language, Layout]:
         """The pages of one app."""
-        layouts = {LANGUAGES[0]: cls(models, LANGUAGES[0])}
+        layouts = {LANGUAGES[0]: cls(models, LANGUAGES[0], hub=hub, addresses=addresses)}
         for language in LANGUAGES[1:]:
-            layouts[language] = cls(models, language, beside=layouts[LANGUAGES[0]])
+            layouts[language] = cls(models, language, layouts[LANGUAGES[0]], hub=hub, addresses=addresses)
         return layouts
 
-    def _pages(self) -> None:
+    def _pages(self, *, loaded: bool) -> None:
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 self._input_column()
@@ -73,8 +108,8 @@ class Layout:
                     self.translate_page = TranslatePage(self.translations, self.language, cache)
                 with gr.Tab(watch_texts.TAB.to(self.language), id="watch"):
                     self.watch_page = WatchPage(self.models, self.examples, self.language)
-        self._connect()
-        if self.language == "en":  # programs are not told apart by it
+        self._connect(loaded=loaded)
+        if self.language == "en" and not loaded:  # programs are not told apart by it
             add_api(self.models.translating)
 
     def _watch_alone(self) -> None:
@@ -100,8 +135,9 @@ class Layout:
         examples = self.examples.on(route)
         directions = [(route.label.to(self.language), route.name) for route in self.models.routes]
         self.direction = gr.Radio(
-            directions, value=route.name, label=texts.DIRECTION.to(self.language), elem_id="direction"
-        )
+            directions, value=route.name, label=texts.DIRECTION.to(self.language), interactive=True,
+            elem_id="direction",
+        )  # fmt: skip
         self.picture = picture_input(
             self.language,
             examples[0].image if examples else None,
@@ -111,6 +147,7 @@ class Layout:
             sources=["upload", "clipboard"],
             buttons=[],
             height=280,
+            interactive=True,  # Gradio guesses it, but not of what is loaded later
             elem_id="picture",
         )
         self.shrunk = gr.Markdown(visible=False, elem_id="shrunk")
@@ -118,7 +155,7 @@ class Layout:
         self.switch = gr.Button(visible=False, size="sm", elem_id="switch")
         self.picker = example_picker(examples, self.language)
 
-    def _connect(self) -> None:
+    def _connect(self, *, loaded: bool) -> None:
         """Every way to a new picture or direction ends in the same two steps: announce it, translate it."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         page, stack = self.translate_page, self.watch_page.stack
@@ -146,7 +183,12 @@ class Layout:
         empty = [self.shrunk, stack, *results]
         uploaded.failure(self.reject, self.direction, [self.picture, *empty], **quiet)
         self.picture.clear(self.clear, self.direction, empty, **first)
-        self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
+        if loaded:  # the page is open already: nothing but a clock begins anything
+            clock = gr.Timer(0.1)
+            clock.tick(self.open, None, results, concurrency_id="translate", **quiet)
+            clock.tick(lambda: gr.Timer(active=False), None, clock, queue=False, **quiet)
+        else:
+            self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
 
     @friendly
     def open(self) -> Any:

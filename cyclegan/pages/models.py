@@ -117,11 +117,16 @@ class Models:
         """
         found = [Translator.load(folder, device=device, precision=precision) for folder in folders]
         translators = [translator for translator in found if translator.epochs]
-        if not translators:
+        if found and not translators:
             found[0].run.check_epoch(None)
         for translator in found:
             if translator not in translators:
                 log.warning("%s has no snapshots yet: it is left out", translator.run.folder)
+        return cls.of(translators)
+
+    @classmethod
+    def of(cls, translators: Sequence[Translator]) -> Models:
+        """The models of these translators; those of one method are told apart by the names of their runs."""
         methods = [translator.method for translator in translators]
         models = []
         for translator in translators:
@@ -161,6 +166,12 @@ class Models:
     def reverse(self, route: Route) -> Route | None:
         """The way back, where a model offers it."""
         return next((back for back in self.routes if back == Route(route.target, route.source)), None)
+
+    def beside(self, translators: Sequence[Translator]) -> Models:
+        """Those of these translators first, then those of the models here that share a route with one of them."""
+        routes = {route for model in Models.of(translators).models for route in model.routes}
+        related = [model.translator for model in self.models if routes & set(model.routes)]
+        return Models.of([*translators, *related])
 
     def on(self, route: Route) -> tuple[Model, ...]:
         """The models that translate along a route."""

@@ -49,7 +49,7 @@ class TranslatePage:
         with gr.Row(equal_height=True):
             self.epoch = gr.Dropdown(
                 self._epochs(), value=NEWEST, label=translate_texts.EPOCH.to(language), show_label=False,
-                container=False, min_width=150, scale=0, elem_id="epoch",
+                container=False, interactive=True, min_width=150, scale=0, elem_id="epoch",
             )  # fmt: skip
             self.run = gr.Button(
                 translate_texts.RUN.to(language), variant="primary", min_width=150, scale=0, elem_id="translate"
