@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
 from cyclegan.fetching import is_address
+from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub_runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
@@ -38,8 +39,8 @@ class Settings:
     run: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Run to show, once for each: its folder, or its repository on the Hugging Face Hub, owner/name or
     owner/name@revision; all runs in weights/ unless given."""
-    host: str = "127.0.0.1"
-    """Address to listen at; 0.0.0.0 lets the whole network in."""
+    host: str = field(default_factory=lambda: "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
+    """Address to listen at; 0.0.0.0, the default in a Hugging Face Space, lets the whole network in."""
     port: int = 7860
     """Port to listen at."""
     device: str = "auto"
@@ -87,9 +88,10 @@ def serve(layout: Layout, settings: Settings) -> None:
         )
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
-    # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
-    # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
-    threading.Thread(target=layout.models.warm_up).start()
+    if not LENT:
+        # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
+        # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
+        threading.Thread(target=layout.models.warm_up).start()
     blocks.block_thread()
 
 

@@ -38,7 +38,7 @@ def in_words(error: BaseException, repository: str) -> HubError:
 def is_unreachable(error: BaseException) -> bool:
     """Whether the Hub did not answer, or only that it cannot now: what is cached may stand in for what it has."""
     from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, LocalEntryNotFoundError
-    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+    from huggingface_hub.utils import httpx
 
     if isinstance(error, LocalEntryNotFoundError):
         return error.__cause__ is None or is_unreachable(error.__cause__)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -36,6 +37,10 @@ class HubSource:
     _fetches: dict[tuple[int, Direction], tuple[Future[None], Transfer]] = field(default_factory=dict)
     _verified: set[tuple[int, Direction]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process fetches for itself, and finds in the cache what is there."""
+        return HubSource, (self.listing, self.names, self.directions)
 
     @property
     def name(self) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,6 +59,10 @@ class Translator:
         """The translator of a run that is open. Raises ConfigError where there is no such device or precision."""
         chosen = pick_device(device)
         return cls(run, device=chosen, dtype=choose_precision(chosen, precision))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the networks itself: a page's GPU may be lent to a process at a time."""
+        return partial(Translator, device=self.device, dtype=self.dtype), (self.run,)
 
     @property
     def name(self) -> str:

@@ -284,6 +284,11 @@ def make_app(hub: LoopbackHub) -> FastAPI:
         warnings = [] if content.startswith("---\n") else [{"message": "empty or missing yaml metadata in repo card"}]
         return {"errors": [], "warnings": warnings}
 
+    @app.get("/api/{kind}/{owner}/{name}/auth-check/write")
+    def may_write(request: Request, kind: str, owner: str, name: str) -> Any:
+        repository = writable(request, kind, f"{owner}/{name}")
+        return repository if isinstance(repository, Response) else {}
+
     @app.post("/api/{kind}/{owner}/{name}/preupload/{revision:path}")
     async def preupload(request: Request, kind: str, owner: str, name: str, revision: str) -> Any:
         asked = await request.json()

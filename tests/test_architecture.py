@@ -17,19 +17,20 @@ PACKAGE = ROOT / "cyclegan"
 LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts", "hub_errors"},
     {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
-    {"generators", "batches", "metrics", "recipes", "repositories"},
+    {"generators", "batches", "metrics", "recipes", "repositories", "uploads"},
     {"discriminators", "noise"},
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference"},
-    {"samples", "sample_archive", "hub_source"},
-    {"training", "pack", "convert"},
-    {"fetching"},
-    {"translate"},
+    {"samples", "sample_archive", "hub_source", "redaction"},
+    {"training", "pack", "convert", "sheets"},
+    {"fetching", "cards"},
+    {"translate", "publishing"},
+    {"spaces"},
     {"pages"},
     {"comparison"},
     {"judging", "report"},
-    {"train", "app", "compare"},
+    {"train", "app", "compare", "hub"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
@@ -38,6 +39,7 @@ TRAINING_ONLY = {
 }
 COMMANDS_ONLY = {
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
+    *("hub", "cards", "sheets", "uploads", "publishing", "spaces", "redaction"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

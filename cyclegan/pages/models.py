@@ -13,6 +13,7 @@ from PIL import Image
 from cyclegan.config import Direction, Precision
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
+from cyclegan.pages.gpu import on_gpu
 from cyclegan.pages.languages import Text, listed
 from cyclegan.runs import RunError
 from cyclegan.translate import Translator
@@ -74,7 +75,7 @@ class Model:
         return self.translator.run.direction_to(route.target)
 
     def translate(self, image: Image.Image, route: Route, epoch: int) -> Image.Image:
-        return self.translator.translate(image, to=route.target, epoch=epoch)
+        return _translate(self.translator, image, route.target, epoch)
 
     def epoch_at(self, wanted: int | None) -> int:
         """The wanted epoch, else the nearest earlier one whose networks are kept; the newest for None."""
@@ -92,6 +93,11 @@ class Model:
         """The row of its sample images that shows the drawn examples along this route; None where there is none."""
         row = self.sample_row(route)
         return row if row is not None and self.translator.run.samples[self.direction(route)] == "drawn" else None
+
+
+@on_gpu
+def _translate(translator: Translator, image: Image.Image, target: str, epoch: int) -> Image.Image:
+    return translator.translate(image, to=target, epoch=epoch)
 
 
 class Models:
