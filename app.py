@@ -11,15 +11,19 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import gradio as gr
 import tyro
+from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
-from cyclegan.pages import texts
+from cyclegan.fetching import is_address
+from cyclegan.pages.gpu import LENT
+from cyclegan.pages.hub_runs import HubRuns
+from cyclegan.pages.language_choice import LanguageChoice
+from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.look import STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
@@ -32,10 +36,11 @@ WEIGHTS = Path(__file__).parent / "weights"
 class Settings:
     """Show CycleGAN and pix2pix side by side, with a slider through the epochs of their training."""
 
-    run: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
-    """Folder of a run to show, once for each; all runs in weights/ unless given."""
-    host: str = "127.0.0.1"
-    """Address to listen at; 0.0.0.0 lets the whole network in."""
+    run: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Run to show, once for each: its folder, or its repository on the Hugging Face Hub, owner/name or
+    owner/name@revision; all runs in weights/ unless given."""
+    host: str = field(default_factory=lambda: "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
+    """Address to listen at; 0.0.0.0, the default in a Hugging Face Space, lets the whole network in."""
     port: int = 7860
     """Port to listen at."""
     device: str = "auto"
@@ -49,9 +54,17 @@ class AddressError(ValueError):
 
 
 def build(settings: Settings) -> Layout:
-    """The app with its runs loaded. Raises RunError or ConfigError where one is no usable run."""
-    folders = settings.run or find_runs(WEIGHTS)
-    return Layout(Models.load(folders, device=settings.device, precision=settings.precision))
+    """The app with its runs loaded, in all languages: the page in the first of them.
+
+    Those on the Hub are loaded when the first visitor comes: with no network the app starts as well. Raises RunError or
+    ConfigError where a folder holds no usable run."""
+    addresses = [run for run in settings.run if is_address(run)]
+    folders = [Path(run) for run in settings.run if run not in addresses]
+    if not folders and (not addresses or WEIGHTS.is_dir()):
+        folders = find_runs(WEIGHTS)
+    models = Models.load(folders, device=settings.device, precision=settings.precision)
+    hub = HubRuns(device=settings.device, precision=settings.precision)
+    return Layout.in_all_languages(models, hub=hub, addresses=addresses)[LANGUAGES[0]]
 
 
 def serve(layout: Layout, settings: Settings) -> None:
@@ -70,14 +83,15 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            i18n=gr.I18n(en={"common.complete": texts.COMPLETE}),  # Gradio 6.31 reads out the key itself
+            app_kwargs={"middleware": [Middleware(LanguageChoice)]},
             prevent_thread_lock=True,
         )
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
-    # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
-    # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
-    threading.Thread(target=layout.models.warm_up).start()
+    if not LENT:
+        # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
+        # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
+        threading.Thread(target=layout.models.warm_up).start()
     blocks.block_thread()
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, get_args
@@ -37,6 +37,7 @@ from cyclegan.facades import PALETTES, looks_like_labels
 from cyclegan.images import ImageError
 from cyclegan.networks import parameter_count
 from cyclegan.noise import NoiseBatches, read_pictures
+from cyclegan.publishing import BackgroundPublisher
 from cyclegan.runs import Domains, Run, RunError, SampleInputs
 from cyclegan.samples import Inputs, choose_inputs, draw_noise
 from cyclegan.storage import WeightsError
@@ -51,8 +52,9 @@ from cyclegan.training import (
     measure_step,
     resume,
 )
+from cyclegan.uploads import Repository, UploadError, open_repository
 
-USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, ImageError, RunError)
+USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, ImageError, RunError, UploadError)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class Machine:
     """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
     threads: int = 0
     """CPU threads; 0 takes PyTorch's default, all cores."""
+    publish: str | None = None
+    """Repository on the Hugging Face Hub, owner/name, to publish the run in at every snapshot; log in before."""
+    private: bool = False
+    """Make a new repository of `publish` private."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,7 @@ def main(arguments: Sequence[str]) -> int:
 def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     set_threads(launch.threads)
+    repository = None if launch.dry_run else find_repository(launch)
     folder = find_dataset(config, launch.data_root)
     if config.dataset not in known_datasets(config):
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
@@ -176,7 +183,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         return 0
     create(trainer)
     with exclusive(out):
-        return train(trainer, launch)
+        return train(trainer, launch, repository)
 
 
 def run_resume(command: Resume) -> int:
@@ -184,12 +191,17 @@ def run_resume(command: Resume) -> int:
     set_threads(command.machine.threads)
     run = Run.open(command.resume)
     config = replace(run.config, dataset=command.dataset or run.config.dataset)
+    repository = find_repository(command.machine)
     with exclusive(run.folder):
         trainer = prepare(run, find_dataset(config, command.machine.data_root), command.machine)
         resume(trainer)
         if not trainer.finished:
-            return train(trainer, command.machine)
+            return train(trainer, command.machine, repository)
     print(f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained; for more, start a new run")
+    if repository:
+        publisher = BackgroundPublisher(run.folder, repository)
+        publisher.notify()
+        wait_for(publisher)
     return 0
 
 
@@ -205,6 +217,15 @@ def known_datasets(config: MethodConfig) -> list[str]:
     """The names of the datasets that a method can be trained on."""
     from_noise = isinstance(config, GANConfig)
     return [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
+
+
+def find_repository(machine: Machine) -> Repository | None:
+    """Where to publish, looked at before hours of training: UploadError where it cannot be written."""
+    if machine.publish:
+        return open_repository(machine.publish, private=machine.private)
+    if machine.private:
+        raise ConfigError("private is for a repository that is made; name it with --publish owner/name")
+    return None
 
 
 def find_dataset(config: MethodConfig, data_root: Path | None) -> Path:
@@ -278,8 +299,8 @@ def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
     return train
 
 
-def train(trainer: Trainer, machine: Machine) -> int:
-    """Train with a progress bar until the end, a signal or an error."""
+def train(trainer: Trainer, machine: Machine, repository: Repository | None = None) -> int:
+    """Train with a progress bar until the end, a signal or an error, and publish in the repository on the way."""
     run, config, batches = trainer.run, trainer.config, trainer.batches
     done = (trainer.progress.epoch - 1) * batches.steps + trainer.progress.step
     bar = tqdm(
@@ -296,13 +317,34 @@ def train(trainer: Trainer, machine: Machine) -> int:
         bar.set_postfix({name: f"{loss:.3f}" for name, loss in progress.losses.items()}, refresh=False)
         bar.update(steps * config.batch_size - bar.n)
 
+    publisher = BackgroundPublisher(run.folder, repository) if repository else None
+    if publisher and run.epochs:  # what an earlier training could not publish
+        publisher.notify()
+
+    def on_snapshot(_: int) -> None:
+        if publisher:
+            publisher.notify()
+
     with bar, stop_signals() as stopped:
-        finished = trainer.train(on_progress=show, should_stop=lambda: bool(stopped))
+        finished = trainer.train(on_progress=show, on_snapshot=on_snapshot, should_stop=lambda: bool(stopped))
     if finished:
         say(f"finished: {run.folder}, epochs {', '.join(map(str, run.epochs))} are kept")
+        if publisher:
+            wait_for(publisher)
         return 0
     say(f"stopped and saved; go on with: {resume_command(run, machine)}")
     return 128 + stopped[0]  # what shells report of a stopped command, so that `train && next` does not go on
+
+
+def wait_for(publisher: BackgroundPublisher) -> None:
+    """Wait until the run is published, but not for ever; say what to type where it is not."""
+    where = publisher.repository
+    say(f"publishing in {where.url}; Ctrl-C leaves that for later")
+    published = False
+    with suppress(KeyboardInterrupt):
+        published = publisher.finish()
+    later = shlex.join(["python", "-m", "cyclegan.hub", "publish", str(publisher.folder), where.name])
+    say(f"published: {where.url}" if published else f"not published; do it later with: {later}")
 
 
 def resume_command(run: Run, machine: Machine) -> str:
@@ -311,7 +353,7 @@ def resume_command(run: Run, machine: Machine) -> str:
     for option in fields(Machine):
         value = getattr(machine, option.name)
         if value != option.default:
-            words += [f"--{option.name.replace('_', '-')}", str(value)]
+            words += [f"--{option.name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return shlex.join(words)
 
 

@@ -1,5 +1,5 @@
 """Generators as junyanz/pytorch-CycleGAN-and-pix2pix, the reference, stores them: a bare state dict in a `.pth` file,
-whose name and keys are all it says of the network."""
+whose name and keys are all it says of the network. The same in a safetensors file is as good."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cyclegan.config import ConfigError, Direction, GeneratorConfig, GeneratorName, Norm
 from cyclegan.layers import InstanceNorm
 from cyclegan.networks import build_generator
-from cyclegan.storage import WeightsError, check_tensors
+from cyclegan.storage import WeightsError, check_tensors, unpack
 
 State = dict[str, Tensor]
 
@@ -140,6 +142,11 @@ def _read_state(path: Path) -> State:
 
 
 def _load(path: Path) -> object:
+    if path.suffix == ".safetensors":
+        try:
+            return unpack(load_file(path), str(path))
+        except SafetensorError as error:
+            raise WeightsError(f"{path} is damaged ({error}); get it once more") from None
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from PIL import Image
 from pydantic import ConfigDict
@@ -37,6 +37,10 @@ SampleInputs = Literal["drawn", "dataset", "noise"]
 
 class RunError(ValueError):
     """A folder that is no usable run, or an epoch or domain it does not have: the message lists the choices."""
+
+
+class NewerFormatError(RunError):
+    """A run that another version of this program wrote."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,22 @@ class _RunFile:
     only: Direction | None = None
 
 
+class Source(Protocol):
+    """Where the generators of a run are whose folder does not hold them all yet."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def epochs(self) -> tuple[int, ...]: ...
+
+    def bring(self, run: Run, epoch: int, direction: Direction) -> None: ...
+
+    def load_generator(self, run: Run, epoch: int, direction: Direction) -> nn.Module: ...
+
+    def look_ahead(self, run: Run, epoch: int, direction: Direction) -> None: ...
+
+
 @dataclass(frozen=True)
 class Run:
     """A run on disk. Only `run.json` is read when it is opened; everything else is read when it is asked for."""
@@ -88,6 +108,8 @@ class Run:
     """Commit of the code that trained it, where known."""
     only: Direction | None = None
     """The one direction of a CycleGAN whose other generator was never published; None where both are there."""
+    source: Source | None = field(default=None, compare=False)
+    """Where generators come from that are not in the folder yet; None where all that there are lie in it."""
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
@@ -105,7 +127,8 @@ class Run:
         except (ValueError, AttributeError, RecursionError):
             raise RunError(f"{path} is damaged: it is no JSON object") from None
         if stated != FORMAT:
-            raise RunError(f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program")
+            message = f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program"
+            raise NewerFormatError(message)
         file = from_json(_RunFile, text, str(path))
         config = from_json(METHODS[file.method], json.dumps(file.config), f"config in {path}")
         return cls(folder, file.method, file.domains, config, file.samples, file.revision, file.only)
@@ -118,6 +141,11 @@ class Run:
         if self.only is None:
             del content["only"]  # what read format 1 before there was this field reads every other run still
         write_atomically(self.folder / "run.json", (json.dumps(content, indent=2) + "\n").encode())
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and on the page."""
+        return self.source.name if self.source else self.folder.name
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -143,16 +171,18 @@ class Run:
     def direction_to(self, target: str) -> Direction:
         """The direction that translates to the domain of this public name. Raises RunError listing those there are."""
         if not self.translates:
-            raise RunError(f"{self.folder.name} makes {self.domains.b} from noise; it translates no images")
+            raise RunError(f"{self.name} makes {self.domains.b} from noise; it translates no images")
         for direction in self.directions:
             if self.domain(direction[1]) == target:
                 return direction
         choices = ", ".join(repr(self.domain(direction[1])) for direction in self.directions)
-        raise RunError(f"{self.folder.name} does not translate to {target!r}; it translates to {choices}")
+        raise RunError(f"{self.name} does not translate to {target!r}; it translates to {choices}")
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """Epochs whose generators are there, in every direction, ascending."""
+        """Epochs whose generators are there, or to be had, in every direction, ascending."""
+        if self.source:
+            return self.source.epochs
         found = []
         for folder in (self.folder / "snapshots").glob("[0-9]*"):
             if folder.name.isdigit() and all(
@@ -169,7 +199,7 @@ class Run:
         if epoch is None:
             return epochs[-1]
         if epoch not in epochs:
-            raise RunError(f"{self.folder.name} has no epoch {epoch}; it has {', '.join(map(str, epochs))}")
+            raise RunError(f"{self.name} has no epoch {epoch}; it has {', '.join(map(str, epochs))}")
         return epoch
 
     def snapshot_folder(self, epoch: int, direction: Direction) -> Path:
@@ -182,7 +212,10 @@ class Run:
             save_generator(folder, self.generator_config(direction), generator.state_dict())
 
     def load_generator(self, epoch: int, direction: Direction) -> nn.Module:
-        """The generator of an epoch, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged."""
+        """The generator of an epoch, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged, and
+        what its source raises where it cannot be had."""
+        if self.source:
+            return self.source.load_generator(self, epoch, direction)
         return load_generator(self.snapshot_folder(epoch, direction))[1]
 
     def history(self) -> list[dict[str, Any]]:

@@ -159,9 +159,12 @@ class Trainer:
         self,
         *,
         on_progress: Callable[[Progress], None] = lambda _: None,
+        on_snapshot: Callable[[int], None] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Train to the end, or until `should_stop`; either way everything is saved. Returns whether it is finished.
+
+        `on_snapshot` is told of every epoch whose generators are kept, when all of the epoch is on disk.
 
         Raises TrainingError where a loss is not finite, OSError where the run cannot be written: what was saved
         before stays good.
@@ -190,6 +193,8 @@ class Trainer:
             progress.seconds += time.monotonic() - started
             on_progress(progress)
             self._finish_epoch(rate)
+            if self.config.keeps_snapshot(progress.epoch):
+                on_snapshot(progress.epoch)
         return True
 
     def save_checkpoint(self, folder: Path | None = None) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from torch import nn
 from cyclegan.colours import decode, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.devices import choose_precision, pick_device
+from cyclegan.fetching import open_run
 from cyclegan.images import check_pixels, open_image, to_rgb
 from cyclegan.networks import for_translation
 from cyclegan.runs import Run
@@ -36,22 +39,34 @@ class Translator:
         self.run = run
         self.device = device
         self.dtype = dtype
+        self.looks_ahead = False
+        """Whether an epoch of a run on the Hub brings its neighbours along, for who walks through the epochs."""
         self._networks: OrderedDict[tuple[int, Direction], nn.Module] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
     def load(cls, source: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Translator:
-        """The translator of the run in a folder; weights are read at the first translation of their epoch.
+        """The translator of the run in a folder, or in a repository on the Hugging Face Hub: "owner/name", or
+        "owner/name@revision". Weights are read, and fetched, at the first translation of their epoch.
 
-        Raises RunError or ConfigError where the folder holds no run that this version reads.
+        Raises RunError or ConfigError where the folder holds no run that this version reads, HubError where the
+        repository cannot be had.
         """
-        run = Run.open(source)
+        return cls.of(open_run(source), device=device, precision=precision)
+
+    @classmethod
+    def of(cls, run: Run, *, device: str = "auto", precision: Precision = "auto") -> Translator:
+        """The translator of a run that is open. Raises ConfigError where there is no such device or precision."""
         chosen = pick_device(device)
         return cls(run, device=chosen, dtype=choose_precision(chosen, precision))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the networks itself: a page's GPU may be lent to a process at a time."""
+        return partial(Translator, device=self.device, dtype=self.dtype), (self.run,)
+
     @property
     def name(self) -> str:
-        return self.run.folder.name
+        return self.run.name
 
     @property
     def method(self) -> Method:
@@ -84,7 +99,7 @@ class Translator:
         dropout, the result is always the same.
 
         Raises RunError listing the choices where there is no such target or epoch, WeightsError where the weights
-        are damaged, ImageError where the image cannot be used.
+        are damaged, HubError where they cannot be fetched, ImageError where the image cannot be used.
         """
         direction = self.run.direction_to(to)
         epoch = self.run.check_epoch(epoch)
@@ -95,8 +110,12 @@ class Translator:
         architecture = self.run.config.generator.architecture
         seen, made = (encodings(self.run.config)[domain] for domain in direction)
         padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
+        if self.run.source:
+            self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
         with self._lock:
             network = self._network(epoch, direction)
+            if self.looks_ahead and self.run.source:
+                self.run.source.look_ahead(self.run, epoch, direction)
             x = encode(padded, seen)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
             y = _run(network, x, dropout_seed)
         return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)

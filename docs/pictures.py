@@ -4,32 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
 from cyclegan.runs import Run
 from cyclegan.samples import cut
+from cyclegan.sheets import sheet
 from cyclegan.translate import Translator
 
 ROOT = Path(__file__).parent.parent
-SIDE, GAP, LEGEND = 192, 6, 22
-
-
-def sheet(rows: list[tuple[str, list[Image.Image]]], columns: list[str]) -> Image.Image:
-    """Pictures in a grid, the names of rows at the left and of columns on top."""
-    margin = 84
-    width = margin + len(columns) * (SIDE + GAP)
-    page = Image.new("RGB", (width, LEGEND + len(rows) * (SIDE + GAP)), "white")
-    pen, font = ImageDraw.Draw(page), ImageFont.load_default(14)
-    for column, name in enumerate(columns):
-        pen.text((margin + column * (SIDE + GAP) + SIDE / 2, LEGEND / 2), name, "black", font, anchor="mm")
-    for row, (name, pictures) in enumerate(rows):
-        top = LEGEND + row * (SIDE + GAP)
-        pen.text((margin - 8, top + SIDE / 2), name, "black", font, anchor="rm")
-        for column, picture in enumerate(pictures):
-            small = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            page.paste(small, (margin + column * (SIDE + GAP), top))
-    return page
 
 
 def side_by_side(translators: dict[str, Translator]) -> Image.Image:

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,20 @@ def launch_chromium(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def served(runs: Sequence[Path], cache: Path) -> Iterator[str]:
-    """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`."""
+def served(
+    runs: Sequence[Path | str], cache: Path, *, root: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`, in the folder
+    `root` and with these variables besides the test's own."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port), "--precision", "fp32"]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"
-    environment = {**os.environ, "GRADIO_TEMP_DIR": str(cache / "gradio")}
+    variables = {**os.environ, "GRADIO_TEMP_DIR": str(cache / "gradio"), **(environment or {})}
     with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, cwd=root, env=variables, stdout=output, stderr=subprocess.STDOUT)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, server, log)

@@ -1,11 +1,15 @@
-"""Small real-format material that the tests share: datasets of drawn facades, and untrained runs."""
+"""What the tests share: small datasets of drawn facades, untrained runs, and the app in a real browser."""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import gzip
 import os
+import shutil
 import struct
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +22,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cyclegan.config import (
     METHODS,
@@ -33,7 +38,28 @@ from cyclegan.datasets import Split, find_split
 from cyclegan.facades import class_indices, draw_facade
 from cyclegan.networks import build_generator, initialize
 from cyclegan.runs import Domains, Run, SampleInputs
+from cyclegan.sample_archive import NAME as SAMPLE_ARCHIVE
+from cyclegan.sample_archive import pack_samples
 from cyclegan.samples import SAMPLE_SIZE
+from tests.browser import Watched, launch_chromium, served
+from tests.hub_server import LoopbackHub, free_port
+
+HUB_PORT = free_port()
+HUB_HOME = Path(tempfile.mkdtemp(prefix="loopback-hub-"))
+atexit.register(shutil.rmtree, HUB_HOME, ignore_errors=True)
+# huggingface_hub reads these when it is imported: by Gradio, and so by test modules, but by nothing above. No test can
+# reach the real Hub, or the cache and the token of whoever runs it.
+os.environ |= {
+    "HF_ENDPOINT": f"http://127.0.0.1:{HUB_PORT}",
+    "HF_HOME": str(HUB_HOME),
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DOWNLOAD_TIMEOUT": "2",
+    "HF_HUB_ETAG_TIMEOUT": "2",
+}
+for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
+    os.environ.pop(_name, None)
 
 PHOTO_COLOURS = np.random.default_rng(7).integers(0, 256, (12, 3))
 RAMP_WIDTH, RAMP_HEIGHT = 40, 32
@@ -158,3 +184,79 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_run(folder / "facades-cyclegan", cyclegan, epochs=(1, 3, 5), sample_epochs=5)
     make_run(folder / "facades-pix2pix", pix2pix, epochs=(1, 2, 5), sample_epochs=5)
     return folder
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """An empty Hub on the loopback, and an empty cache. It is asked without a token unless HF_TOKEN is set."""
+    shutil.rmtree(HUB_HOME, ignore_errors=True)
+    with LoopbackHub(HUB_PORT) as running:
+        yield running
+
+
+@pytest.fixture
+def published(hub: LoopbackHub, weights: Path) -> LoopbackHub:
+    """The Hub with both runs of `weights`: owner/cyclegan with all its samples in one file, owner/pix2pix without."""
+    hub.publish_folder("owner/cyclegan", weights / "facades-cyclegan")
+    samples = {SAMPLE_ARCHIVE: pack_samples(Run.open(weights / "facades-cyclegan"))}
+    hub.publish("owner/cyclegan", {**samples, "README.md": b"a card", "notes.txt": b"more"})
+    hub.publish_folder("owner/pix2pix", weights / "facades-pix2pix")
+    return hub
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps its files and its log."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="session")
+def url(weights: Path, cache: Path) -> Iterator[str]:
+    """The address of the app, served with two tiny runs."""
+    with served([weights / "facades-cyclegan", weights / "facades-pix2pix"], cache) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """For one module at a time: the event loop that Playwright keeps running would be in the way of others."""
+    with sync_playwright() as playwright:
+        browser = launch_chromium(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
+    """A visitor's page, opened; whatever a test does with it, nothing may fail and no other host be asked."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        watched = Watched(context.new_page())
+        watched.page.goto(url)
+        expect(watched.page.locator("#examples img")).to_have_count(8)
+        yield watched
+        assert watched.problems == []
+        assert watched.requests and watched.outside_hosts == set()
+        assert "Traceback" not in (cache / "server.log").read_text()
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    return watched.page
+
+
+@pytest.fixture(scope="module")
+def closed_event_loops() -> Iterator[None]:
+    """Gradio opens event loops for its locks and leaves them open, which Python warns of; close them."""
+    loops = []
+    new_event_loop = asyncio.new_event_loop
+
+    def record() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", record)
+        yield
+    asyncio.set_event_loop(None)
+    for loop in loops:
+        loop.close()

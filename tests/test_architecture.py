@@ -37,10 +37,24 @@ LAYERS = (
     {"samples"},
     {"training", "translate", "convert", "segmenter_training", "scores"},
     {"pages", "pack"},
+    {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts", "hub_errors"},
+    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
+    {"generators", "batches", "metrics", "recipes", "repositories", "uploads"},
+    {"discriminators", "noise"},
+    {"networks"},
+    {"storage", "objectives"},
+    {"runs", "reference"},
+    {"samples", "sample_archive", "hub_source", "redaction"},
+    {"training", "pack", "convert", "sheets"},
+    {"fetching", "cards"},
+    {"translate", "publishing"},
+    {"spaces"},
+    {"pages"},
     {"comparison"},
     {"measuring"},
     {"judging", "report"},
     {"train", "app", "compare", "evaluation"},
+    {"train", "app", "compare", "hub"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
@@ -61,6 +75,7 @@ TRAINING_ONLY = {
 COMMANDS_ONLY = {
     *("segmenter", "segmenter_training", "measuring", "evaluation"),
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
+    *("hub", "cards", "sheets", "uploads", "publishing", "spaces", "redaction"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

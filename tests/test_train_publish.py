@@ -1,0 +1,156 @@
+"""`train.py --publish`: a training that publishes on its way, and does not care whether the Hub is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import train
+from cyclegan import publishing
+from cyclegan.hub import main
+from cyclegan.runs import Run
+from cyclegan.training import Trainer
+from tests.hub_server import TOKEN, LoopbackHub
+
+ROOT = Path(__file__).parent.parent
+NAME = "owner/facades"
+TINY = [
+    *(
+        "pix2pix",
+        "--generator.architecture",
+        "unet_128",
+        "--load-size",
+        "136",
+        "--crop-size",
+        "128",
+        "--max-images",
+        "2",
+    ),
+    *("--generator.width", "4", "--discriminator.width", "4", "--epochs", "1", "--decay-epochs", "2"),
+    *("--snapshot-epochs", "1", "2", "--device", "cpu"),
+]
+
+
+@pytest.fixture(autouse=True)
+def login(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr(publishing, "DELAYS", (0.2,))
+    monkeypatch.setattr(publishing, "CLOSING_DELAY", 0.2)
+
+
+def command(facades: Path, out: Path, *more: str) -> list[str]:
+    return [*TINY, "--dataset", str(facades), "--out", str(out), "--publish", NAME, *more]
+
+
+def after_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int, what: Callable[[], object]) -> None:
+    """Let something happen when this epoch of a training is done."""
+    finish = Trainer._finish_epoch
+
+    def finish_and_do(self: Trainer, rate: float) -> None:
+        done = self.progress.epoch
+        finish(self, rate)
+        if done == epoch:
+            what()
+
+    monkeypatch.setattr(Trainer, "_finish_epoch", finish_and_do)
+
+
+def test_a_training_publishes_on_its_way_and_ends_as_one_publication(
+    facades: Path, tmp_path: Path, hub: LoopbackHub
+) -> None:
+    out = tmp_path / "run"
+    words = [sys.executable, str(ROOT / "train.py"), *command(facades, out, "--private")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert f"published: {hub.url}/{NAME}" in done.stderr
+    repository = hub.repositories["model", NAME]
+    assert repository.private and 2 <= len(repository.commits) <= 4
+    assert {"snapshots/0001/ba/model.safetensors", "snapshots/0003/ba/model.safetensors"} <= repository.files.keys()
+    assert "checkpoint.pt" not in repository.files
+    count = len(repository.commits)
+    assert main(["publish", str(out), NAME]) == 0
+    assert len(repository.commits) == count
+    told = [done.stdout, done.stderr, *(path.read_bytes().decode(errors="ignore") for path in out.rglob("*.*"))]
+    assert not [text for text in told if TOKEN in text]
+
+
+def test_who_may_not_publish_is_told_before_the_training(
+    facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hub: LoopbackHub
+) -> None:
+    out = tmp_path / "run"
+    monkeypatch.delenv("HF_TOKEN")
+    assert train.main(command(facades, out)) == 2
+    assert "hf auth login" in capsys.readouterr().err
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.stop()
+    assert train.main(command(facades, out)) == 2
+    assert "cannot be reached" in capsys.readouterr().err
+    assert train.main([*command(facades, out)[:-2], "--private"]) == 2
+    assert "--publish owner/name" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_dry_run_asks_nothing_of_the_hub(facades: Path, tmp_path: Path, hub: LoopbackHub) -> None:
+    assert train.main(command(facades, tmp_path / "run", "--dry-run")) == 0
+    assert not hub.requests
+
+
+def test_a_hub_that_dies_does_not_disturb_the_training(
+    facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hub: LoopbackHub
+) -> None:
+    monkeypatch.setattr("cyclegan.publishing.BackgroundPublisher.finish.__defaults__", (1.0,))
+    after_epoch(monkeypatch, 1, hub.stop)
+    out = tmp_path / "run"
+    assert train.main(command(facades, out)) == 0
+    said = capsys.readouterr().err
+    assert Run.open(out).epochs == (1, 2, 3)
+    (later,) = re.findall("not published; do it later with: (.*)", said)
+    hub.start()
+    assert main(shlex.split(later)[3:]) == 0
+    assert "snapshots/0003/ba/model.safetensors" in hub.repositories["model", NAME].files
+
+
+def test_a_hub_that_comes_back_gets_everything(
+    facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: LoopbackHub
+) -> None:
+    after_epoch(monkeypatch, 1, hub.stop)
+    after_epoch(monkeypatch, 3, hub.start)
+    assert train.main(command(facades, tmp_path / "run")) == 0
+    files = hub.repositories["model", NAME].files
+    assert {f"snapshots/000{epoch}/ba/model.safetensors" for epoch in (1, 2, 3)} <= files.keys()
+    assert "as it was after epochs 1, 2 and 3" in files["README.md"].decode()
+
+
+def test_a_resumed_training_publishes_what_is_there_and_what_comes(
+    facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hub: LoopbackHub
+) -> None:
+    out = tmp_path / "run"
+    after_epoch(monkeypatch, 2, lambda: os.kill(os.getpid(), 2))
+    without = command(facades, out)[:-2]
+    assert train.main(without) == 130
+    (line,) = re.findall("go on with: python train.py (.*)", capsys.readouterr().err)
+    monkeypatch.undo()
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert train.main([*shlex.split(line), "--publish", NAME]) == 0
+    files = hub.repositories["model", NAME].files
+    assert {f"snapshots/000{epoch}/ba/model.safetensors" for epoch in (1, 2, 3)} <= files.keys()
+    hub.repositories.clear()
+    assert train.main(["--resume", str(out), "--publish", NAME]) == 0
+    assert hub.repositories["model", NAME].files == files
+
+
+def test_the_command_to_go_on_publishes_too(
+    facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))
+    assert train.main(command(facades, tmp_path / "run", "--private")) == 130
+    (line,) = re.findall("go on with: python train.py (.*)", capsys.readouterr().err)
+    assert f"--publish {NAME} --private" in line
+    assert train.main(shlex.split(line)) == 0
