@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from cyclegan.generators import ResnetBlock, UnetLevel
 from cyclegan.layers import InstanceNorm, ResizeConv
 
-BAND_VALUES = 8 * 2**20
-"""Values of a map that are computed at once: 16 MB in bf16, beside some times as much for what they come from."""
+BAND_VALUES = 2 * 2**20
+"""Values of a map that are computed at once: 4 MB in bf16, beside some times as much for what they come from."""
 EPSILON = 1e-5
 """`InstanceNorm`'s."""
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.Tanh)
@@ -126,8 +126,8 @@ class Bands:
             bottom = min(top + shape.band, shape.height)
             values = compute(top, bottom)[0].permute(1, 2, 0).cpu().contiguous()
             scratch.append(values)
-            exact = values.flatten(0, 1).double()
-            sums += torch.stack([exact.sum(0), exact.square_().sum(0)])
+            precise = values.flatten(0, 1).to(torch.promote_types(self.dtype, torch.float32))
+            sums += torch.stack([precise.sum(0), precise.square().sum(0)])
             self.on_progress((self.finished + bottom / shape.height) / self.maps)
         self.finished += 1
         mean, square = sums / (shape.height * shape.width)
