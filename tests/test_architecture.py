@@ -18,13 +18,13 @@ LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts"},
     {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
     {"generators", "batches", "metrics", "recipes"},
-    {"discriminators", "noise"},
+    {"discriminators", "noise", "bands"},
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference"},
     {"samples"},
     {"training", "translate", "pack", "convert"},
-    {"pages"},
+    {"pages", "folders"},
     {"comparison"},
     {"judging", "report"},
     {"train", "app", "compare"},
@@ -35,6 +35,7 @@ TRAINING_ONLY = {
     *("downloads", "archives", "transfers"),
 }
 COMMANDS_ONLY = {
+    "folders",
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
