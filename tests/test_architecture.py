@@ -27,7 +27,7 @@ LAYERS = (
     {"pages", "folders"},
     {"comparison"},
     {"judging", "report"},
-    {"train", "app", "compare"},
+    {"train", "app", "compare", "doctor"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
@@ -35,7 +35,7 @@ TRAINING_ONLY = {
     *("downloads", "archives", "transfers"),
 }
 COMMANDS_ONLY = {
-    "folders",
+    *("folders", "doctor"),
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
