@@ -27,7 +27,7 @@ LAYERS = (
     {"pages", "folders"},
     {"comparison"},
     {"judging", "report"},
-    {"train", "app", "compare", "doctor"},
+    {"train", "app", "compare", "doctor", "export"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
@@ -35,7 +35,7 @@ TRAINING_ONLY = {
     *("downloads", "archives", "transfers"),
 }
 COMMANDS_ONLY = {
-    *("folders", "doctor"),
+    *("folders", "doctor", "export"),
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
