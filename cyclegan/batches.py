@@ -112,7 +112,7 @@ class Batches:
 
     def _read(self) -> dict[Source, Size]:
         """Read every file once, and keep what fits in memory. The sizes; raises DatasetError for bad files."""
-        limit = _physical_memory() // 4
+        limit = physical_memory() // 4
         total = kept = 0
         sizes: dict[Source, Size] = {}
         problems: set[str] = set()
@@ -212,7 +212,7 @@ def target_size(size: Size, config: CycleGANConfig | Pix2PixConfig) -> Size:
     return max(smallest, round(width / multiple) * multiple), max(smallest, round(height / multiple) * multiple)
 
 
-def _physical_memory() -> int:
+def physical_memory() -> int:
     """Bytes that this process may use: the machine's, or what its container is given."""
     try:
         return int(Path("/sys/fs/cgroup/memory.max").read_text())

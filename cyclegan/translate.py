@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,16 +16,21 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cyclegan.colours import decode, encode, encodings
+from cyclegan.bands import Bands, Rows
+from cyclegan.colours import Encoding, decode, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.devices import choose_precision, pick_device
 from cyclegan.fetching import open_run
-from cyclegan.images import check_pixels, open_image, to_rgb
+from cyclegan.images import ImageError, check_pixels, open_image, to_rgb
 from cyclegan.networks import for_translation
 from cyclegan.runs import Run
 
 CACHED_NETWORKS = 6
 """Generators kept ready: both directions of a few epochs; the longest unused one makes room for another."""
+
+WHOLE_PIXELS = 2_000_000
+"""Largest image that is computed at once: a ResNet of width 64 takes about 1 GB for it. Larger ones are computed by
+bands, in memory that does not grow with them."""
 
 _seeding = threading.Lock()
 """Held while dropout draws from PyTorch's random state, which all translators share."""
@@ -88,7 +96,13 @@ class Translator:
         return self.run.epochs
 
     def translate(
-        self, image: Image.Image | Path | str, *, to: str, epoch: int | None = None, dropout_seed: int | None = None
+        self,
+        image: Image.Image | Path | str,
+        *,
+        to: str,
+        epoch: int | None = None,
+        dropout_seed: int | None = None,
+        on_progress: Callable[[float], object] = lambda _: None,
     ) -> Image.Image:
         """The translation of an image, or of the image in a file: RGB, in the image's own size; a grey domain's in grey
         levels, colorization's in the image's own lightness.
@@ -96,7 +110,8 @@ class Translator:
         `to` is the public name of the target domain, `epoch` one of `epochs` or None for the last. With
         `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
         (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise, and of a network that was trained without
-        dropout, the result is always the same.
+        dropout, the result is always the same. Of an image of more than WHOLE_PIXELS `on_progress` hears, again and
+        again, which share is done, from 0 to 1; what it raises ends the translation.
 
         Raises RunError listing the choices where there is no such target or epoch, WeightsError where the weights
         are damaged, HubError where they cannot be fetched, ImageError where the image cannot be used.
@@ -116,6 +131,11 @@ class Translator:
             network = self._network(epoch, direction)
             if self.looks_ahead and self.run.source:
                 self.run.source.look_ahead(self.run, epoch, direction)
+            if padded.shape[0] * padded.shape[1] > WHOLE_PIXELS:
+                if dropout_seed is not None:
+                    limit = f"{WHOLE_PIXELS / 1e6:g} megapixels"
+                    raise ImageError(f"the image is {rgb.width}x{rgb.height}; dropout_seed works up to {limit}")
+                return _by_bands(Bands(network, on_progress), padded, rgb, seen, made)
             x = encode(padded, seen)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
             y = _run(network, x, dropout_seed)
         return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
@@ -135,6 +155,29 @@ def pad(pixels: np.ndarray, multiple: int, smallest: int) -> np.ndarray:
     """Pixels [H, W, 3] mirrored at the right and lower edge until both sides are multiples, and large enough."""
     below, right = (max(-side % multiple, smallest - side) for side in pixels.shape[:2])
     return np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="reflect")
+
+
+def _by_bands(bands: Bands, padded: np.ndarray, rgb: Image.Image, seen: Encoding, made: Encoding) -> Image.Image:
+    """The translation of the pixels, in the size of the image before it was padded."""
+    channels = len(encode(padded[:1, :1], seen))
+    height, width = padded.shape[:2]
+    image = Rows(channels, height, width, lambda top, bottom: encode(padded[top:bottom], seen)[None])
+    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    try:
+        translation = bands(image)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ImageError(
+            f"no room for an image of {rgb.width}x{rgb.height} pixels in {tempfile.gettempdir()}; free some space "
+            "there, or name another folder for temporary files in TMPDIR"
+        ) from None
+    with torch.inference_mode():
+        for top in range(0, rgb.height, translation.band):
+            bottom = min(top + translation.band, rgb.height)
+            rows = translation.read(top, bottom)[0, :, :, : rgb.width]
+            pixels[top:bottom] = np.asarray(decode(rows, made, rgb.crop((0, top, rgb.width, bottom))))
+    return Image.fromarray(pixels)
 
 
 def _run(network: nn.Module, x: torch.Tensor, dropout_seed: int | None) -> torch.Tensor:

@@ -30,7 +30,7 @@ LAYERS = (
         "augmentation",
     },
     {"generators", "batches", "metrics", "recipes"},
-    {"discriminators", "noise"},
+    {"discriminators", "noise", "bands"},
     {"networks"},
     {"storage", "objectives"},
     {"runs", "reference", "segmenter"},
@@ -50,11 +50,14 @@ LAYERS = (
     {"translate", "publishing"},
     {"spaces"},
     {"pages"},
+    {"training", "translate", "pack", "convert"},
+    {"pages", "folders"},
     {"comparison"},
     {"measuring"},
     {"judging", "report"},
     {"train", "app", "compare", "evaluation"},
     {"train", "app", "compare", "hub"},
+    {"train", "app", "compare", "doctor", "export"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
@@ -74,6 +77,7 @@ TRAINING_ONLY = {
 }
 COMMANDS_ONLY = {
     *("segmenter", "segmenter_training", "measuring", "evaluation"),
+    *("folders", "doctor", "export"),
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
     *("hub", "cards", "sheets", "uploads", "publishing", "spaces", "redaction"),
 }

@@ -185,7 +185,7 @@ def test_images_that_do_not_fit_in_memory_are_read_again_and_give_the_same_batch
 ) -> None:
     split = make_two_folders(tmp_path, 3, 3)
     kept = joined(make_batches(split, preprocess=preprocess, load_size=24), range(1, 4))
-    monkeypatch.setattr(module, "_physical_memory", lambda: 0)
+    monkeypatch.setattr(module, "physical_memory", lambda: 0)
     read_again = make_batches(split, preprocess=preprocess, load_size=24)
     assert_same(joined(read_again, range(1, 4)), kept)
     ramp(77).save(tmp_path / "trainA" / "0.png")

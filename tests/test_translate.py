@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan import translate
+from cyclegan import bands, translate
 from cyclegan.colours import encode, rgb_to_lab
 from cyclegan.config import ConfigError, Pix2PixConfig
 from cyclegan.images import ImageError, to_image, to_tensor
@@ -301,3 +302,59 @@ def test_the_device_and_precision_are_the_wanted_ones(weights: Path, monkeypatch
     monkeypatch.setattr(translate, "choose_precision", choose)
     translator = Translator.load(weights / "facades-pix2pix", device="cpu")
     assert (translator.device, translator.dtype, asked) == (torch.device("cpu"), torch.float64, [("cpu", "auto")])
+
+
+@pytest.mark.parametrize("size", [(200, 150), (259, 301)])
+@RUNS
+def test_a_large_image_is_translated_by_bands_without_seams(
+    name: str, size: tuple[int, int], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = make_photo(5, 320).crop((0, 0, *size))
+    expected = load(weights, name).translate(image, to="photo")
+    shares: list[float] = []
+    monkeypatch.setattr(translate, "WHOLE_PIXELS", 20_000)
+    monkeypatch.setattr(bands, "BAND_VALUES", 20_000)
+    made = load(weights, name).translate(image, to="photo", on_progress=shares.append)
+    assert np.abs(pixels(made) - pixels(expected)).max() <= 1, "rounding"
+    assert shares[-1] == pytest.approx(1)
+
+
+def test_what_progress_raises_ends_the_translation(cyclegan: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translate, "WHOLE_PIXELS", 1000)
+
+    def cancel(_: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        cyclegan.translate(make_photo(1, 64), to="photo", on_progress=cancel)
+    assert cyclegan.translate(make_photo(1, 64), to="photo").size == (64, 64)
+
+
+def test_colorization_by_bands_keeps_the_lightness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = replace(TINY_PIX2PIX, in_channels=1, out_channels=2)
+    config = Pix2PixConfig(dataset="facades", dataset_mode="colorization", direction="ab", generator=generator)
+    make_run(tmp_path / "colours", config, epochs=(1,), sample_epochs=0)
+    image = make_photo(5, 260)
+    expected = load(tmp_path, "colours").translate(image, to="labels")
+    monkeypatch.setattr(translate, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(bands, "BAND_VALUES", 20_000)
+    made = load(tmp_path, "colours").translate(image, to="labels")
+    assert np.abs(pixels(made) - pixels(expected)).max() <= 2, "rounding"
+
+
+def test_a_full_folder_of_temporary_files_is_said(cyclegan: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(translate, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr("cyclegan.bands._Scratch.append", full)
+    with pytest.raises(ImageError, match=r"no room for an image of 64x64 pixels in .*TMPDIR"):
+        cyclegan.translate(make_photo(1, 64), to="photo")
+
+
+def test_dropout_is_for_images_that_are_translated_at_once(
+    pix2pix: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translate, "WHOLE_PIXELS", 1_000)
+    with pytest.raises(ImageError, match=r"64x64; dropout_seed works up to 0\.001 megapixels"):
+        pix2pix.translate(make_photo(1, 64), to="photo", dropout_seed=1)
