@@ -80,6 +80,7 @@ COMMANDS_ONLY = {
     *("folders", "doctor", "export"),
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
     *("hub", "cards", "sheets", "uploads", "publishing", "spaces", "redaction"),
+    *("pack", "convert", "reference", "recipes", "comparison", "judging", "charts", "report", "compare"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,35 @@ def test_an_uploaded_picture_is_translated_in_its_own_size(page: Page, tmp_path:
     expect(page.locator("#note")).to_be_hidden()
 
 
+def test_the_divider_between_before_and_after_follows_mouse_and_keyboard(page: Page) -> None:
+    opening(page)
+    name = f"#result-{RUNS[0]}"
+    divider = page.get_by_role("slider", name="Before and after CycleGAN")
+    box = page.locator(f"{name} .pictures").bounding_box()
+    assert box is not None
+
+    def colour_at(share: float) -> tuple[int, ...]:
+        """What is seen at a share of the width, near the lower edge."""
+        place = {"x": box["x"] + share * box["width"], "y": box["y"] + 0.9 * box["height"], "width": 1, "height": 1}
+        with Image.open(io.BytesIO(page.screenshot(clip=place))) as seen:  # type: ignore[arg-type]
+            return seen.convert("RGB").getpixel((0, 0))  # type: ignore[return-value]
+
+    before, after = colour_at(0.4), colour_at(0.6)
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
+    expect(divider).to_have_value("80")
+    assert colour_at(0.4) == before and colour_at(0.6) != after
+    divider.focus()
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    expect(divider).to_have_value("30")
+    assert colour_at(0.4) != before and colour_at(0.6) == after
+    page.get_by_role("button", name="Fullscreen").first.press("Enter")
+    page.wait_for_function("document.fullscreenElement !== null")
+    page.keyboard.press("Escape")
+
+
 def test_a_result_is_downloaded_with_one_click(page: Page, tmp_path: Path) -> None:
     page.locator("#examples button").nth(1).click()
     button = page.locator("#download-facades-pix2pix")
@@ -189,6 +219,42 @@ def test_the_other_direction_shows_cyclegan_beside_the_truth(page: Page) -> None
     expect(truth).to_be_visible()
     assert pixels(truth)["checksum"] == drawn["checksum"]
     assert near(pixels(page.locator("#picture img"))["mean"], sample_colour(LAST_EPOCH))
+
+
+def test_a_pair_becomes_picture_and_truth_and_is_scored_both_ways(page: Page, tmp_path: Path) -> None:
+    photo, labels = make_photo(4), draw_facade(4)
+    both = Image.new("RGB", (512, 256))
+    both.paste(photo, (0, 0))
+    both.paste(labels, (256, 0))
+    both.save(tmp_path / "pair.png")
+    upload(page, tmp_path / "pair.png")
+    expect(page.locator("#shrunk")).to_contain_text("This was a pair")
+    for run in RUNS:
+        expect(caption(page, run)).to_have_text(re.compile(r"L1 0\.\d{3} · SSIM -?0\.\d{3}\s*$"))
+    truth, picture = pixels(page.locator("#truth img")), pixels(page.locator("#picture img"))
+    assert truth["size"] == picture["size"] == [256, 256]
+    page.get_by_label("Photo -> Labels").click()
+    expect(caption(page, RUNS[0])).to_contain_text("labels right")
+    assert pixels(page.locator("#truth img"))["checksum"] == picture["checksum"]
+    assert pixels(page.locator("#picture img"))["checksum"] == truth["checksum"]
+    page.locator("#examples button").nth(2).click()
+    page.get_by_label("Labels -> Photo").click()
+    expect(page.locator("#truth")).to_be_hidden()
+
+
+def test_a_truth_can_be_given_by_itself_and_a_wrong_file_is_refused(page: Page, tmp_path: Path) -> None:
+    opening(page)
+    page.get_by_role("button", name="Compare with the true answer").click()
+    (tmp_path / "text.png").write_text("this is no picture")
+    page.locator("#own-truth input[type=file]").set_input_files(tmp_path / "text.png")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("not an image this program can read")
+    expect(page.locator("#own-truth img")).to_have_count(0)
+    make_photo(4).save(tmp_path / "truth.png")
+    page.locator("#own-truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    for run in RUNS:
+        expect(caption(page, run)).to_contain_text("SSIM")
+    expect(page.locator("#truth img")).to_be_visible()
+    expect(page.locator("#caption-truth")).to_contain_text("L1: 0 is best")
 
 
 def test_a_photo_in_the_wrong_direction_gets_a_hint_and_a_way_out(page: Page, tmp_path: Path) -> None:
