@@ -31,7 +31,7 @@ from cyclegan.config import (
 )
 from cyclegan.datasets import Split, find_split
 from cyclegan.facades import class_indices, draw_facade
-from cyclegan.networks import build_generator, initialize
+from cyclegan.networks import build_discriminator, build_generator, initialize
 from cyclegan.runs import Domains, Run, SampleInputs
 from cyclegan.samples import SAMPLE_SIZE
 
@@ -138,6 +138,16 @@ def make_run(folder: Path, config: MethodConfig, *, epochs: tuple[int, ...], sam
         records.append({"epoch": epoch, "learning_rate": 2e-4, "seconds": 1.0, "losses": falling})
     run.write_history(records)
     return run
+
+
+def add_discriminators(run: Run) -> None:
+    """Untrained discriminators whose patches differ."""
+    torch.manual_seed(0)
+    discriminators = {}
+    for domain, channels in run.judged.items():
+        discriminators[domain] = build_discriminator(run.config.discriminator, in_channels=channels)
+        initialize(discriminators[domain], 0.2)
+    run.save_discriminators(discriminators)
 
 
 @pytest.fixture(scope="session")
