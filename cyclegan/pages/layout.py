@@ -11,8 +11,9 @@ import gradio as gr
 from gradio.components import Navbar
 from PIL import Image
 
-from cyclegan.pages import texts, translate_texts, watch_texts
+from cyclegan.pages import draw_texts, round_trip_texts, texts, translate_texts, watch_texts
 from cyclegan.pages.api import add_api
+from cyclegan.pages.draw_page import DrawPage, drawable
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.inputs import picture_input, shrink, shrunk_note
@@ -20,6 +21,8 @@ from cyclegan.pages.language_choice import PATHS, language_switch
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, sentences
 from cyclegan.pages.models import Models
 from cyclegan.pages.picker import example_picker, thumbnails
+from cyclegan.pages.round_trip_page import RoundTripPage
+from cyclegan.pages.round_trips import RoundTrips
 from cyclegan.pages.translate_page import TranslatePage
 from cyclegan.pages.translations import NEWEST, Translation, Translations
 from cyclegan.pages.watch_page import WatchPage
@@ -39,6 +42,7 @@ class Layout:
         self.translations: Translations = (
             beside.translations if beside else Translations(models.translating, self.examples)
         )
+        self.trips: RoundTrips = beside.trips if beside else RoundTrips(models.translating)
         self.blocks: gr.Blocks = (
             beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language])
             if beside
@@ -65,7 +69,7 @@ class Layout:
 
     def _pages(self) -> None:
         with gr.Row():
-            with gr.Column(scale=1, min_width=260):
+            with gr.Column(scale=1, min_width=260, elem_id="inputs"):
                 self._input_column()
             with gr.Column(scale=3, min_width=320), gr.Tabs():
                 with gr.Tab(translate_texts.TAB.to(self.language), id="translate"):
@@ -73,6 +77,14 @@ class Layout:
                     self.translate_page = TranslatePage(self.translations, self.language, cache)
                 with gr.Tab(watch_texts.TAB.to(self.language), id="watch"):
                     self.watch_page = WatchPage(self.models, self.examples, self.language)
+                self.draw_page: DrawPage | None = None
+                if route := drawable(self.models):
+                    with gr.Tab(draw_texts.TAB.to(self.language), id="draw", elem_id="draw"):
+                        self.draw_page = DrawPage(self.models, self.examples, route, self.language)
+                with gr.Tab(round_trip_texts.TAB.to(self.language), id="round-trip"):
+                    examples = self.examples.on(self.models.routes[0])
+                    first = examples[0].image if examples else None
+                    self.round_trip_page = RoundTripPage(self.trips, first, self.language)
         self._connect()
         if self.language == "en":  # programs are not told apart by it
             add_api(self.models.translating)
@@ -121,10 +133,11 @@ class Layout:
     def _connect(self) -> None:
         """Every way to a new picture or direction ends in the same two steps: announce it, translate it."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        page, stack = self.translate_page, self.watch_page.stack
+        page, stack, journey = self.translate_page, self.watch_page.stack, self.round_trip_page.journey
         source = [self.picture, self.direction]
         results = [self.note, self.switch, *page.outputs]
         fill = self.watch_page.connect(self.picture, self.direction)
+        self.round_trip_page.connect(self.picture, self.direction)
 
         def translate_on(listen: Callable[..., Any], handler: Callable[..., Any] = self.show) -> None:
             listen(
@@ -138,12 +151,17 @@ class Layout:
         chosen = self.picker.select(self.choose, self.direction, [self.picture, self.shrunk], **first)
         turned = self.direction.input(self.turn, source, [self.picture, self.picker], **first)
         switched = self.switch.click(self.turn_back, self.direction, [self.direction, self.picker], **first)
-        for way in (uploaded, chosen, turned, switched):
+        ways = [uploaded, chosen, turned, switched]
+        if self.draw_page:
+            taken = [self.picture, self.shrunk, self.direction, self.picker]
+            ways.append(self.draw_page.use.click(self.draw_page.take, self.draw_page.painter, taken, **first))
+        for way in ways:
             way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
+            way.success(self.round_trip_page.announce, source, journey, trigger_mode="always_last", **quiet)
             translate_on(way.success)
         translate_on(page.run.click, self.press)
         translate_on(page.epoch.input)
-        empty = [self.shrunk, stack, *results]
+        empty = [self.shrunk, stack, journey, *results]
         uploaded.failure(self.reject, self.direction, [self.picture, *empty], **quiet)
         self.picture.clear(self.clear, self.direction, empty, **first)
         self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
@@ -182,7 +200,8 @@ class Layout:
     @friendly
     def clear(self, direction: str) -> list[Any]:
         """Empty the pages."""
-        return [gr.update(visible=False), self.watch_page.announce(None, direction), *self._shown(None)]
+        pages = [page.announce(None, direction) for page in (self.watch_page, self.round_trip_page)]
+        return [gr.update(visible=False), *pages, *self._shown(None)]
 
     @friendly
     def choose(self, direction: str, event: gr.EventData) -> tuple[Image.Image, Any]:
