@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import gradio as gr
 import tyro
 from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
-from cyclegan.pages.language_choice import LanguageChoice, gradio_words
+from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.look import STYLE_SHEET, theme
@@ -75,7 +74,6 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            i18n=gr.I18n(**gradio_words()),
             app_kwargs={"middleware": [Middleware(LanguageChoice)]},
             prevent_thread_lock=True,
         )

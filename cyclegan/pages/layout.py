@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.components import Navbar
 from PIL import Image
 
 from cyclegan.pages import draw_texts, round_trip_texts, texts, translate_texts, watch_texts
@@ -44,16 +43,15 @@ class Layout:
         )
         self.trips: RoundTrips = beside.trips if beside else RoundTrips(models.translating)
         self.blocks: gr.Blocks = (
-            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language])
+            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language], show_in_navbar=False)
             if beside
             else gr.Blocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
         )
         with self.blocks:
-            Navbar(visible=False)
             with gr.Row(elem_id="header"):
+                language_switch(language)
                 intro = self._intro() if models.routes else texts.NOISE_INTRO
                 gr.Markdown(f"# {texts.TITLE.to(language)}\n{intro.to(language)}", elem_id="intro")
-                language_switch(language)
             if models.routes:
                 self._pages()
             else:
