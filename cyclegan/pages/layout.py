@@ -13,6 +13,7 @@ from PIL import Image
 from cyclegan.pages import draw_texts, round_trip_texts, texts, translate_texts, watch_texts
 from cyclegan.pages.api import add_api
 from cyclegan.pages.draw_page import DrawPage, drawable
+from cyclegan.pages.drawing_api import add_draw_api, add_round_trip_api
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.inputs import picture_input, shrink, shrunk_note
@@ -76,7 +77,8 @@ class Layout:
                 with gr.Tab(watch_texts.TAB.to(self.language), id="watch"):
                     self.watch_page = WatchPage(self.models, self.examples, self.language)
                 self.draw_page: DrawPage | None = None
-                if route := drawable(self.models):
+                route = drawable(self.models)
+                if route:
                     with gr.Tab(draw_texts.TAB.to(self.language), id="draw", elem_id="draw"):
                         self.draw_page = DrawPage(self.models, self.examples, route, self.language)
                 with gr.Tab(round_trip_texts.TAB.to(self.language), id="round-trip"):
@@ -86,6 +88,9 @@ class Layout:
         self._connect()
         if self.language == "en":  # programs are not told apart by it
             add_api(self.models.translating)
+            add_round_trip_api(self.trips)
+            if route:
+                add_draw_api(self.models.translating, route)
 
     def _watch_alone(self) -> None:
         """The page where every run makes its pictures from noise: there is nothing to translate."""

@@ -135,24 +135,20 @@ class RoundTripPage:
         ]
 
     def _trip(self, trip: Trip, route: Route, image: Image.Image) -> dict[str, Any]:
-        title = trip.model.title
+        title, (at_home, abroad) = trip.model.title, (route.source == LABELS, route.target == LABELS)
+        there = round_trip_texts.THERE.format(domain=domain_name(route.target))
+        back = round_trip_texts.BACK.format(domain=domain_name(route.source))
         stops = [
-            self._stop(title, image, round_trip_texts.START, exact=route.source == LABELS),
-            self._stop(
-                title,
-                trip.there,
-                round_trip_texts.THERE.format(domain=domain_name(route.target)),
-                exact=route.target == LABELS,
-            ),
+            self._stop(title, image, round_trip_texts.START, exact=at_home),
+            self._stop(title, trip.there, there, exact=abroad),
         ]
-        if trip.back is None or trip.errors is None:
+        if trip.back is None:
             return {"title": title, "stops": stops, "note": trip.model.not_this_way.to(self.language)}
-        domain = domain_name(route.source)
         stops += [
-            self._stop(title, trip.back, round_trip_texts.BACK.format(domain=domain), exact=route.source == LABELS),
-            self._stop(title, heat(trip.errors), round_trip_texts.ERROR, exact=True),
+            self._stop(title, trip.back.image, back, exact=at_home),
+            self._stop(title, heat(trip.back.errors), round_trip_texts.ERROR, exact=True),
         ]
-        loss = round_trip_texts.LOSS.format(loss=f"{trip.loss:.3f}").to(self.language)
+        loss = round_trip_texts.LOSS.format(loss=f"{trip.back.loss:.3f}").to(self.language)
         return {"title": title, "stops": stops, "result": loss}
 
     def _eye(self, trip: Trip) -> dict[str, Any]:

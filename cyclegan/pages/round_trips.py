@@ -33,21 +33,28 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Return:
+    """F(G(x)) and how far it is from x: |F(G(x)) - x| of every pixel."""
+
+    image: Image.Image
+    errors: Map
+
+    @property
+    def loss(self) -> float:
+        """The cycle loss of this picture without its weight: Zhu et al. 2017 (arXiv:1703.10593) equation 2, up to the
+        rounding of G(x) to 8 bits."""
+        return float(self.errors.mean())
+
+
+@dataclass(frozen=True)
 class Trip:
     """x -> G(x) -> F(G(x)), by the newest generators; without a way back, x -> G(x)."""
 
     model: Model
     there: Image.Image
-    back: Image.Image | None
-    errors: Map | None
+    back: Return | None
     judged: tuple[Judged, ...]
     """x, G(x) and F(G(x)), as far as there is a discriminator for them."""
-
-    @property
-    def loss(self) -> float | None:
-        """The cycle loss of this picture without its weight: Zhu et al. 2017 (arXiv:1703.10593) equation 2, up to the
-        rounding of G(x) to 8 bits."""
-        return None if self.errors is None else float(self.errors.mean())
 
 
 class RoundTrips:
@@ -72,11 +79,11 @@ class RoundTrips:
         there = model.translate(image, route, model.newest_epoch)
         returning = self.way_back(model, route)
         if returning is None:
-            return Trip(model, there, None, None, tuple(self._judge(model, route, image, there, None)))
+            return Trip(model, there, None, tuple(self._judge(model, route, image, there, None)))
         way = Route(route.target, route.source)
         back = returning.translate(there, way, returning.newest_epoch)
         judged = self._judge(model, route, image, there, back if returning is model else None)
-        return Trip(model, there, back, error_map(image, back), tuple(judged))
+        return Trip(model, there, Return(back, error_map(image, back)), tuple(judged))
 
     def _judge(
         self, model: Model, route: Route, image: Image.Image, there: Image.Image, back: Image.Image | None
