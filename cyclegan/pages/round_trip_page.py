@@ -61,6 +61,7 @@ let isOpen = false;
 function look() {
   const { token, wanted } = props.value;
   if (wanted) announced = token;
+  else asked = null;
   element.dataset.stale = String(token !== announced);
   if (isOpen && wanted && asked !== token) {
     asked = token;
