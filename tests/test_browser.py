@@ -178,6 +178,42 @@ def test_the_other_direction_shows_cyclegan_beside_the_truth(page: Page) -> None
     assert near(pixels(page.locator("#picture img"))["mean"], sample_colour(LAST_EPOCH))
 
 
+def test_a_pair_becomes_picture_and_truth_and_is_scored_both_ways(page: Page, tmp_path: Path) -> None:
+    photo, labels = make_photo(4), draw_facade(4)
+    both = Image.new("RGB", (512, 256))
+    both.paste(photo, (0, 0))
+    both.paste(labels, (256, 0))
+    both.save(tmp_path / "pair.png")
+    upload(page, tmp_path / "pair.png")
+    expect(page.locator("#shrunk")).to_contain_text("This was a pair")
+    for run in RUNS:
+        expect(caption(page, run)).to_have_text(re.compile(r"L1 0\.\d{3} · SSIM -?0\.\d{3}\s*$"))
+    truth, picture = pixels(page.locator("#truth img")), pixels(page.locator("#picture img"))
+    assert truth["size"] == picture["size"] == [256, 256]
+    page.get_by_label("Photo -> Labels").click()
+    expect(caption(page, RUNS[0])).to_contain_text("labels right")
+    assert pixels(page.locator("#truth img"))["checksum"] == picture["checksum"]
+    assert pixels(page.locator("#picture img"))["checksum"] == truth["checksum"]
+    page.locator("#examples button").nth(2).click()
+    page.get_by_label("Labels -> Photo").click()
+    expect(page.locator("#truth")).to_be_hidden()
+
+
+def test_a_truth_can_be_given_by_itself_and_a_wrong_file_is_refused(page: Page, tmp_path: Path) -> None:
+    opening(page)
+    page.get_by_role("button", name="Compare with the true answer").click()
+    (tmp_path / "text.png").write_text("this is no picture")
+    page.locator("#own-truth input[type=file]").set_input_files(tmp_path / "text.png")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("not an image this program can read")
+    expect(page.locator("#own-truth img")).to_have_count(0)
+    make_photo(4).save(tmp_path / "truth.png")
+    page.locator("#own-truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    for run in RUNS:
+        expect(caption(page, run)).to_contain_text("SSIM")
+    expect(page.locator("#truth img")).to_be_visible()
+    expect(page.locator("#legend")).to_contain_text("0 is best")
+
+
 def test_a_photo_in_the_wrong_direction_gets_a_hint_and_a_way_out(page: Page, tmp_path: Path) -> None:
     make_photo(4).save(tmp_path / "photo.png")
     upload(page, tmp_path / "photo.png")

@@ -15,7 +15,6 @@ from cyclegan.pages import draw_texts, texts
 from cyclegan.pages.errors import Refusal, explained, friendly
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import data_uri
-from cyclegan.pages.inputs import LABELS
 from cyclegan.pages.languages import Language, listed, translated
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.pages.painter import SIDE, drawing_value, painter, read_drawing
@@ -35,7 +34,7 @@ img { width: 100%; max-width: 512px; aspect-ratio: 1; border-radius: 8px; }
 
 def drawable(models: Models) -> Route | None:
     """The route whose sources the painter can draw: label maps of facades."""
-    return next((route for route in models.routes if route.source == LABELS and route.facades), None)
+    return next((route for route in models.routes if route.from_labels), None)
 
 
 class DrawPage:
@@ -89,10 +88,11 @@ class DrawPage:
         return drawing_value(drawn_facade(event.seed))
 
     @friendly
-    def take(self, drawing: Any) -> tuple[Image.Image, Any, str, list[dict[str, str]]]:
-        """The drawing as the picture of all pages, no note of another one, its direction, and that one's examples."""
+    def take(self, drawing: Any) -> tuple[Image.Image, None, Any, str, list[dict[str, str]]]:
+        """The drawing as the picture of all pages, no truth or note of another one, its direction, and the examples of
+        that."""
         examples = thumbnails(self.examples.on(self.route), self.language)
-        return read_drawing(drawing), gr.update(visible=False), self.route.name, examples
+        return read_drawing(drawing), None, gr.update(visible=False), self.route.name, examples
 
     def _picture(self, model: Model) -> gr.HTML:
         return gr.HTML(
