@@ -295,6 +295,7 @@ class Trainer:
             self.run.save_sample(epoch, sheet)
         if self.config.keeps_snapshot(epoch):
             self.run.save_snapshot(epoch, self.generators)
+            self.run.save_discriminators({domain: self.objective.discriminators[domain] for domain in self.run.judged})
         record = {
             "epoch": epoch,
             "learning_rate": rate,
@@ -369,7 +370,7 @@ def resume(trainer: Trainer) -> None:
 def estimate_bytes(trainer: Trainer) -> dict[str, int]:
     """Disk that the whole run needs, in bytes, by kind of file."""
     config = trainer.config
-    weights = sum(value.numel() for value in trainer.objective.generators.parameters())
+    weights, judges = (sum(value.numel() for value in player.parameters()) for player in trainer.players.values())
     everything = sum(value.numel() for value in trainer.objective.parameters())
     averaged = weights if trainer.averages else 0
     snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
@@ -379,7 +380,7 @@ def estimate_bytes(trainer: Trainer) -> dict[str, int]:
     pools = sum(pool.size * images[domain].nbytes for domain, pool in trainer.objective.pools.items())
     shown = sum(config.shows_samples(epoch) for epoch in range(1, config.total_epochs + 1))
     return {
-        "snapshots": snapshots * weights * 2,
+        "snapshots": (snapshots * weights + judges) * 2,
         "checkpoint": 2 * (everything * 4 * 3 + averaged * 4 + pools),
         "samples": shown * sum(map(len, trainer.inputs.values())) * 15_000,
     }

@@ -28,6 +28,7 @@ from cyclegan.config import (
     METHODS,
     CycleGANConfig,
     Direction,
+    DiscriminatorConfig,
     GANConfig,
     GeneratorConfig,
     Method,
@@ -36,7 +37,7 @@ from cyclegan.config import (
 )
 from cyclegan.datasets import Split, find_split
 from cyclegan.facades import class_indices, draw_facade
-from cyclegan.networks import build_generator, initialize
+from cyclegan.networks import build_discriminator, build_generator, initialize
 from cyclegan.runs import Domains, Run, SampleInputs
 from cyclegan.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.sample_archive import pack_samples
@@ -166,6 +167,16 @@ def make_run(folder: Path, config: MethodConfig, *, epochs: tuple[int, ...], sam
     return run
 
 
+def add_discriminators(run: Run) -> None:
+    """Untrained discriminators whose patches differ."""
+    torch.manual_seed(0)
+    discriminators = {}
+    for domain, channels in run.judged.items():
+        discriminators[domain] = build_discriminator(run.config.discriminator, in_channels=channels)
+        initialize(discriminators[domain], 0.2)
+    run.save_discriminators(discriminators)
+
+
 @pytest.fixture(scope="session")
 def facades(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset folder named facades in the pix2pix form: 6 training pairs, 2 for validation."""
@@ -177,11 +188,12 @@ def facades(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of two tiny untrained runs, as `weights/` holds trained ones."""
+    """Two tiny untrained runs, as `weights/` holds trained ones; the CycleGAN carries its discriminators."""
     folder = tmp_path_factory.mktemp("weights")
-    cyclegan = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, epochs=3, decay_epochs=2)
+    judge = DiscriminatorConfig(width=8)
+    cyclegan = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, discriminator=judge, epochs=3, decay_epochs=2)
     pix2pix = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX, epochs=3, decay_epochs=2)
-    make_run(folder / "facades-cyclegan", cyclegan, epochs=(1, 3, 5), sample_epochs=5)
+    add_discriminators(make_run(folder / "facades-cyclegan", cyclegan, epochs=(1, 3, 5), sample_epochs=5))
     make_run(folder / "facades-pix2pix", pix2pix, epochs=(1, 2, 5), sample_epochs=5)
     return folder
 
@@ -202,6 +214,32 @@ def published(hub: LoopbackHub, weights: Path) -> LoopbackHub:
     hub.publish("owner/cyclegan", {**samples, "README.md": b"a card", "notes.txt": b"more"})
     hub.publish_folder("owner/pix2pix", weights / "facades-pix2pix")
     return hub
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Uploads and results go where pytest clears up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def closed_event_loops() -> Iterator[None]:
+    """Gradio opens event loops for its locks and leaves them open, which Python warns of; close them."""
+    loops = []
+    new_event_loop = asyncio.new_event_loop
+
+    def record() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", record)
+        yield
+    asyncio.set_event_loop(None)
+    for loop in loops:
+        loop.close()
 
 
 @pytest.fixture(scope="session")
@@ -242,21 +280,3 @@ def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
 @pytest.fixture
 def page(watched: Watched) -> Page:
     return watched.page
-
-
-@pytest.fixture(scope="module")
-def closed_event_loops() -> Iterator[None]:
-    """Gradio opens event loops for its locks and leaves them open, which Python warns of; close them."""
-    loops = []
-    new_event_loop = asyncio.new_event_loop
-
-    def record() -> asyncio.AbstractEventLoop:
-        loops.append(new_event_loop())
-        return loops[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "new_event_loop", record)
-        yield
-    asyncio.set_event_loop(None)
-    for loop in loops:
-        loop.close()

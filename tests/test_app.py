@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,15 +49,7 @@ ROOT = Path(__file__).parent.parent
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
 
 
-pytestmark = pytest.mark.usefixtures("closed_event_loops")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Uploads and results go where pytest clears up."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache", "closed_event_loops")
 
 
 @pytest.fixture(scope="module")
@@ -597,9 +589,9 @@ class TestErrors:
 
 
 class TestApi:
-    def test_only_the_translation_is_public(self, layout: Layout) -> None:
-        dependencies = layout.blocks.config["dependencies"]
-        assert [item["api_name"] for item in dependencies if item["api_visibility"] == "public"] == ["translate"]
+    def test_only_what_is_documented_is_public(self, layout: Layout) -> None:
+        public = [item for item in layout.blocks.config["dependencies"] if item["api_visibility"] == "public"]
+        assert {item["api_name"] for item in public} == {"translate", "round_trip", "draw"}
 
     def test_it_translates_with_the_method_and_epoch_asked_for(self, layout: Layout) -> None:
         image = draw_facade(3).resize((90, 70), Image.Resampling.NEAREST)

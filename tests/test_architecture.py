@@ -49,6 +49,8 @@ LAYERS = (
     {"fetching", "cards"},
     {"translate", "publishing"},
     {"spaces"},
+    {"samples"},
+    {"training", "translate", "realness", "pack", "convert"},
     {"pages"},
     {"training", "translate", "pack", "convert"},
     {"pages", "folders"},

@@ -16,7 +16,7 @@ from cyclegan.pages import watch_texts
 from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan_message
 from cyclegan.pages.frames import Frame, data_uri
 from cyclegan.pages.languages import translated
-from tests.browser import Watched, pixels
+from tests.browser import Watched, beyond_the_edge, pixels
 from tests.conftest import make_photo
 
 LAST_EPOCH = 5
@@ -73,19 +73,6 @@ def go_to(page: Page, position: int) -> None:
         }""",
         position,
     )
-
-
-def beyond_the_edge(page: Page) -> list[str]:
-    """What sticks out of the window on the right, whether the page then scrolls or cuts it off; but for the row of
-    examples, which scrolls by itself."""
-    found: list[str] = page.evaluate(
-        """() => [document.documentElement, ...document.querySelectorAll('body *')]
-            .filter((node) => node.checkVisibility() && !node.closest('#examples .row'))
-            .filter((node) => Math.max(node.getBoundingClientRect().right, node === document.documentElement
-                ? node.scrollWidth : 0) > window.innerWidth + 0.5)
-            .map((node) => node.outerHTML.slice(0, 120))"""
-    )
-    return found
 
 
 def test_the_page_opens_with_an_example_already_translated(page: Page) -> None:

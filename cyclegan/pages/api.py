@@ -9,7 +9,7 @@ from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.inputs import picture_input, prepare
 from cyclegan.pages.languages import listed
-from cyclegan.pages.models import Models
+from cyclegan.pages.models import Model, Models, Route
 
 
 def add_api(models: Models) -> None:
@@ -50,6 +50,15 @@ def translate_with(
     models: Models, image: Image.Image | None, *, to: str, method: str, epoch: int | None = None
 ) -> Image.Image:
     """The image by the model of this title. Raises Refusal, listing the choices, where it cannot."""
+    model, route = find(models, method, to)
+    epochs = model.translator.epochs
+    if epoch is not None and epoch not in epochs:
+        raise Refusal(texts.UNKNOWN_EPOCH.format(epoch=epoch, choices=listed(map(str, epochs))))
+    return model.translate(prepare(image, route).image, route, epoch or model.newest_epoch)
+
+
+def find(models: Models, method: str, to: str) -> tuple[Model, Route]:
+    """The model of this title and its route to a target. Raises Refusal, listing the choices, where there is none."""
     model = next((model for model in models.models if model.title == method), None)
     if model is None:
         choices = listed(model.title for model in models.models)
@@ -57,7 +66,4 @@ def translate_with(
     route = next((route for route in model.routes if route.target == to), None)
     if route is None:
         raise Refusal(model.not_this_way)
-    epochs = model.translator.epochs
-    if epoch is not None and epoch not in epochs:
-        raise Refusal(texts.UNKNOWN_EPOCH.format(epoch=epoch, choices=listed(map(str, epochs))))
-    return model.translate(prepare(image, route).image, route, epoch or model.newest_epoch)
+    return model, route
