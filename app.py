@@ -17,9 +17,11 @@ from typing import Annotated
 
 import gradio as gr
 import tyro
+from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
-from cyclegan.pages import texts
+from cyclegan.pages.language_choice import LanguageChoice, gradio_words
+from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.look import STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
@@ -49,9 +51,12 @@ class AddressError(ValueError):
 
 
 def build(settings: Settings) -> Layout:
-    """The app with its runs loaded. Raises RunError or ConfigError where one is no usable run."""
+    """The app with its runs loaded, in all languages: the page in the first of them.
+
+    Raises RunError or ConfigError where one is no usable run."""
     folders = settings.run or find_runs(WEIGHTS)
-    return Layout(Models.load(folders, device=settings.device, precision=settings.precision))
+    models = Models.load(folders, device=settings.device, precision=settings.precision)
+    return Layout.in_all_languages(models)[LANGUAGES[0]]
 
 
 def serve(layout: Layout, settings: Settings) -> None:
@@ -70,7 +75,8 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            i18n=gr.I18n(en={"common.complete": texts.COMPLETE}),  # Gradio 6.31 reads out the key itself
+            i18n=gr.I18n(**gradio_words()),
+            app_kwargs={"middleware": [Middleware(LanguageChoice)]},
             prevent_thread_lock=True,
         )
     except OSError:  # taken since it was checked

@@ -6,7 +6,7 @@ import threading
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -16,12 +16,22 @@ from torch import Tensor
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"})
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """What is decoded, as Pillow calls it: it knows fifty more, some of which start other programs (EPS: Ghostscript)."""
-MAX_PIXELS = 40_000_000
+MAX_MEGAPIXELS = 40
+MAX_PIXELS = MAX_MEGAPIXELS * 10**6
 """Largest image that is decoded: 40 megapixels are 120 MB as RGB. A small file can claim far more."""
+
+
+Fault = Literal["format", "size", "empty", "missing", "damaged", "float"]
+"""What can be wrong with a file that should be an image."""
 
 
 class ImageError(ValueError):
     """An image that cannot be used: the message names it, says what is wrong and what to do."""
+
+    def __init__(self, message: str, fault: Fault | None = None) -> None:
+        """`fault` says the same to who tells it in other words; None where the image by itself is in order."""
+        super().__init__(message)
+        self.fault = fault
 
 
 class _Quiet:
@@ -65,23 +75,23 @@ def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"{name} is not an image this program can read; use PNG, JPEG or WebP") from None
+        raise ImageError(f"{name} is not an image this program can read; use PNG, JPEG or WebP", "format") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{name} has too many pixels; the limit is {MAX_PIXELS // 10**6} megapixels") from None
+        raise ImageError(f"{name} has too many pixels; the limit is {MAX_MEGAPIXELS} megapixels", "size") from None
     except FileNotFoundError:
-        raise ImageError(f"{name} does not exist") from None
+        raise ImageError(f"{name} does not exist", "missing") from None
     except Exception as error:  # decoders raise whatever they meet: struct.error, SyntaxError, EOFError, ...
-        raise ImageError(f"{name} is damaged or incomplete and cannot be read") from error
+        raise ImageError(f"{name} is damaged or incomplete and cannot be read", "damaged") from error
 
 
 def check_pixels(image: Image.Image, name: str = "the image") -> None:
     """Raise ImageError where the image, perhaps not yet decoded, has no pixels, or more than MAX_PIXELS."""
     width, height = image.size
     if not width * height:
-        raise ImageError(f"{name} is {width}x{height}: it has no pixels")
+        raise ImageError(f"{name} is {width}x{height}: it has no pixels", "empty")
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"{name} is {width}x{height} pixels; the limit is {MAX_PIXELS // 10**6} megapixels: make it smaller"
+            f"{name} is {width}x{height} pixels; the limit is {MAX_MEGAPIXELS} megapixels: make it smaller", "size"
         )
 
 
@@ -95,7 +105,7 @@ def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:
         levels = np.asarray(image).astype(np.float64) / 257
         image = Image.fromarray(np.clip(np.round(levels), 0, 255).astype(np.uint8))
     elif image.mode == "F":
-        raise ImageError(f"{name} holds floating-point values; save it with 8 or 16 bits a channel")
+        raise ImageError(f"{name} holds floating-point values; save it with 8 or 16 bits a channel", "float")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

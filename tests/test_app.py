@@ -29,13 +29,15 @@ import app
 from cyclegan.config import GeneratorConfig
 from cyclegan.convert import import_reference
 from cyclegan.facades import CMP_BASE_PALETTE, EXAMPLE_SEEDS, PALETTE, class_indices, colorize, draw_facade
+from cyclegan.images import ImageError
 from cyclegan.networks import build_generator
-from cyclegan.pages import texts
+from cyclegan.pages import texts, watch_texts
 from cyclegan.pages.api import translate_with
 from cyclegan.pages.curves import Curve, curves_of
-from cyclegan.pages.errors import friendly
+from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
-from cyclegan.pages.inputs import TRANSLATE_PIXELS, prepare, read_picture
+from cyclegan.pages.inputs import TRANSLATE_PIXELS, picture_input, prepare, read_picture
+from cyclegan.pages.languages import Text
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Model, Models, Route, find_runs
 from cyclegan.pages.watch_page import FRAME_PIXELS
@@ -91,7 +93,7 @@ def model_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def upload(path: Path) -> Image.Image:
-    image = read_picture(ImageData(path=str(path), orig_name=path.name))
+    image = picture_input("en").preprocess(ImageData(path=str(path), orig_name=path.name))
     assert image is not None
     return image
 
@@ -102,14 +104,14 @@ def differs(a: Image.Image, b: Image.Image) -> bool:
 
 class TestTranslate:
     def test_labels_become_a_photo_by_both_methods(self, layout: Layout) -> None:
-        translation = layout.translate_page.translate(draw_facade(3), TO_PHOTO)
+        translation = layout.translations.translate(draw_facade(3), TO_PHOTO)
         cyclegan, pix2pix = translation.results
         assert cyclegan is not None and pix2pix is not None
         assert differs(cyclegan.image, pix2pix.image)
         assert translation.truth is None
 
     def test_only_cyclegan_goes_back_to_labels_and_pix2pix_says_so(self, layout: Layout) -> None:
-        translation = layout.translate_page.translate(make_photo(3), TO_LABELS)
+        translation = layout.translations.translate(make_photo(3), TO_LABELS)
         assert translation.results[0] is not None
         assert translation.results[1] is None
         updates = layout.translate_page.updates(translation)
@@ -119,7 +121,7 @@ class TestTranslate:
     @pytest.mark.parametrize("size", [(300, 200), (64, 301)])
     def test_results_have_the_pictures_own_size(self, layout: Layout, size: tuple[int, int]) -> None:
         image = draw_facade(3).resize(size, Image.Resampling.NEAREST)
-        for result in layout.translate_page.translate(image, TO_PHOTO).results:
+        for result in layout.translations.translate(image, TO_PHOTO).results:
             assert result is not None and result.image.size == size
 
     def test_label_maps_are_snapped_to_the_palette(self) -> None:
@@ -148,7 +150,8 @@ class TestTranslate:
         prepared = prepare(make_photo(3).resize((2000, 1000)), TO_LABELS)
         width, height = prepared.image.size
         assert width * height <= TRANSLATE_PIXELS < 1.01 * width * height
-        assert prepared.notes == (f"Your picture was shrunk from 2000 x 1000 to {width} x {height} pixels.",)
+        (note,) = prepared.notes
+        assert note.en == f"Your picture was shrunk from 2000 x 1000 to {width} x {height} pixels."
 
     def test_shrinking_mixes_no_new_colours_into_a_label_map(self) -> None:
         large = draw_facade(3, size=1500)
@@ -162,44 +165,43 @@ class TestTranslate:
         ],
     )
     def test_a_picture_of_the_other_domain_gets_a_hint_and_a_way_out(
-        self, layout: Layout, image: Image.Image, direction: Route, hint: str, remedy: str
+        self, layout: Layout, image: Image.Image, direction: Route, hint: Text, remedy: str
     ) -> None:
-        note, switch, *_ = layout.show(image, direction.label)
-        assert note == gr.update(value=hint, visible=True)
+        note, switch, *_ = layout.show(image, direction.name)
+        assert note == gr.update(value=hint.en, visible=True)
         assert switch == gr.update(value=remedy, visible=True)
-        assert layout.turn_back(direction.label)[0] == remedy.removeprefix("Switch to ")
+        assert layout.turn_back(direction.name)[0] == remedy.removeprefix("Switch to ").lower()
 
     def test_a_fitting_picture_gets_no_hint(self, layout: Layout) -> None:
-        note, switch, *_ = layout.show(draw_facade(3), TO_PHOTO.label)
+        note, switch, *_ = layout.show(draw_facade(3), TO_PHOTO.name)
         assert note["visible"] is False and switch["visible"] is False
 
     def test_a_missing_picture_is_asked_for_and_is_no_error(self, layout: Layout) -> None:
         """An error would put a badge on each of the results."""
         with pytest.warns(UserWarning, match="Choose a picture first"):
-            updates = layout.press(None, TO_PHOTO.label)
-        assert updates == layout.show(None, TO_PHOTO.label)
+            updates = layout.press(None, TO_PHOTO.name)
+        assert updates == layout.show(None, TO_PHOTO.name)
         assert updates[4] is None and updates[8] is None
 
     def test_the_page_is_given_a_value_for_every_output(self, layout: Layout) -> None:
         outputs = 2 + len(layout.translate_page.outputs)
-        assert len(layout.show(make_photo(3), TO_LABELS.label)) == outputs
+        assert len(layout.show(make_photo(3), TO_LABELS.name)) == outputs
         assert len(layout.open()) == outputs
-        assert len(layout.clear(TO_PHOTO.label)) == outputs + 2
-        assert len(layout.reject(TO_PHOTO.label)) == outputs + 3
+        assert len(layout.clear(TO_PHOTO.name)) == outputs + 2
+        assert len(layout.reject(TO_PHOTO.name)) == outputs + 3
 
     def test_an_earlier_epoch_or_the_nearest_before_it_can_be_chosen(
         self, layout: Layout, model_calls: list[tuple[str, int]]
     ) -> None:
-        page = layout.translate_page
-        assert [value for _, value in page.epoch.choices] == [0, 1, 2, 3, 5]
+        assert [value for _, value in layout.translate_page.epoch.choices] == [0, 1, 2, 3, 5]
         for chosen, epochs in {0: (5, 5), 1: (1, 1), 2: (1, 2), 3: (3, 2), 5: (5, 5)}.items():
-            results = page.translate(draw_facade(3), TO_PHOTO, chosen).results
+            results = layout.translations.translate(draw_facade(3), TO_PHOTO, chosen).results
             assert tuple(result.epoch for result in results if result) == epochs
             assert tuple(epoch for _, epoch in model_calls[-2:]) == epochs
 
     def test_results_are_kept_as_png_under_telling_names(self, layout: Layout) -> None:
         image = draw_facade(3)
-        updates = layout.translate_page.updates(layout.translate_page.translate(image, TO_PHOTO))
+        updates = layout.translate_page.updates(layout.translations.translate(image, TO_PHOTO))
         before, after = updates[2]
         assert updates[3]["value"] == after
         assert Path(after).name == "photo-cyclegan-epoch-5.png"
@@ -216,15 +218,15 @@ class TestExamples:
 
     def test_a_photos_truth_is_the_drawn_label_map(self, layout: Layout) -> None:
         example = layout.examples.on(TO_LABELS)[2]
-        translation = layout.translate_page.translate(example.image, TO_LABELS)
+        translation = layout.translations.translate(example.image, TO_LABELS)
         assert translation.truth is not None
         assert layout.examples.find(example.image, TO_LABELS) is not None
 
     def test_any_other_picture_has_no_truth(self, layout: Layout) -> None:
-        assert layout.translate_page.translate(make_photo(3), TO_LABELS).truth is None
+        assert layout.translations.translate(make_photo(3), TO_LABELS).truth is None
 
     def test_the_page_comes_with_pictures_from_disk(self, layout: Layout, model_calls: list[tuple[str, int]]) -> None:
-        first = layout.translate_page.first(TO_PHOTO)
+        first = layout.translations.first(TO_PHOTO)
         assert first is not None and model_calls == []
         for model, result in zip(layout.models.models, first.results, strict=True):
             assert result is not None
@@ -237,21 +239,21 @@ class TestExamples:
         opened = layout.open()
         assert model_calls == [("CycleGAN", 5), ("pix2pix", 5)]
         assert len(layout.open()) == len(opened) and len(model_calls) == 2
-        shown = layout.show(draw_facade(EXAMPLE_SEEDS[0]), TO_PHOTO.label)
+        shown = layout.show(draw_facade(EXAMPLE_SEEDS[0]), TO_PHOTO.name)
         for file in (5, 9):
             assert Path(opened[file]["value"]).read_bytes() == Path(shown[file]["value"]).read_bytes()
 
     def test_a_click_gives_the_example(self, layout: Layout) -> None:
-        chosen, _ = layout.choose(TO_PHOTO.label, gr.EventData(None, {"index": 4}))
+        chosen, _ = layout.choose(TO_PHOTO.name, gr.EventData(None, {"index": 4}))
         assert not differs(chosen, draw_facade(EXAMPLE_SEEDS[4]))
 
     def test_turning_keeps_the_building(self, layout: Layout) -> None:
-        picture, thumbnails = layout.turn(draw_facade(EXAMPLE_SEEDS[4]), TO_LABELS.label)
+        picture, thumbnails = layout.turn(draw_facade(EXAMPLE_SEEDS[4]), TO_LABELS.name)
         assert not differs(picture, layout.examples.on(TO_LABELS)[4].image)
         assert len(thumbnails) == 8
 
     def test_turning_keeps_a_visitors_own_picture(self, layout: Layout) -> None:
-        picture, _ = layout.turn(make_photo(3), TO_LABELS.label)
+        picture, _ = layout.turn(make_photo(3), TO_LABELS.name)
         assert picture == gr.skip()
 
 
@@ -288,7 +290,7 @@ class TestWatch:
         assert to_photo.src.startswith("data:image/jpeg;base64,")
 
     def test_stopping_the_fill_stops_the_networks(self, layout: Layout, model_calls: list[tuple[str, int]]) -> None:
-        fill = layout.watch_page.fill(draw_facade(3), TO_PHOTO.label)
+        fill = layout.watch_page.fill(draw_facade(3), TO_PHOTO.name)
         next(fill)
         fill.close()  # type: ignore[attr-defined]
         assert len(model_calls) == 1
@@ -305,10 +307,10 @@ class TestWatch:
         }  # fmt: skip
 
     def test_frames_name_the_picture_and_direction_they_belong_to(self, layout: Layout) -> None:
-        tokens = {layout.watch_page.announce(None, TO_PHOTO.label)["token"]}
+        tokens = {layout.watch_page.announce(None, TO_PHOTO.name)["token"]}
         for image, route in ((draw_facade(3), TO_PHOTO), (draw_facade(4), TO_PHOTO), (make_photo(3), TO_LABELS)):
-            plan = layout.watch_page.announce(image, route.label)
-            frame = next(layout.watch_page.fill(image, route.label))
+            plan = layout.watch_page.announce(image, route.name)
+            frame = next(layout.watch_page.fill(image, route.name))
             assert plan["kind"] == "plan" and frame["kind"] == "frame"
             assert plan["token"] == frame["token"]
             tokens.add(plan["token"])
@@ -317,9 +319,9 @@ class TestWatch:
     def test_without_a_picture_there_is_nothing_to_watch(self, layout: Layout) -> None:
         plan = layout.watch_page.plan(None, TO_PHOTO)
         assert [figure.epochs for figure in plan.figures] == [(), ()] and plan.frames == ()
-        assert list(layout.watch_page.fill(None, TO_PHOTO.label)) == []
-        stack = [None, *layout.clear(TO_PHOTO.label)][2]
-        assert stack == layout.watch_page.announce(None, TO_PHOTO.label)
+        assert list(layout.watch_page.fill(None, TO_PHOTO.name)) == []
+        stack = [None, *layout.clear(TO_PHOTO.name)][2]
+        assert stack == layout.watch_page.announce(None, TO_PHOTO.name)
 
     def test_why_an_own_picture_has_fewer_epochs_is_said(self, layout: Layout) -> None:
         note = "Your picture: the 4 epochs whose networks are kept. Examples: every epoch."
@@ -448,7 +450,7 @@ class TestBadPictures:
         BAD_FILES["bomb.png"](path)
         decoded = []
         monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
-        with pytest.raises(gr.Error, match="11000x11000 pixels; the limit is 40 megapixels"):
+        with pytest.raises(gr.Error, match="too many pixels; the limit is 40 megapixels"):
             upload(path)
         assert decoded == []
 
@@ -483,7 +485,7 @@ class TestBadPictures:
         assert upload(path).size == (20, 40)
 
     def test_a_data_uri_is_read_and_a_broken_one_refused(self) -> None:
-        with pytest.raises(gr.Error, match="no valid data URI"):
+        with pytest.raises(ImageError, match="no valid data URI"):
             read_picture(ImageData(url="data:image/png;base64,?"))
 
     def test_no_upload_is_no_picture(self) -> None:
@@ -499,15 +501,15 @@ class TestBadPictures:
         for block in inputs:
             remade = type(block)(**{**block.constructor_args, "render": False})
             for each in (block, remade):
-                with pytest.raises(gr.Error, match="no valid data URI"):
+                with pytest.raises(gr.Error, match="not an image this program can read"):
                     each.preprocess(ImageData(url="data:image/png;base64,?"))
 
 
 class TestErrors:
     def test_unexpected_errors_are_logged_and_not_shown(self, caplog: pytest.LogCaptureFixture) -> None:
-        with pytest.raises(gr.Error) as caught, caplog.at_level(logging.ERROR), friendly():
+        with pytest.raises(gr.Error) as caught, caplog.at_level(logging.ERROR), explained("en"):
             raise RuntimeError("/secret/path is gone")
-        assert caught.value.message == texts.UNEXPECTED
+        assert caught.value.message == texts.UNEXPECTED.en
         assert "/secret/path is gone" in caplog.text
 
     def test_damaged_weights_do_not_show_their_path(
@@ -518,12 +520,12 @@ class TestErrors:
             path.write_bytes(b"damaged")
         broken = Layout(Models.load([tmp_path / "run"], precision="fp32"))
         with pytest.raises(gr.Error) as caught:
-            broken.show(draw_facade(3), TO_PHOTO.label)
-        assert caught.value.message == texts.UNEXPECTED
+            broken.show(draw_facade(3), TO_PHOTO.name)
+        assert caught.value.message == texts.UNEXPECTED.en
         assert str(tmp_path) in caplog.text
 
     def test_an_unknown_direction_lists_the_choices(self, layout: Layout) -> None:
-        with pytest.raises(gr.Error, match="Labels -> Photo, Photo -> Labels"):
+        with pytest.raises(gr.Error, match="labels -> photo, photo -> labels"):
             layout.show(draw_facade(3), "A to B")
 
 
@@ -550,15 +552,15 @@ class TestApi:
     def test_wrong_choices_list_the_right_ones(
         self, layout: Layout, to: str, method: str, epoch: int | None, message: str
     ) -> None:
-        with pytest.raises(gr.Error, match=message):
+        with pytest.raises(Refusal, match=message):
             translate_with(layout.models, draw_facade(3), to=to, method=method, epoch=epoch)
 
 
 class TestRuns:
     def test_one_run_is_enough(self, weights: Path) -> None:
         layout = Layout(Models.load([weights / "facades-cyclegan"], precision="fp32"))
-        assert [route.label for route in layout.models.routes] == ["Photo -> Labels", "Labels -> Photo"]
-        assert len(layout.show(draw_facade(3), TO_PHOTO.label)) == 2 + len(layout.translate_page.outputs)
+        assert [route.name for route in layout.models.routes] == ["photo -> labels", "labels -> photo"]
+        assert len(layout.show(draw_facade(3), TO_PHOTO.name)) == 2 + len(layout.translate_page.outputs)
 
     def test_two_runs_of_a_method_are_told_apart(self, weights: Path, tmp_path: Path) -> None:
         shutil.copytree(weights / "facades-pix2pix", tmp_path / "other")
@@ -570,7 +572,7 @@ class TestRuns:
         text = (tmp_path / "horses" / "run.json").read_text().replace('"drawn"', '"dataset"')
         (tmp_path / "horses" / "run.json").write_text(text)
         layout = Layout(Models.load([tmp_path / "horses"], precision="fp32"))
-        assert layout.translate_page.first(TO_PHOTO) is None
+        assert layout.translations.first(TO_PHOTO) is None
         assert layout.examples.on(TO_PHOTO) == ()
         assert layout.open() == gr.skip()
 
@@ -583,7 +585,7 @@ class TestRuns:
         assert isinstance(intro, gr.Markdown)
         assert "CycleGAN" in str(intro.value) and not re.search("example|pix2pix learned", str(intro.value))
         plan = layout.watch_page.plan(None, TO_PHOTO)
-        assert plan.note == texts.WATCH_SAMPLES and plan.figures[0].epochs == (1, 2, 3, 4, 5)
+        assert plan.note == watch_texts.SAMPLES.en and plan.figures[0].epochs == (1, 2, 3, 4, 5)
         frames = list(layout.watch_page.frames(None, TO_PHOTO))
         assert sorted(frame.epoch for frame in frames) == [1, 2, 3, 4, 5]
         picture = read_picture(ImageData(url=frames[0].src))
@@ -596,8 +598,8 @@ class TestRuns:
         (tmp_path / "run" / "run.json").write_text(json.dumps(content))
         layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
         route = layout.models.routes[0]
-        assert route.label == "Photo -> Vincent van Gogh: night?"
-        updates = layout.show(make_photo(3), route.label)
+        assert route.label.en == "Photo -> Vincent van Gogh: night?"
+        updates = layout.show(make_photo(3), route.name)
         assert Path(updates[5]["value"]).name == "Vincent-van-Gogh-night-cyclegan-epoch-5.png"
 
     def test_a_converted_run_opens_with_the_one_direction_it_has(self, tmp_path: Path) -> None:
@@ -606,7 +608,7 @@ class TestRuns:
         run = import_reference([path], tmp_path / "run", domains=("horse", "zebra"))
         layout = Layout(Models.load([run.folder], precision="fp32"))
         assert layout.models.routes == (Route("horse", "zebra"),)
-        assert layout.translate_page.translate(make_photo(1), layout.models.routes[0]).results[0] is not None
+        assert layout.translations.translate(make_photo(1), layout.models.routes[0]).results[0] is not None
         frames = layout.watch_page.frames(make_photo(1), layout.models.routes[0])
         assert [frame.epoch for frame in frames] == [200]
 
@@ -642,9 +644,9 @@ class TestNoise:
         self, three: Layout, image: Image.Image | None, epochs: list[tuple[int, ...]]
     ) -> None:
         plan = three.watch_page.plan(image, TO_PHOTO)
-        assert [figure.title for figure in plan.figures] == ["Basic GAN", "CycleGAN", "pix2pix"]
+        assert [figure.title for figure in plan.figures] == ["GAN", "CycleGAN", "pix2pix"]
         assert [figure.epochs for figure in plan.figures] == epochs
-        messages = list(three.watch_page.fill(image, TO_PHOTO.label))
+        messages = list(three.watch_page.fill(image, TO_PHOTO.name))
         assert {message["token"] for message in messages} == {plan.token}
         come = sorted((message["frame"]["model"], message["frame"]["epoch"]) for message in messages)
         assert come == [(index, epoch) for index, of_model in enumerate(epochs) for epoch in of_model]
@@ -664,10 +666,11 @@ class TestNoise:
     def test_nothing_is_translated_with_it(self, three: Layout, layout: Layout, weights: Path) -> None:
         assert three.models.routes == layout.models.routes
         assert len(three.translate_page.outputs) == len(layout.translate_page.outputs)
-        assert len(three.translate_page.translate(draw_facade(3), TO_PHOTO).results) == 2
-        assert three.watch_page.plan(make_photo(3), TO_LABELS).note == layout.models.missing(TO_LABELS)
+        assert len(three.translations.translate(draw_facade(3), TO_PHOTO).results) == 2
+        assert three.watch_page.plan(make_photo(3), TO_LABELS).note == layout.models.missing(TO_LABELS)[0].en
         (api,) = (item for item in three.blocks.config["dependencies"] if item["api_name"] == "translate")
-        choices = [three.blocks.blocks[index].choices for index in api["inputs"][1:3]]
+        inputs = [three.blocks.blocks[index] for index in api["inputs"]]
+        choices = [block.choices for block in inputs if isinstance(block, gr.Dropdown)]
         assert choices == [
             [("photo", "photo"), ("labels", "labels")],
             [("CycleGAN", "CycleGAN"), ("pix2pix", "pix2pix")],

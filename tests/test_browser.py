@@ -12,9 +12,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from cyclegan.facades import draw_facade
-from cyclegan.pages import texts
+from cyclegan.pages import watch_texts
 from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan_message
 from cyclegan.pages.frames import Frame, data_uri
+from cyclegan.pages.languages import translated
 from tests.browser import Watched, launch_chromium, pixels, served
 from tests.conftest import make_photo
 
@@ -358,7 +359,7 @@ def test_frames_of_an_earlier_picture_are_dropped_and_missing_ones_asked_for(bro
     """The component by itself, so that frames can come in the worst order."""
     figures = (Figure("CycleGAN", (1, 2)),)
     red, blue = (data_uri(Image.new("RGB", (8, 8), colour), exact=True) for colour in ("red", "blue"))
-    stack = frame_stack(Plan("first", figures), [[]], texts.WATCH_LABELS)
+    stack = frame_stack(Plan("first", figures), [[]], translated(watch_texts.LABELS, "en"))
     with browser.new_context() as context:
         page = context.new_page()
         page.clock.install()

@@ -1,4 +1,4 @@
-"""The app for programs: one documented endpoint, `/translate`."""
+"""The app for programs: one documented endpoint, `/translate`; programs are answered in English."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.errors import friendly, refuse
+from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.inputs import picture_input, prepare
+from cyclegan.pages.languages import listed
 from cyclegan.pages.models import Models
 
 
 def add_api(models: Models) -> None:
     """Add the endpoint to the app that is being built."""
 
-    @friendly()
+    @explained("en")
     def translate(image: Image.Image | None, to: str, method: str, epoch: float | None) -> Image.Image:
         """Translate an image with one of the networks.
 
@@ -35,7 +36,7 @@ def add_api(models: Models) -> None:
         [],
         translate,
         [
-            picture_input(label="image", visible=False),
+            picture_input("en", label="image", visible=False),
             gr.Dropdown(targets, label="to", visible=False),
             gr.Dropdown(titles, label="method", visible=False),
             gr.Number(None, label="epoch", precision=0, visible=False),
@@ -48,15 +49,15 @@ def add_api(models: Models) -> None:
 def translate_with(
     models: Models, image: Image.Image | None, *, to: str, method: str, epoch: int | None = None
 ) -> Image.Image:
-    """The image by the model of this title. Raises gr.Error, listing the choices, where it cannot."""
+    """The image by the model of this title. Raises Refusal, listing the choices, where it cannot."""
     model = next((model for model in models.models if model.title == method), None)
     if model is None:
-        choices = ", ".join(model.title for model in models.models)
-        raise refuse(texts.UNKNOWN_METHOD.format(method=method, choices=choices))
+        choices = listed(model.title for model in models.models)
+        raise Refusal(texts.UNKNOWN_METHOD.format(method=method, choices=choices))
     route = next((route for route in model.routes if route.target == to), None)
     if route is None:
-        raise refuse(model.not_this_way)
+        raise Refusal(model.not_this_way)
     epochs = model.translator.epochs
     if epoch is not None and epoch not in epochs:
-        raise refuse(texts.UNKNOWN_EPOCH.format(epoch=epoch, choices=", ".join(map(str, epochs))))
+        raise Refusal(texts.UNKNOWN_EPOCH.format(epoch=epoch, choices=listed(map(str, epochs))))
     return model.translate(prepare(image, route).image, route, epoch or model.newest_epoch)

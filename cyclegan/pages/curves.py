@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from cyclegan.pages import texts
+from cyclegan.pages import watch_texts
+from cyclegan.pages.languages import Language, Text
 from cyclegan.runs import Run
 
 
@@ -17,8 +18,8 @@ class Curve:
     points: tuple[tuple[int, float], ...]
 
 
-def curves_of(run: Run) -> list[Curve]:
-    """The losses of a run's history; those of CycleGAN's two directions are shown as their mean."""
+def curves_of(run: Run, language: Language = "en") -> list[Curve]:
+    """The losses of a run's history, named for readers; those of CycleGAN's two directions are shown as their mean."""
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for record in run.history():
         terms: dict[str, list[float]] = defaultdict(list)
@@ -26,12 +27,12 @@ def curves_of(run: Run) -> list[Curve]:
             terms[_without_domain(key)].append(float(value))
         for key, values in terms.items():
             points[key].append((int(record["epoch"]), round(sum(values) / len(values), 4)))
-    return [Curve(_readable(key), tuple(values)) for key, values in points.items()]
+    return [Curve(_readable(key).to(language), tuple(values)) for key, values in points.items()]
 
 
 def _without_domain(key: str) -> str:
     return key[:-2] if key.endswith(("_a", "_b")) else key
 
 
-def _readable(key: str) -> str:
-    return texts.LOSS_NAMES.get(key, key.replace("_", " ").capitalize())
+def _readable(key: str) -> Text:
+    return watch_texts.LOSS_NAMES.get(key) or Text.same(key.replace("_", " ").capitalize())

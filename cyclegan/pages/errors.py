@@ -2,40 +2,82 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 
-from cyclegan.images import ImageError
+from cyclegan.images import MAX_MEGAPIXELS, ImageError
 from cyclegan.pages import texts
+from cyclegan.pages.languages import Language, Text
 
 log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Refusal(Exception):
+    """What a visitor asked for and cannot have: the text says why, and what to do."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.en)
+        self.text = text
+
+
+class Page(Protocol):
+    """Anything that was built in a language."""
+
+    @property
+    def language(self) -> Language: ...
+
+
+S = TypeVar("S", bound=Page)
+
+
+def friendly(handler: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """A handler of a page, whose errors become messages in the language of the page."""
+
+    @functools.wraps(handler)
+    def told(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with explained(self.language):
+            return handler(self, *args, **kwargs)
+
+    return told
+
 
 @contextmanager
-def friendly() -> Iterator[None]:
-    """Turn errors into messages for the visitor; as a decorator or around a block.
+def explained(language: Language) -> Iterator[None]:
+    """Turn errors into `gr.Error`s for the visitor.
 
-    Only the messages of `gr.Error` and `ImageError` are shown: they speak of the visitor's own picture. All others
-    may hold paths of this machine, so they go to the log.
+    Only refusals and the faults of pictures are told: they speak of what the visitor did. All others may hold paths of
+    this machine, so they go to the log.
     """
     try:
         yield
     except gr.Error:
         raise
-    except ImageError as error:
-        raise refuse(_sentence(str(error))) from None
-    except Exception:
-        log.exception("a handler failed")
-        raise refuse(texts.UNEXPECTED) from None
+    except Exception as error:
+        raise _shown(_told(error), language) from None
 
 
-def refuse(message: str) -> gr.Error:
-    """The error that shows this message, and leaves no traceback in the log: the visitor can mend it."""
-    return gr.Error(message, print_exception=False)
+def warn(text: Text, language: Language) -> None:
+    """Tell the visitor something without stopping."""
+    gr.Warning(text.to(language), title=texts.WARNING.to(language))
 
 
-def _sentence(message: str) -> str:
-    return message[:1].upper() + message[1:].rstrip(".") + "."
+def _told(error: Exception) -> Text:
+    if isinstance(error, Refusal):
+        return error.text
+    if isinstance(error, ImageError) and error.fault:
+        return texts.PICTURE_FAULTS[error.fault].format(limit=MAX_MEGAPIXELS)
+    log.error("a handler failed", exc_info=error)
+    return texts.UNEXPECTED
+
+
+def _shown(text: Text, language: Language) -> gr.Error:
+    """Without a traceback in the log: the visitor can mend it, or it is there already."""
+    return gr.Error(text.to(language), title=texts.ERROR.to(language), print_exception=False)

@@ -10,6 +10,7 @@ from PIL import Image
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
 from cyclegan.pages import texts
 from cyclegan.pages.frames import sample_epochs, sample_picture
+from cyclegan.pages.languages import Text
 from cyclegan.pages.models import Model, Models, Route, fingerprint
 from cyclegan.samples import SAMPLE_SIZE
 
@@ -19,7 +20,7 @@ class Example:
     """A picture to try, and the answer where it is known."""
 
     image: Image.Image
-    alt: str
+    alt: Text
     column: int
     """Its place among the drawn facades, and so its column in sample images."""
     truth: Image.Image | None = None

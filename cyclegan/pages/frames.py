@@ -43,7 +43,7 @@ def sample_picture(model: Model, route: Route, epoch: int, column: int) -> Image
     """A drawn example's picture in the sample image of an epoch. Raises ValueError where the run has none."""
     row = model.drawn_row(route)
     if row is None:
-        raise ValueError(f"{model.title} has no drawn samples for {route.label}")
+        raise ValueError(f"{model.title} has no drawn samples for {route.name}")
     return cut(open_image(model.translator.run.sample_path(epoch)), row, column)
 
 
@@ -64,7 +64,7 @@ def sample_frame(models: Models, index: int, route: Route, epoch: int, column: i
     model = models.models[index]
     row = model.sample_row(route)
     if row is None:
-        raise ValueError(f"{model.title} has no samples for {route.label}")
+        raise ValueError(f"{model.title} has no samples for {route.name}")
     path = model.translator.run.sample_path(epoch)
     return Frame(index, epoch, _overview(path, row) if column is None else _sheet(path, row)[column])
 

@@ -8,7 +8,7 @@ import io
 from abc import ABCMeta
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 from gradio.component_meta import ComponentMeta
@@ -18,11 +18,12 @@ from PIL import Image
 from cyclegan.facades import class_indices, colorize, label_palette
 from cyclegan.images import ImageError, open_image
 from cyclegan.pages import texts
-from cyclegan.pages.errors import friendly, refuse
+from cyclegan.pages.errors import Refusal, explained
+from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Route
 
 LABELS = "labels"
-"""Public name of the domain whose pictures are label maps in the colours of `facades.PALETTE`."""
+"""Public name of domains of label maps."""
 TRANSLATE_PIXELS = 1_500_000
 """Largest picture that is translated; at 256x256 a CPU needs up to a second, and the time grows with the pixels."""
 
@@ -39,32 +40,53 @@ class PictureInput(gr.Image, metaclass=_NoStub):
 
     The stock component accepts a small file of 121 megapixels, shows 16-bit images white, uncovers hidden colours,
     and its errors show paths of the server. A class of its own, since Gradio remakes the object at every update,
-    `gr.skip()` included; and without a constructor of its own, whose signature Gradio would take for its properties.
+    `gr.skip()` included; and without a constructor of its own, whose signature Gradio would take for its properties:
+    hence a class for every language.
     """
+
+    language: ClassVar[Language] = "en"
 
     def get_block_name(self) -> str:
         """Names the code that shows it in the browser: that of the stock component."""
         return "image"
 
     def preprocess(self, payload: ImageData | None) -> Image.Image | None:
-        return read_picture(payload)
+        with explained(self.language):
+            return read_picture(payload)
 
 
-def picture_input(value: Image.Image | None = None, **settings: Any) -> PictureInput:
+class KoreanPictureInput(PictureInput):
+    language = "ko"
+
+
+class ChinesePictureInput(PictureInput):
+    language = "zh"
+
+
+PICTURE_INPUTS: dict[Language, type[PictureInput]] = {
+    "en": PictureInput,
+    "ko": KoreanPictureInput,
+    "zh": ChinesePictureInput,
+}
+
+
+def picture_input(language: Language, value: Image.Image | None = None, **settings: Any) -> PictureInput:
     """An input of upright 8-bit RGB. PNG: a lossy format would move pixels of a label map into other classes."""
-    return PictureInput(value, type="pil", format="png", **settings)
+    return PICTURE_INPUTS[language](value, type="pil", format="png", **settings)
 
 
-@friendly()
 def read_picture(payload: ImageData | None) -> Image.Image | None:
-    """The picture in an upload or a data URI; its size is checked before anything is decoded."""
+    """The picture in an upload or a data URI; its size is checked before anything is decoded.
+
+    Raises ImageError where it cannot be read.
+    """
     if payload is None:
         return None
     if payload.url and payload.url.startswith("data:"):
         try:
             content = base64.b64decode(payload.url.partition(",")[2], validate=True)
         except binascii.Error:
-            raise ImageError("your picture is no valid data URI") from None
+            raise ImageError("your picture is no valid data URI", "format") from None
         return open_image(io.BytesIO(content), "your picture")
     return open_image(Path(payload.path or ""), "your picture")
 
@@ -74,27 +96,28 @@ class Prepared:
     """A picture ready to translate, what was done to it, and whether it seems to belong to the other direction."""
 
     image: Image.Image
-    notes: tuple[str, ...]
+    notes: tuple[Text, ...]
     wrong_way: bool
 
 
 def prepare(image: Image.Image | None, route: Route, *, max_pixels: int = TRANSLATE_PIXELS) -> Prepared:
-    """Shrink what is too large, clean the colours of label maps. Raises gr.Error where there is no picture."""
+    """Shrink what is too large, clean the colours of label maps. Raises Refusal where there is no picture."""
     if image is None:
-        raise refuse(texts.NO_IMAGE)
+        raise Refusal(texts.NO_IMAGE)
     before = image
     image = shrink(image, max_pixels)
-    notes = [shrunk_note(before, image)]
+    notes = [shrunk_note(before, image)] if image.size != before.size else []
     palette = label_palette(image)
-    wrong_way = (route.source == LABELS and palette is None) or (route.target == LABELS and palette is not None)
+    source_is_labels, target_is_labels = (route.facades and name == LABELS for name in (route.source, route.target))
+    wrong_way = (source_is_labels and palette is None) or (target_is_labels and palette is not None)
     if wrong_way:
         notes.append(texts.LOOKS_LIKE_PHOTO if palette is None else texts.LOOKS_LIKE_LABELS)
-    elif palette is not None and route.source == LABELS:
+    elif palette is not None and source_is_labels:
         exact = colorize(class_indices(image, palette))
         if exact.tobytes() != image.convert("RGB").tobytes():
             notes.append(texts.SNAPPED)
         image = exact
-    return Prepared(image, tuple(filter(None, notes)), wrong_way)
+    return Prepared(image, tuple(notes), wrong_way)
 
 
 def shrink(image: Image.Image, max_pixels: int = TRANSLATE_PIXELS) -> Image.Image:
@@ -107,10 +130,8 @@ def shrink(image: Image.Image, max_pixels: int = TRANSLATE_PIXELS) -> Image.Imag
     return image.resize(size, Image.Resampling.LANCZOS if label_palette(image) is None else Image.Resampling.NEAREST)
 
 
-def shrunk_note(before: Image.Image, after: Image.Image) -> str:
-    """What to tell the visitor of a picture that was shrunk; nothing of one that was not."""
-    if after.size == before.size:
-        return ""
+def shrunk_note(before: Image.Image, after: Image.Image) -> Text:
+    """What to tell the visitor of a picture that was shrunk."""
     return texts.SHRUNK.format(before=size_text(before.size), after=size_text(after.size))
 
 

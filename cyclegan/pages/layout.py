@@ -1,4 +1,5 @@
-"""The whole page: one picture on the left, shared by the tabs on the right, and what happens when it changes."""
+"""The whole page in one language: one picture on the left, shared by the tabs on the right, and what happens when it
+changes."""
 
 from __future__ import annotations
 
@@ -7,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Navbar
 from PIL import Image
 
-from cyclegan.pages import texts
+from cyclegan.pages import texts, translate_texts, watch_texts
 from cyclegan.pages.api import add_api
-from cyclegan.pages.errors import friendly
+from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.inputs import picture_input, shrink, shrunk_note
+from cyclegan.pages.language_choice import PATHS, language_switch
+from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, sentences
 from cyclegan.pages.models import Models
 from cyclegan.pages.picker import example_picker, thumbnails
-from cyclegan.pages.translate_page import NEWEST, TranslatePage, Translation
+from cyclegan.pages.translate_page import TranslatePage
+from cyclegan.pages.translations import NEWEST, Translation, Translations
 from cyclegan.pages.watch_page import WatchPage
 
 TEMPORARY_FILES = (3600, 4 * 3600)
@@ -24,43 +29,65 @@ TEMPORARY_FILES = (3600, 4 * 3600)
 
 
 class Layout:
-    """The components of the app and the handlers behind them."""
+    """The components of the app in one language, and the handlers behind them."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, language: Language = "en", beside: Layout | None = None) -> None:
+        """A page of its own, or one beside that in another language, with which it shares all but the words."""
         self.models = models
-        self.examples = Examples.of(models)
-        with gr.Blocks(title=texts.TITLE, delete_cache=TEMPORARY_FILES) as self.blocks:
+        self.language = language
+        self.examples: Examples = beside.examples if beside else Examples.of(models)
+        self.translations: Translations = (
+            beside.translations if beside else Translations(models.translating, self.examples)
+        )
+        self.blocks: gr.Blocks = (
+            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language])
+            if beside
+            else gr.Blocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
+        )
+        with self.blocks:
+            Navbar(visible=False)
+            with gr.Row(elem_id="header"):
+                intro = self._intro() if models.routes else texts.NOISE_INTRO
+                gr.Markdown(f"# {texts.TITLE.to(language)}\n{intro.to(language)}", elem_id="intro")
+                language_switch(language)
             if models.routes:
                 self._pages()
             else:
                 self._watch_alone()
 
+    @classmethod
+    def in_all_languages(cls, models: Models) -> dict[Language, Layout]:
+        """The pages of one app."""
+        layouts = {LANGUAGES[0]: cls(models, LANGUAGES[0])}
+        for language in LANGUAGES[1:]:
+            layouts[language] = cls(models, language, beside=layouts[LANGUAGES[0]])
+        return layouts
+
     def _pages(self) -> None:
-        gr.Markdown(f"# {texts.TITLE}\n{self._intro()}", elem_id="intro")
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 self._input_column()
             with gr.Column(scale=3, min_width=320), gr.Tabs():
-                with gr.Tab(texts.TRANSLATE_TAB):
+                with gr.Tab(translate_texts.TAB.to(self.language), id="translate"):
                     cache = Path(self.blocks.GRADIO_CACHE)
-                    self.translate_page = TranslatePage(self.models.translating, self.examples, cache)
-                with gr.Tab(texts.WATCH_TAB):
-                    self.watch_page = WatchPage(self.models, self.examples)
+                    self.translate_page = TranslatePage(self.translations, self.language, cache)
+                with gr.Tab(watch_texts.TAB.to(self.language), id="watch"):
+                    self.watch_page = WatchPage(self.models, self.examples, self.language)
         self._connect()
-        add_api(self.models.translating)
+        if self.language == "en":  # programs are not told apart by it
+            add_api(self.models.translating)
 
     def _watch_alone(self) -> None:
         """The page where every run makes its pictures from noise: there is nothing to translate."""
-        gr.Markdown(f"# {texts.TITLE}\n{texts.NOISE_INTRO}", elem_id="intro")
-        self.watch_page = WatchPage(self.models, self.examples)
+        self.watch_page = WatchPage(self.models, self.examples, self.language)
         self.watch_page.connect(gr.State(), gr.State())
 
-    def _intro(self) -> str:
+    def _intro(self) -> Text:
         """What the page is about: the methods and examples that are there."""
         models = self.models.translating.models
         methods = dict.fromkeys(model.translator.method for model in models)
         examples = any(self.examples.on(route) for route in self.models.routes)
-        return " ".join(
+        return sentences(
             [
                 texts.INTRO_ONE if len(models) == 1 else texts.INTRO_MANY,
                 *(texts.METHOD_INTROS[method] for method in methods),
@@ -71,13 +98,16 @@ class Layout:
     def _input_column(self) -> None:
         route = self.models.routes[0]
         examples = self.examples.on(route)
-        labels = [route.label for route in self.models.routes]
-        self.direction = gr.Radio(labels, value=labels[0], label=texts.DIRECTION, elem_id="direction")
+        directions = [(route.label.to(self.language), route.name) for route in self.models.routes]
+        self.direction = gr.Radio(
+            directions, value=route.name, label=texts.DIRECTION.to(self.language), elem_id="direction"
+        )
         self.picture = picture_input(
+            self.language,
             examples[0].image if examples else None,
-            label=texts.YOUR_PICTURE,
-            alt_text=texts.YOUR_PICTURE_ALT,
-            placeholder=texts.UPLOAD_PLACEHOLDER,
+            label=texts.YOUR_PICTURE.to(self.language),
+            alt_text=texts.YOUR_PICTURE_ALT.to(self.language),
+            placeholder=texts.UPLOAD_PLACEHOLDER.to(self.language),
             sources=["upload", "clipboard"],
             buttons=[],
             height=280,
@@ -86,7 +116,7 @@ class Layout:
         self.shrunk = gr.Markdown(visible=False, elem_id="shrunk")
         self.note = gr.Markdown(visible=False, elem_id="note")
         self.switch = gr.Button(visible=False, size="sm", elem_id="switch")
-        self.picker = example_picker(examples)
+        self.picker = example_picker(examples, self.language)
 
     def _connect(self) -> None:
         """Every way to a new picture or direction ends in the same two steps: announce it, translate it."""
@@ -118,62 +148,63 @@ class Layout:
         self.picture.clear(self.clear, self.direction, empty, **first)
         self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
 
-    @friendly()
+    @friendly
     def open(self) -> Any:
         """The example that the page opens with, by the networks themselves: until then it shows their samples."""
-        opening = self.translate_page.opening
+        opening = self.translations.opening
         return self._shown(opening) if opening else gr.skip()
 
-    @friendly()
+    @friendly
     def show(self, image: Image.Image | None, direction: str, epoch: int = NEWEST) -> list[Any]:
         """Translate the picture: the note, the button that switches the direction, and the results; or empty them."""
         route = self.models.route(direction)
-        return self._shown(self.translate_page.translate(image, route, epoch) if image else None)
+        return self._shown(self.translations.translate(image, route, epoch) if image else None)
 
-    @friendly()
+    @friendly
     def press(self, image: Image.Image | None, direction: str, epoch: int = NEWEST) -> list[Any]:
         """The same, for who asks for it, and is told that the picture is missing."""
         if image is None:
-            gr.Warning(texts.NO_IMAGE)
+            warn(texts.NO_IMAGE, self.language)
         return self.show(image, direction, epoch)
 
-    @friendly()
+    @friendly
     def accept(self, image: Image.Image | None) -> tuple[Image.Image | None, Any]:
         """An upload, not larger than it will be translated, as the networks see it: upright, alpha over white."""
         small = shrink(image) if image else None
-        note = shrunk_note(image, small) if image and small else ""
-        return small, gr.update(value=note, visible=bool(note))
+        if image is None or small is None or small.size == image.size:
+            return small, gr.update(visible=False)
+        return small, gr.update(value=shrunk_note(image, small).to(self.language), visible=True)
 
     def reject(self, direction: str) -> list[Any]:
         """Take an unreadable file out of the input, and all that shows the picture before it out of the page."""
         return [None, *self.clear(direction)]
 
-    @friendly()
+    @friendly
     def clear(self, direction: str) -> list[Any]:
         """Empty the pages."""
         return [gr.update(visible=False), self.watch_page.announce(None, direction), *self._shown(None)]
 
-    @friendly()
+    @friendly
     def choose(self, direction: str, event: gr.EventData) -> tuple[Image.Image, Any]:
         """The example that was clicked."""
         example = self.examples.on(self.models.route(direction))[int(event.index)]
         return example.image, gr.update(visible=False)
 
-    @friendly()
+    @friendly
     def turn(self, image: Image.Image | None, direction: str) -> tuple[Any, list[dict[str, str]]]:
         """After the direction was changed: its examples; an example gives way to that of the same building."""
         route = self.models.route(direction)
         examples = self.examples.on(route)
         column = self._example_column(image)
         fitting = next((example.image for example in examples if example.column == column), None)
-        return (gr.skip() if fitting is None else fitting), thumbnails(examples)
+        return (gr.skip() if fitting is None else fitting), thumbnails(examples, self.language)
 
-    @friendly()
+    @friendly
     def turn_back(self, direction: str) -> tuple[str, list[dict[str, str]]]:
         """The other direction and its examples, for a picture that belongs there."""
         route = self.models.route(direction)
         back = self.models.reverse(route) or route
-        return back.label, thumbnails(self.examples.on(back))
+        return back.name, thumbnails(self.examples.on(back), self.language)
 
     def _example_column(self, image: Image.Image | None) -> int | None:
         """Which of the drawn facades the picture shows, if it is an example of any direction; the first without one."""
@@ -188,9 +219,9 @@ class Layout:
         if translation is None:
             return [gr.update(visible=False), gr.update(visible=False), *results]
         prepared, back = translation.prepared, self.models.reverse(translation.route)
-        label = texts.SWITCH_TO.format(route=back.label) if back else ""
+        label = texts.SWITCH_TO.format(route=back.label).to(self.language) if back else ""
         return [
-            gr.update(value=" ".join(prepared.notes), visible=bool(prepared.notes)),
+            gr.update(value=sentences(prepared.notes).to(self.language), visible=bool(prepared.notes)),
             gr.update(value=label, visible=prepared.wrong_way and back is not None),
             *results,
         ]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from cyclegan.config import Direction, Precision
 from cyclegan.pages import texts
-from cyclegan.pages.errors import refuse
+from cyclegan.pages.errors import Refusal
+from cyclegan.pages.languages import Text, listed
 from cyclegan.runs import RunError
 from cyclegan.translate import Translator
 
@@ -25,10 +26,18 @@ class Route:
 
     source: str
     target: str
+    facades: bool = field(default=True, compare=False)
+    """Whether a domain that is called labels has the colours of `facades.PALETTE`; other data have labels, too."""
 
     @property
-    def label(self) -> str:
-        return f"{_title(self.source)} -> {_title(self.target)}"
+    def name(self) -> str:
+        """What handlers know it by."""
+        return f"{self.source} -> {self.target}"
+
+    @property
+    def label(self) -> Text:
+        """What visitors know it by."""
+        return texts.ROUTE.format(source=domain_name(self.source), target=domain_name(self.target))
 
 
 @dataclass(frozen=True)
@@ -43,16 +52,23 @@ class Model:
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        return tuple(Route(self.translator.source_of(target), target) for target in self.translator.targets)
+        translator, facades = self.translator, self._knows_facades
+        return tuple(Route(translator.source_of(target), target, facades) for target in translator.targets)
+
+    @property
+    def _knows_facades(self) -> bool:
+        """Whether it learned from facades: its samples are drawn ones exactly if its label maps had their colours."""
+        run = self.translator.run
+        return "drawn" in run.samples.values() or Path(run.config.dataset).name == "facades"
 
     @property
     def newest_epoch(self) -> int:
         return self.translator.epochs[-1]
 
     @property
-    def not_this_way(self) -> str:
+    def not_this_way(self) -> Text:
         """What to say where a route is not among its own."""
-        return texts.NOT_THIS_WAY.format(method=self.title, routes=", ".join(route.label for route in self.routes))
+        return texts.NOT_THIS_WAY.format(method=self.title, routes=listed(route.label for route in self.routes))
 
     def direction(self, route: Route) -> Direction:
         return self.translator.run.direction_to(route.target)
@@ -129,31 +145,29 @@ class Models:
     def _opening(self, model: Model) -> Route:
         return self.routes[0] if self.routes[0] in model.routes else model.routes[0]
 
-    def route(self, label: str) -> Route:
-        """The route with this label. Raises gr.Error listing those there are."""
+    def route(self, name: str) -> Route:
+        """The route with this name. Raises Refusal listing those there are."""
         for route in self.routes:
-            if route.label == label:
+            if route.name == name:
                 return route
-        choices = ", ".join(route.label for route in self.routes)
-        raise refuse(texts.UNKNOWN_DIRECTION.format(direction=label, choices=choices))
+        raise Refusal(texts.UNKNOWN_DIRECTION.format(direction=name, choices=listed(each.name for each in self.routes)))
 
     def reverse(self, route: Route) -> Route | None:
         """The way back, where a model offers it."""
-        back = Route(route.target, route.source)
-        return back if back in self.routes else None
+        return next((back for back in self.routes if back == Route(route.target, route.source)), None)
 
     def on(self, route: Route) -> tuple[Model, ...]:
         """The models that translate along a route."""
         return tuple(model for model in self.models if route in model.routes)
 
-    def missing(self, route: Route) -> str:
-        """Which models do not translate along a route, in sentences for the visitor; empty where all do."""
-        return " ".join(model.not_this_way for model in self.translating.models if route not in model.routes)
+    def missing(self, route: Route) -> list[Text]:
+        """Which models do not translate along a route, in sentences for the visitor."""
+        return [model.not_this_way for model in self.translating.models if route not in model.routes]
 
 
-def _title(name: str) -> str:
-    """The name with a large first letter, and all others as they are: Van Gogh."""
-    return name[:1].upper() + name[1:]
+def domain_name(name: str) -> Text:
+    """A domain for visitors: of an unknown one the first letter large, and all others as they are: Van Gogh."""
+    return texts.DOMAIN_NAMES.get(name) or Text.same(name[:1].upper() + name[1:])
 
 
 def find_runs(folder: Path) -> list[Path]:

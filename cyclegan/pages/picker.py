@@ -10,6 +10,7 @@ from PIL import Image
 from cyclegan.pages import texts
 from cyclegan.pages.examples import Example
 from cyclegan.pages.frames import data_uri
+from cyclegan.pages.languages import Language
 
 THUMBNAIL_SIZE = 96
 """Side in pixels: sharp at 48 pixels on a screen of double density."""
@@ -39,24 +40,24 @@ element.addEventListener('click', (event) => {
 """
 
 
-def example_picker(examples: Sequence[Example]) -> gr.HTML:
+def example_picker(examples: Sequence[Example], language: Language) -> gr.HTML:
     """Thumbnails of the examples of one route."""
     return gr.HTML(
-        thumbnails(examples),
+        thumbnails(examples, language),
         html_template=_HTML,
         css_template=_CSS,
         js_on_load=_JS,
         apply_default_css=False,
-        title=texts.EXAMPLES,
-        none=texts.NO_EXAMPLES,
+        title=texts.EXAMPLES.to(language),
+        none=texts.NO_EXAMPLES.to(language),
         elem_id="examples",
     )
 
 
-def thumbnails(examples: Sequence[Example]) -> list[dict[str, str]]:
+def thumbnails(examples: Sequence[Example], language: Language) -> list[dict[str, str]]:
     """The value of the picker that shows these examples."""
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     return [
-        {"src": data_uri(example.image.resize(size, Image.Resampling.LANCZOS)), "alt": example.alt}
+        {"src": data_uri(example.image.resize(size, Image.Resampling.LANCZOS)), "alt": example.alt.to(language)}
         for example in examples
     ]

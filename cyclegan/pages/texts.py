@@ -1,80 +1,169 @@
-"""Every sentence that a visitor reads, in one place."""
+"""The sentences that all pages share; each page has its own beside it: `translate_texts`, `watch_texts`, ...
 
-TITLE = "CycleGAN and pix2pix"
-INTRO_ONE = "A neural network that turns one kind of picture into another."
-INTRO_MANY = "Neural networks that turn one kind of picture into another, side by side."
+To add a text: write it in the `*_texts.py` of its page as a constant, a `Text` with all three languages, or as an entry
+of a dict of them; take placeholders over by name, `{count}`. Then
+
+- labels, captions, alt texts: `texts.DIRECTION.to(self.language)`, the language that the page was built in;
+- values in it: `texts.SHRUNK.format(before=..., after=...)`, a `Text` again; values may be `Text`s themselves;
+- words of a custom component: `translated(watch_texts.LABELS, language)` as one of its props;
+- what went wrong: `raise Refusal(texts.NO_IMAGE)`, anywhere below a handler that is decorated with `@friendly`
+  (`cyclegan.pages.errors`), which shows it in the language of the page; `warn(text, language)` for what goes on.
+
+tests/test_languages.py finds every `*texts.py` by itself: it checks that none is missing and placeholders agree, and
+that a page shows words of one language only.
+"""
+
+from cyclegan.images import Fault
+from cyclegan.pages.languages import Text
+
+TITLE = Text.same("CycleGAN & pix2pix")
+INTRO_ONE = Text(
+    "A neural network that turns one kind of picture into another.",
+    "한 종류의 그림을 다른 종류로 바꾸는 신경망입니다.",
+    "将一类图像转换为另一类图像的神经网络。",
+)
+INTRO_MANY = Text(
+    "Neural networks that turn one kind of picture into another, side by side.",
+    "한 종류의 그림을 다른 종류로 바꾸는 신경망들을 나란히 비교해 보세요.",
+    "将一类图像转换为另一类图像的神经网络，并排对比。",
+)
 METHOD_INTROS = {
-    "cyclegan": "**CycleGAN** learned from two piles of pictures that do not belong together.",
-    "pix2pix": "**pix2pix** learned from matching pairs.",
+    "cyclegan": Text(
+        "**CycleGAN** learned from two piles of pictures that do not belong together.",
+        "**CycleGAN**은 서로 짝이 없는 두 묶음의 그림으로 학습했습니다.",
+        "**CycleGAN** 使用两组互不配对的图像学习。",
+    ),
+    "pix2pix": Text(
+        "**pix2pix** learned from matching pairs.",
+        "**pix2pix**는 서로 짝을 이룬 그림으로 학습했습니다.",
+        "**pix2pix** 使用成对的图像学习。",
+    ),
 }
-INTRO_EXAMPLES = "Click an example or bring your own picture."
-INTRO_OWN = "Bring your own picture."
-NOISE_INTRO = "A neural network that learned to make pictures out of noise: here always out of the same noise."
+INTRO_EXAMPLES = Text(
+    "Click an example or bring your own picture.",
+    "예시를 누르거나 직접 그림을 올려 보세요.",
+    "点击示例，或上传自己的图片。",
+)
+INTRO_OWN = Text("Bring your own picture.", "직접 그림을 올려 보세요.", "请上传自己的图片。")
+NOISE_INTRO = Text(
+    "A neural network that learned to make pictures out of noise: here always out of the same noise.",
+    "노이즈에서 그림을 만들도록 학습한 신경망입니다. 여기서는 항상 같은 노이즈를 사용합니다.",
+    "学会从噪声生成图像的神经网络：这里始终使用同一噪声。",
+)
 
-YOUR_PICTURE = "Your picture"
-YOUR_PICTURE_ALT = "The picture that is translated"
-UPLOAD_PLACEHOLDER = "Drop a picture here\n- or -\nClick to choose one"
-DIRECTION = "Direction"
-EXAMPLES = "Examples"
-TRANSLATE_BUTTON = "Translate"
-EPOCH = "Epoch of training"
-NEWEST_EPOCH = "Last epoch"
-AT_EPOCH = "Epoch {epoch}"
+LANGUAGE = Text("Language", "언어", "语言")
+YOUR_PICTURE = Text("Your picture", "내 그림", "你的图片")
+YOUR_PICTURE_ALT = Text("The picture that is translated", "변환할 그림", "要转换的图片")
+UPLOAD_PLACEHOLDER = Text(
+    "Drop a picture here\n- or -\nClick to choose one",
+    "여기에 그림을 끌어다 놓거나\n- 또는 -\n눌러서 선택하세요",
+    "将图片拖到这里\n- 或 -\n点击选择图片",
+)
+DIRECTION = Text("Direction", "변환 방향", "转换方向")
+EXAMPLES = Text("Examples", "예시", "示例")
+NO_EXAMPLES = Text(
+    "No examples for this direction: upload a picture of your own.",
+    "이 방향에는 예시가 없습니다. 직접 그림을 올려 주세요.",
+    "此方向没有示例：请上传自己的图片。",
+)
+LABELS_ALT = Text(
+    "Label map of a drawn house front, number {number}",
+    "그려 낸 건물 정면의 라벨 맵 {number}번",
+    "绘制的建筑立面标签图，第 {number} 张",
+)
+PHOTO_ALT = Text(
+    "{title}'s picture of a drawn house front, number {number}",
+    "{title}의 건물 정면 그림 {number}번",
+    "{title} 生成的建筑立面图，第 {number} 张",
+)
 
-TRANSLATE_TAB = "Translate"
-WATCH_TAB = "Watch it learn"
-
-METHOD_NAMES = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix", "gan": "Basic GAN"}
-RESULT_CAPTION = "After epoch {epoch}, {size} pixels"
-DOWNLOAD = "Download PNG"
-NOT_THIS_WAY = "This {method} was trained for {routes} only."
-TRUTH = "Truth"
-TRUTH_ALT = "The true answer for this example"
-TRUTH_CAPTION = "What the answer should be"
-NO_EXAMPLES = "No examples for this direction: upload a picture of your own."
-
-SHRUNK = "Your picture was shrunk from {before} to {after} pixels."
-SNAPPED = "The colours were cleaned up to the 12 exact label colours."
-LOOKS_LIKE_PHOTO = "This looks like a photo, not a label map."
-LOOKS_LIKE_LABELS = "This looks like a label map, not a photo."
-SWITCH_TO = "Switch to {route}"
-
-WATCH_INTRO = "How good were they after one round of training, after ten, at the end? Drag the slider or press play."
-WATCH_KEPT = "Your picture: the {count} epochs whose networks are kept."
-WATCH_EXAMPLES = "Examples: every epoch."
-WATCH_SAMPLES = "Test pictures of the training. Choose a picture to watch your own."
-WATCH_SIZE = "Shown at {size} pixels, to be quick."
-WATCH_LABELS = {
-    "epoch": "Epoch {epoch}",
-    "earlier": "as of epoch {epoch}",
-    "nothing": "no picture yet",
-    "choose": "Choose a picture first.",
-    "play": "Play",
-    "pause": "Pause",
-    "speed": "Speed",
-    "slider": "Epoch of training",
-    "progress": "Making the pictures: {done} of {total}",
-    "ready": "{total} pictures ready",
-    "canvas": "Picture by {title} after epoch {epoch}",
-    "losses": "{title}: losses while it learned",
-    "scale": "logarithmic scale",
+METHOD_NAMES = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix", "gan": "GAN"}
+"""Proper names: the same in every language, and what programs choose a method by."""
+DOMAIN_NAMES = {
+    "labels": Text("Labels", "라벨", "标签"),
+    "photo": Text("Photo", "사진", "照片"),
 }
+"""Public names of the domains of the shipped runs; those of other runs are shown as they are."""
+ROUTE = Text.same("{source} -> {target}")
+NOT_THIS_WAY = Text(
+    "This {method} was trained for {routes} only.",
+    "이 {method} 모델은 {routes} 방향으로만 학습되었습니다.",
+    "此 {method} 模型只针对“{routes}”方向训练。",
+)
 
-LOSS_NAMES = {
-    "gan": "Fooling the discriminator",
-    "discriminator": "Discriminator",
-    "cycle": "There and back again",
-    "identity": "Leaving alone what fits",
-    "l1": "Distance to the truth",
+SHRUNK = Text(
+    "Your picture was shrunk from {before} to {after} pixels.",
+    "그림을 {before}에서 {after}픽셀로 줄였습니다.",
+    "图片已从 {before} 缩小到 {after} 像素。",
+)
+SNAPPED = Text(
+    "The colours were cleaned up to the 12 exact label colours.",
+    "색상을 정확한 12가지 라벨 색으로 정리했습니다.",
+    "颜色已校正为 12 种标准标签颜色。",
+)
+LOOKS_LIKE_PHOTO = Text(
+    "This looks like a photo, not a label map.",
+    "라벨 맵이 아니라 사진인 것 같습니다.",
+    "这看起来是照片，而不是标签图。",
+)
+LOOKS_LIKE_LABELS = Text(
+    "This looks like a label map, not a photo.",
+    "사진이 아니라 라벨 맵인 것 같습니다.",
+    "这看起来是标签图，而不是照片。",
+)
+SWITCH_TO = Text("Switch to {route}", "{route} 방향으로 바꾸기", "切换为“{route}”")
+
+COMPLETE = Text("Complete", "완료", "完成")
+ERROR = Text("Sorry", "죄송합니다", "抱歉")
+WARNING = Text("Note", "안내", "提示")
+NO_IMAGE = Text("Choose a picture first.", "먼저 그림을 선택해 주세요.", "请先选择图片。")
+UNKNOWN_DIRECTION = Text(
+    "There is no direction {direction!r}; choose one of: {choices}.",
+    "{direction!r} 방향은 없습니다. 다음 중에서 선택해 주세요: {choices}.",
+    "没有 {direction!r} 这一方向；请从以下选择：{choices}。",
+)
+UNKNOWN_METHOD = Text(
+    "There is no method {method!r}; choose one of: {choices}.",
+    "{method!r} 방법은 없습니다. 다음 중에서 선택해 주세요: {choices}.",
+    "没有 {method!r} 这一方法；请从以下选择：{choices}。",
+)
+UNKNOWN_EPOCH = Text(
+    "There is no epoch {epoch}; choose one of: {choices}.",
+    "{epoch} 에포크는 없습니다. 다음 중에서 선택해 주세요: {choices}.",
+    "没有第 {epoch} 轮；请从以下选择：{choices}。",
+)
+UNEXPECTED = Text(
+    "Something went wrong on our side. It has been noted; please try again or use another picture.",
+    "저희 쪽에서 문제가 발생했습니다. 기록해 두었으니 다시 시도하거나 다른 그림을 사용해 주세요.",
+    "我们这边出了点问题，已记录下来；请重试或换一张图片。",
+)
+
+PICTURE_FAULTS: dict[Fault, Text] = {
+    "format": Text(
+        "Your picture is not an image this program can read; use PNG, JPEG or WebP.",
+        "읽을 수 없는 그림 파일입니다. PNG, JPEG 또는 WebP를 사용해 주세요.",
+        "无法读取这个图片文件；请使用 PNG、JPEG 或 WebP。",
+    ),
+    "size": Text(
+        "Your picture has too many pixels; the limit is {limit} megapixels: make it smaller.",
+        "그림의 픽셀이 너무 많습니다. 최대 {limit}메가픽셀까지 가능하니 줄여서 올려 주세요.",
+        "图片像素过多，上限为 {limit} 百万像素；请缩小后再上传。",
+    ),
+    "empty": Text("Your picture has no pixels.", "픽셀이 없는 그림입니다.", "图片不含任何像素。"),
+    "missing": Text(
+        "Your picture is no longer there; please upload it again.",
+        "그림을 더 이상 찾을 수 없습니다. 다시 올려 주세요.",
+        "图片已不存在；请重新上传。",
+    ),
+    "damaged": Text(
+        "Your picture is damaged or incomplete and cannot be read.",
+        "그림이 손상되었거나 완전하지 않아 읽을 수 없습니다.",
+        "图片已损坏或不完整，无法读取。",
+    ),
+    "float": Text(
+        "Your picture holds floating-point values; save it with 8 or 16 bits a channel.",
+        "그림에 부동소수점 값이 들어 있습니다. 채널당 8비트 또는 16비트로 저장해 주세요.",
+        "图片包含浮点数值；请以每通道 8 位或 16 位保存。",
+    ),
 }
-"""Keys of a run's history without the domain; CycleGAN's two directions are shown as their mean."""
-
-LABELS_ALT = "Label map of a drawn house front, number {number}"
-PHOTO_ALT = "{title}'s picture of a drawn house front, number {number}"
-
-COMPLETE = "Complete"
-NO_IMAGE = "Choose a picture first."
-UNKNOWN_DIRECTION = "There is no direction {direction!r}; choose one of: {choices}."
-UNKNOWN_METHOD = "There is no method {method!r}; choose one of: {choices}."
-UNKNOWN_EPOCH = "There is no epoch {epoch}; choose one of: {choices}."
-UNEXPECTED = "Something went wrong on our side. It has been noted; please try again or use another picture."
+"""What can be wrong with a visitor's picture, by the faults of `cyclegan.images`."""

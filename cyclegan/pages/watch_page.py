@@ -10,13 +10,14 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from cyclegan.pages import texts
+from cyclegan.pages import watch_texts
 from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan_message
 from cyclegan.pages.curves import curves_of
-from cyclegan.pages.errors import friendly
+from cyclegan.pages.errors import explained, friendly
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import Frame, computed_frames, noise_frames, sample_epochs, sample_frame, sample_frames
 from cyclegan.pages.inputs import prepare, size_text
+from cyclegan.pages.languages import Language, Text, sentences, translated
 from cyclegan.pages.models import Model, Models, Route, fingerprint
 
 FRAME_PIXELS = 320 * 320
@@ -26,16 +27,17 @@ FRAME_PIXELS = 320 * 320
 class WatchPage:
     """The page's component, and the handlers that fill it."""
 
-    def __init__(self, models: Models, examples: Examples) -> None:
+    def __init__(self, models: Models, examples: Examples, language: Language) -> None:
         self.models = models
+        self.language = language
         self.examples = examples
         route = next(iter(models.routes), None)
         first = next(iter(examples.on(route)), None) if route else None
-        gr.Markdown(texts.WATCH_INTRO)
+        gr.Markdown(watch_texts.INTRO.to(language))
         self.stack = frame_stack(
             self.plan(first.image if first else None, route),
-            [curves_of(model.translator.run) for model in models.models],
-            texts.WATCH_LABELS,
+            [curves_of(model.translator.run, language) for model in models.models],
+            translated(watch_texts.LABELS, language),
         )
 
     def connect(self, picture: Component, direction: Component) -> Any:
@@ -45,14 +47,14 @@ class WatchPage:
             api_visibility="private", show_progress="hidden", trigger_mode="multiple", concurrency_limit=2,
         )  # fmt: skip
 
-    @friendly()
+    @friendly
     def announce(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
         """The message that empties the stack and says what will fill it."""
         return plan_message(self.plan(image, self.models.route(direction)))
 
     def fill(self, image: Image.Image | None, direction: str | None) -> Iterator[dict[str, Any]]:
         """The messages that fill the stack, a frame each."""
-        with friendly():
+        with explained(self.language):
             route = self.models.route(direction) if direction else None
             token = self.plan(image, route).token
             for frame in self.frames(image, route):
@@ -81,12 +83,13 @@ class WatchPage:
         small = prepare(image, route, max_pixels=FRAME_PIXELS).image
         example = self.examples.find(small, route)
         sampled = example is not None and self._is_sampled(route)
-        size = "" if small.size == image.size else texts.WATCH_SIZE.format(size=size_text(small.size))
-        kept = "" if sampled else self._kept(route)
+        notes = [] if sampled else self._kept(route)
+        if small.size != image.size:
+            notes.append(watch_texts.SIZE.format(size=size_text(small.size)))
         return Plan(
-            token=f"{fingerprint(small)} {route.label}",
+            token=f"{fingerprint(small)} {route.name}",
             figures=tuple(Figure(model.title, self._epochs(model, route, sampled)) for model in self.models.models),
-            note=" ".join(filter(None, (kept, size, self.models.missing(route)))),
+            note=sentences([*notes, *self.models.missing(route)]).to(self.language),
             follow=not sampled,
             frames=tuple(self._newest(route, example.column)) if sampled and example else (),
         )
@@ -99,8 +102,8 @@ class WatchPage:
         )
         if route is None or not shown:
             return Plan("", figures)
-        note = f"{texts.WATCH_SAMPLES} {self.models.missing(route)}".strip()
-        return Plan(f"samples {route.label}", figures, note, follow=False, frames=tuple(self._newest(route, None)))
+        note = sentences([watch_texts.SAMPLES, *self.models.missing(route)]).to(self.language)
+        return Plan(f"samples {route.name}", figures, note, follow=False, frames=tuple(self._newest(route, None)))
 
     def _is_sampled(self, route: Route) -> bool:
         """Whether every model of the route has drawn samples: half of a stack would be of other epochs."""
@@ -113,12 +116,12 @@ class WatchPage:
         sampled = all(model.sample_row(route) is not None and sample_epochs(model) for model in models)
         return sampled and not self.examples.on(route)
 
-    def _kept(self, route: Route) -> str:
+    def _kept(self, route: Route) -> list[Text]:
         """Why an own picture has frames of so few epochs, where examples have more."""
         count = len({epoch for model in self.models.on(route) for epoch in model.translator.epochs})
         if not self.examples.on(route) or not self._is_sampled(route):
-            return ""
-        return f"{texts.WATCH_KEPT.format(count=count)} {texts.WATCH_EXAMPLES}"
+            return []
+        return [watch_texts.KEPT.format(count=count), watch_texts.EXAMPLES]
 
     @staticmethod
     def _epochs(model: Model, route: Route | None, sampled: bool) -> tuple[int, ...]:

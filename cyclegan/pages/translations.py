@@ -1,0 +1,74 @@
+"""What every model makes of a picture, and the truth where it is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from PIL import Image
+
+from cyclegan.pages.examples import Examples
+from cyclegan.pages.frames import sample_epochs, sample_picture
+from cyclegan.pages.inputs import Prepared, prepare
+from cyclegan.pages.models import Model, Models, Route
+
+NEWEST = 0
+"""The choice of an epoch that is the last one of each model."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a model makes of a picture, and after which epoch."""
+
+    image: Image.Image
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A picture and what became of it: results in the order of the models, None where there is none."""
+
+    prepared: Prepared
+    route: Route
+    results: tuple[Result | None, ...]
+    truth: Image.Image | None
+
+
+class Translations:
+    """Translations by the models of the app: the same in every language, and those that pages open with made once."""
+
+    def __init__(self, models: Models, examples: Examples) -> None:
+        self.models = models
+        self.examples = examples
+
+    def first(self, route: Route) -> Translation | None:
+        """The first example as the samples on disk show it, nearly what the networks give: until `opening` is there."""
+        example = next(iter(self.examples.on(route)), None)
+        if example is None:
+            return None
+        results = tuple(_sampled(model, route, example.column) for model in self.models.models)
+        return Translation(prepare(example.image, route), route, results, example.truth)
+
+    @cached_property
+    def opening(self) -> Translation | None:
+        """What pages open with: the first example by the newest networks; None where there are no examples."""
+        route = self.models.routes[0]
+        example = next(iter(self.examples.on(route)), None)
+        return self.translate(example.image, route) if example else None
+
+    def translate(self, image: Image.Image | None, route: Route, epoch: int = NEWEST) -> Translation:
+        """The picture by every model of the route. Raises Refusal where there is no picture."""
+        prepared = prepare(image, route)
+        results = []
+        for model in self.models.models:
+            at = model.epoch_at(epoch or None)
+            results.append(Result(model.translate(prepared.image, route, at), at) if route in model.routes else None)
+        example = self.examples.find(prepared.image, route)
+        return Translation(prepared, route, tuple(results), example.truth if example else None)
+
+
+def _sampled(model: Model, route: Route, column: int) -> Result | None:
+    epoch = model.newest_epoch
+    if model.drawn_row(route) is None or epoch not in sample_epochs(model):
+        return None
+    return Result(sample_picture(model, route, epoch, column), epoch)

@@ -1,0 +1,56 @@
+"""The sentences of the page Watch it learn, and the names of losses."""
+
+from cyclegan.pages.languages import Text
+
+TAB = Text("Watch it learn", "학습 과정 보기", "观看学习过程")
+INTRO = Text(
+    "How good were they after one round of training, after ten, at the end? Drag the slider or press play.",
+    "한 번, 열 번, 그리고 학습이 끝난 뒤에는 얼마나 잘할까요? 슬라이더를 움직이거나 재생을 눌러 보세요.",
+    "训练一轮、十轮、直到结束，效果分别如何？拖动滑块或点击播放。",
+)
+KEPT = Text(
+    "Your picture: the {count} epochs whose networks are kept.",
+    "내 그림: 신경망이 저장된 {count}개 에포크만 볼 수 있습니다.",
+    "你的图片：仅限保存了网络的 {count} 个轮次。",
+)
+EXAMPLES = Text("Examples: every epoch.", "예시: 모든 에포크를 볼 수 있습니다.", "示例：包含所有轮次。")
+SAMPLES = Text(
+    "Test pictures of the training. Choose a picture to watch your own.",
+    "학습 중 만든 테스트 그림입니다. 그림을 선택하면 내 그림으로 볼 수 있습니다.",
+    "训练时的测试图像。选择图片即可观看自己的结果。",
+)
+SIZE = Text(
+    "Shown at {size} pixels, to be quick.",
+    "빠르게 보여 주기 위해 {size}픽셀로 표시합니다.",
+    "为加快速度，以 {size} 像素显示。",
+)
+LABELS = {
+    "epoch": Text("Epoch {epoch}", "{epoch} 에포크", "第 {epoch} 轮"),
+    "earlier": Text("as of epoch {epoch}", "{epoch} 에포크 기준", "截至第 {epoch} 轮"),
+    "nothing": Text("no picture yet", "아직 그림이 없습니다", "暂无图像"),
+    "choose": Text("Choose a picture first.", "먼저 그림을 선택해 주세요.", "请先选择图片。"),
+    "play": Text("Play", "재생", "播放"),
+    "pause": Text("Pause", "일시정지", "暂停"),
+    "speed": Text("Speed", "속도", "速度"),
+    "slider": Text("Epoch of training", "학습 에포크", "训练轮次"),
+    "progress": Text(
+        "Making the pictures: {done} of {total}",
+        "그림을 만드는 중: {total}장 중 {done}장",
+        "正在生成图像：{done}/{total}",
+    ),
+    "ready": Text("{total} pictures ready", "그림 {total}장이 준비되었습니다", "{total} 张图像已就绪"),
+    "canvas": Text(
+        "Picture by {title} after epoch {epoch}", "{title}의 {epoch} 에포크 그림", "{title} 训练 {epoch} 轮后的图像"
+    ),
+    "losses": Text("{title}: losses while it learned", "{title}: 학습 중 손실", "{title}：训练过程中的损失"),
+    "scale": Text("logarithmic scale", "로그 눈금", "对数刻度"),
+}
+
+LOSS_NAMES = {
+    "gan": Text("Fooling the discriminator", "판별자 속이기", "骗过判别器"),
+    "discriminator": Text("Discriminator", "판별자", "判别器"),
+    "cycle": Text("There and back again", "갔다가 되돌아오기", "往返一致"),
+    "identity": Text("Leaving alone what fits", "맞는 것은 그대로 두기", "保持原样"),
+    "l1": Text("Distance to the truth", "정답과의 거리", "与真实图像的差距"),
+}
+"""Keys of a run's history without the domain; CycleGAN's two directions are shown as their mean."""
