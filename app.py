@@ -20,6 +20,7 @@ import tyro
 from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
+from cyclegan.pages.busy import MOST_WAITING, BusyMessage
 from cyclegan.pages.language_choice import LanguageChoice, gradio_words
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
@@ -61,7 +62,7 @@ def build(settings: Settings) -> Layout:
 
 def serve(layout: Layout, settings: Settings) -> None:
     """Serve the app until it is stopped. Raises AddressError where it cannot listen at its address."""
-    blocks = layout.blocks.queue(max_size=20)
+    blocks = layout.blocks.queue(max_size=MOST_WAITING)
     check_address(settings.host, settings.port)
     try:
         blocks.launch(
@@ -76,7 +77,7 @@ def serve(layout: Layout, settings: Settings) -> None:
             ssr_mode=False,
             footer_links=["api"],
             i18n=gr.I18n(**gradio_words()),
-            app_kwargs={"middleware": [Middleware(LanguageChoice)]},
+            app_kwargs={"middleware": [Middleware(LanguageChoice), Middleware(BusyMessage)]},
             prevent_thread_lock=True,
         )
     except OSError:  # taken since it was checked

@@ -71,9 +71,7 @@ def extract(
         raise
 
 
-def _write(
-    members: Iterator[_Member], into: Path, max_bytes: int, max_members: int, any_script: bool
-) -> None:
+def _write(members: Iterator[_Member], into: Path, max_bytes: int, max_members: int, any_script: bool) -> None:
     written = 0
     for number, (name, source) in enumerate(members, start=1):
         if number > max_members:

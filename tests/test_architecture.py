@@ -32,7 +32,7 @@ LAYERS = (
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
     *("training", "objectives", "losses", "edges", "pools", "schedules", "batches", "noise"),
-    *("downloads", "archives", "transfers"),
+    *("downloads", "transfers"),
 }
 COMMANDS_ONLY = {
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),

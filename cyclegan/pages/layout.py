@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Navbar
 from PIL import Image
 
-from cyclegan.pages import texts, translate_texts, watch_texts
+from cyclegan.pages import more_texts, texts, translate_texts, watch_texts
 from cyclegan.pages.api import add_api
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
@@ -19,6 +19,7 @@ from cyclegan.pages.inputs import picture_input, shrink, shrunk_note
 from cyclegan.pages.language_choice import PATHS, language_switch
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, sentences
 from cyclegan.pages.models import Models
+from cyclegan.pages.more_page import MorePage
 from cyclegan.pages.picker import example_picker, thumbnails
 from cyclegan.pages.translate_page import TranslatePage
 from cyclegan.pages.translations import NEWEST, Translation, Translations
@@ -73,14 +74,18 @@ class Layout:
                     self.translate_page = TranslatePage(self.translations, self.language, cache)
                 with gr.Tab(watch_texts.TAB.to(self.language), id="watch"):
                     self.watch_page = WatchPage(self.models, self.examples, self.language)
+                with gr.Tab(more_texts.TAB.to(self.language), id="more"):
+                    self.more_page = MorePage(self.models, self.language, cache)
         self._connect()
         if self.language == "en":  # programs are not told apart by it
-            add_api(self.models.translating)
+            add_api(self.models.translating, Path(self.blocks.GRADIO_CACHE))
 
     def _watch_alone(self) -> None:
         """The page where every run makes its pictures from noise: there is nothing to translate."""
         self.watch_page = WatchPage(self.models, self.examples, self.language)
-        self.watch_page.connect(gr.State(), gr.State())
+        nothing = gr.State()
+        self.watch_page.connect(nothing, nothing)
+        self.watch_page.follow(self.blocks, nothing, nothing)
 
     def _intro(self) -> Text:
         """What the page is about: the methods and examples that are there."""
@@ -147,6 +152,10 @@ class Layout:
         uploaded.failure(self.reject, self.direction, [self.picture, *empty], **quiet)
         self.picture.clear(self.clear, self.direction, empty, **first)
         self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
+        self.more_page.connect(self.picture, self.direction)
+        if (seen := self.watch_page.follow(self.blocks, self.picture, self.direction)) is not None:
+            seen.change(lambda: gr.update(choices=page.epochs()), None, page.epoch, **quiet)
+            self.more_page.follow(seen)
 
     @friendly
     def open(self) -> Any:

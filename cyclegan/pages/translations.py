@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 from PIL import Image
 
@@ -40,6 +40,7 @@ class Translations:
     def __init__(self, models: Models, examples: Examples) -> None:
         self.models = models
         self.examples = examples
+        self._opening = lru_cache(1)(self._translate_first)
 
     def first(self, route: Route) -> Translation | None:
         """The first example as the samples on disk show it, nearly what the networks give: until `opening` is there."""
@@ -49,9 +50,13 @@ class Translations:
         results = tuple(_sampled(model, route, example.column) for model in self.models.models)
         return Translation(prepare(example.image, route), route, results, example.truth)
 
-    @cached_property
+    @property
     def opening(self) -> Translation | None:
         """What pages open with: the first example by the newest networks; None where there are no examples."""
+        return self._opening(tuple(model.newest_epoch for model in self.models.models))
+
+    def _translate_first(self, newest: tuple[int | None, ...]) -> Translation | None:
+        """The opening as long as these are the newest epochs."""
         route = self.models.routes[0]
         example = next(iter(self.examples.on(route)), None)
         return self.translate(example.image, route) if example else None
@@ -61,14 +66,14 @@ class Translations:
         prepared = prepare(image, route)
         results = []
         for model in self.models.models:
-            at = model.epoch_at(epoch or None)
-            results.append(Result(model.translate(prepared.image, route, at), at) if route in model.routes else None)
+            at = model.epoch_at(epoch or None) if route in model.routes else None
+            results.append(None if at is None else Result(model.translate(prepared.image, route, at), at))
         example = self.examples.find(prepared.image, route)
         return Translation(prepared, route, tuple(results), example.truth if example else None)
 
 
 def _sampled(model: Model, route: Route, column: int) -> Result | None:
     epoch = model.newest_epoch
-    if model.drawn_row(route) is None or epoch not in sample_epochs(model):
+    if epoch is None or model.drawn_row(route) is None or epoch not in sample_epochs(model):
         return None
     return Result(sample_picture(model, route, epoch, column), epoch)
