@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import gradio as gr
 import tyro
 from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
 from cyclegan.pages.busy import MOST_WAITING, BusyMessage
-from cyclegan.pages.language_choice import LanguageChoice, gradio_words
+from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.look import STYLE_SHEET, theme
@@ -76,7 +75,6 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            i18n=gr.I18n(**gradio_words()),
             app_kwargs={"middleware": [Middleware(LanguageChoice), Middleware(BusyMessage)]},
             prevent_thread_lock=True,
         )

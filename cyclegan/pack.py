@@ -16,13 +16,13 @@ from cyclegan.files import new_folder
 from cyclegan.images import open_image
 from cyclegan.runs import Run, RunError
 from cyclegan.samples import SAMPLE_SIZE
-from cyclegan.storage import Storage, WeightsError, save_generator
+from cyclegan.storage import Storage, WeightsError, save_network
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Copy a run without what only training needs: no checkpoint, and no samples made of a dataset's images, since
-    those are not ours to publish."""
+    """Copy a run without what only training needs: no checkpoint, no discriminators beside generators of another epoch,
+    and no samples made of a dataset's images, since those are not ours to publish."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """Folder of the run."""
@@ -54,7 +54,11 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()
                 config = source.generator_config(direction)
-                save_generator(packed.snapshot_folder(epoch, direction), config, state, storage)
+                save_network(packed.snapshot_folder(epoch, direction), config, state, storage)
+        if source.has_discriminators and source.epochs[-1] in (epochs or source.epochs):
+            for domain in source.judged:
+                state = source.load_discriminator(domain).state_dict()
+                save_network(packed.discriminator_folder(domain), source.config.discriminator, state, storage)
     return replace(packed, folder=out)
 
 

@@ -1,4 +1,4 @@
-"""A run is one folder: configuration, history, samples, snapshots, checkpoint."""
+"""A run is one folder: configuration, history, samples, snapshots, discriminators, checkpoint."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cyclegan.config import (
     ConfigError,
     CycleGANConfig,
     Direction,
+    Domain,
     GeneratorConfig,
     Method,
     MethodConfig,
@@ -27,7 +28,7 @@ from cyclegan.config import (
     reversed_way,
 )
 from cyclegan.files import write_atomically
-from cyclegan.storage import load_generator, save_generator
+from cyclegan.storage import load_discriminator, load_generator, save_network
 
 FORMAT = 1
 LONGEST_NAME = 40
@@ -179,11 +180,41 @@ class Run:
         """Keep the generators of an epoch, in half precision."""
         for direction, generator in generators.items():
             folder = self.snapshot_folder(epoch, direction)
-            save_generator(folder, self.generator_config(direction), generator.state_dict())
+            save_network(folder, self.generator_config(direction), generator.state_dict())
 
     def load_generator(self, epoch: int, direction: Direction) -> nn.Module:
         """The generator of an epoch, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged."""
         return load_generator(self.snapshot_folder(epoch, direction))[1]
+
+    @property
+    def judged(self) -> dict[Domain, int]:
+        """The domains whose images its discriminators judge, and the channels that each sees: pix2pix's is shown the
+        source beside the translation (arXiv:1611.07004 section 3.1)."""
+        config = self.config
+        if isinstance(config, CycleGANConfig):
+            return {"a": config.generator.in_channels, "b": config.generator.out_channels}
+        if isinstance(config, Pix2PixConfig):
+            target: Domain = "b" if config.direction == "ab" else "a"
+            return {target: config.generator.in_channels + config.generator.out_channels}
+        return {"b": config.generator.out_channels}
+
+    @property
+    def has_discriminators(self) -> bool:
+        """Whether the discriminators of its last snapshot are there: to translate, nobody needs them."""
+        return all((self.discriminator_folder(domain) / "model.safetensors").is_file() for domain in self.judged)
+
+    def discriminator_folder(self, domain: Domain) -> Path:
+        return self.folder / "discriminators" / domain
+
+    def save_discriminators(self, discriminators: Mapping[Domain, nn.Module]) -> None:
+        """Keep the discriminators, in half precision, in the place of those of an earlier epoch."""
+        for domain in self.judged:
+            state = discriminators[domain].state_dict()
+            save_network(self.discriminator_folder(domain), self.config.discriminator, state)
+
+    def load_discriminator(self, domain: Domain) -> nn.Module:
+        """The discriminator of a domain, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged."""
+        return load_discriminator(self.discriminator_folder(domain), in_channels=self.judged[domain])[1]
 
     def history(self) -> list[dict[str, Any]]:
         """A record for each epoch: losses, learning rate, seconds. A torn last line, without its end, is passed over.

@@ -1,18 +1,19 @@
-"""Generator weights on disk: safetensors in half precision or 8 bits, checked strictly when they come back."""
+"""Weights on disk: safetensors in half precision or 8 bits, checked strictly when they come back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from cyclegan.config import GeneratorConfig, from_json, to_json
+from cyclegan.config import DiscriminatorConfig, GeneratorConfig, from_json, to_json
 from cyclegan.files import write_atomically
-from cyclegan.networks import build_generator
+from cyclegan.networks import build_discriminator, build_generator
 
 Storage = Literal["fp16", "int8"]
 LARGEST = torch.finfo(torch.float16).max
@@ -24,7 +25,10 @@ class WeightsError(ValueError):
     """Stored weights that cannot be used: the message names the file and what is wrong with it."""
 
 
-def save_generator(folder: Path, config: GeneratorConfig, state: dict[str, Tensor], storage: Storage = "fp16") -> None:
+C = TypeVar("C", GeneratorConfig, DiscriminatorConfig)
+
+
+def save_network(folder: Path, config: C, state: dict[str, Tensor], storage: Storage = "fp16") -> None:
     """Write `config.json` and `model.safetensors`; the weights file last, so that where it is, both are."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "config.json", to_json(config).encode())
@@ -36,16 +40,25 @@ def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
 
     Raises WeightsError or ConfigError, naming the file, where one is missing, damaged, or fits not exactly.
     """
+    return _load(folder, GeneratorConfig, build_generator)
+
+
+def load_discriminator(folder: Path, *, in_channels: int) -> tuple[DiscriminatorConfig, nn.Module]:
+    """The discriminator stored in a folder, like `load_generator`; it sees images of so many channels."""
+    return _load(folder, DiscriminatorConfig, lambda config: build_discriminator(config, in_channels=in_channels))
+
+
+def _load(folder: Path, kind: type[C], build: Callable[[C], nn.Module]) -> tuple[C, nn.Module]:
     config_path, weights_path = folder / "config.json", folder / "model.safetensors"
     try:
-        config = from_json(GeneratorConfig, config_path.read_bytes(), str(config_path))
+        config = from_json(kind, config_path.read_bytes(), str(config_path))
         packed = load_file(weights_path)
     except FileNotFoundError as error:
         raise WeightsError(f"{error.filename or weights_path} is missing; copy or train the run again") from None
     except SafetensorError as error:
         raise WeightsError(f"{weights_path} is damaged ({error}); copy or train the run again") from None
     with torch.device("meta"):
-        network = build_generator(config)
+        network = build(config)
     state = unpack(packed, str(weights_path))
     expected = network.state_dict()
     check_tensors(state, expected, str(weights_path))

@@ -278,6 +278,7 @@ class Trainer:
             self.run.save_sample(epoch, sheet)
         if self.config.keeps_snapshot(epoch):
             self.run.save_snapshot(epoch, self.generators)
+            self.run.save_discriminators({domain: self.objective.discriminators[domain] for domain in self.run.judged})
         record = {
             "epoch": epoch,
             "learning_rate": rate,
@@ -352,14 +353,14 @@ def resume(trainer: Trainer) -> None:
 def estimate_bytes(trainer: Trainer) -> dict[str, int]:
     """Disk that the whole run needs, in bytes, by kind of file."""
     config = trainer.config
-    weights = sum(value.numel() for value in trainer.objective.generators.parameters())
+    weights, judges = (sum(value.numel() for value in player.parameters()) for player in trainer.players.values())
     everything = sum(value.numel() for value in trainer.objective.parameters())
     snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
     # A checkpoint holds each value in float32 and Adam's two moments; the old one stays until the new one is whole.
     pooled = sum(pool.size for pool in trainer.objective.pools.values())
     pools = pooled * 3 * config.crop_size**2 * 4 if isinstance(config, TranslationConfig) else 0
     return {
-        "snapshots": snapshots * weights * 2,
+        "snapshots": (snapshots * weights + judges) * 2,
         "checkpoint": 2 * (everything * 4 * 3 + pools),
         "samples": config.total_epochs // config.sample_every * sum(map(len, trainer.inputs.values())) * 15_000,
     }

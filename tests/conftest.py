@@ -1,11 +1,11 @@
-"""Small real-format material that the tests share: datasets of drawn facades, and untrained runs."""
+"""What the tests share: small datasets of drawn facades, untrained runs, and the app in a real browser."""
 
 from __future__ import annotations
 
 import gzip
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cyclegan.config import (
     METHODS,
@@ -31,9 +32,10 @@ from cyclegan.config import (
 )
 from cyclegan.datasets import Split, find_split
 from cyclegan.facades import class_indices, draw_facade
-from cyclegan.networks import build_generator, initialize
+from cyclegan.networks import build_discriminator, build_generator, initialize
 from cyclegan.runs import Domains, Run, SampleInputs
 from cyclegan.samples import SAMPLE_SIZE
+from tests.browser import Watched, launch_chromium, served
 
 PHOTO_COLOURS = np.random.default_rng(7).integers(0, 256, (12, 3))
 RAMP_WIDTH, RAMP_HEIGHT = 40, 32
@@ -140,6 +142,16 @@ def make_run(folder: Path, config: MethodConfig, *, epochs: tuple[int, ...], sam
     return run
 
 
+def add_discriminators(run: Run) -> None:
+    """Untrained discriminators whose patches differ."""
+    torch.manual_seed(0)
+    discriminators = {}
+    for domain, channels in run.judged.items():
+        discriminators[domain] = build_discriminator(run.config.discriminator, in_channels=channels)
+        initialize(discriminators[domain], 0.2)
+    run.save_discriminators(discriminators)
+
+
 @pytest.fixture(scope="session")
 def facades(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset folder named facades in the pix2pix form: 6 training pairs, 2 for validation."""
@@ -158,3 +170,43 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_run(folder / "facades-cyclegan", cyclegan, epochs=(1, 3, 5), sample_epochs=5)
     make_run(folder / "facades-pix2pix", pix2pix, epochs=(1, 2, 5), sample_epochs=5)
     return folder
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps its files and its log."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="session")
+def url(weights: Path, cache: Path) -> Iterator[str]:
+    """The address of the app, served with two tiny runs."""
+    with served([weights / "facades-cyclegan", weights / "facades-pix2pix"], cache) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """For one module at a time: the event loop that Playwright keeps running would be in the way of others."""
+    with sync_playwright() as playwright:
+        browser = launch_chromium(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
+    """A visitor's page, opened; whatever a test does with it, nothing may fail and no other host be asked."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        watched = Watched(context.new_page())
+        watched.page.goto(url)
+        expect(watched.page.locator("#examples img")).to_have_count(8)
+        yield watched
+        assert watched.problems == []
+        assert watched.requests and watched.outside_hosts == set()
+        assert "Traceback" not in (cache / "server.log").read_text()
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    return watched.page

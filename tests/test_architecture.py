@@ -23,7 +23,7 @@ LAYERS = (
     {"storage", "objectives"},
     {"runs", "reference"},
     {"samples"},
-    {"training", "translate", "pack", "convert"},
+    {"training", "translate", "realness", "pack", "convert"},
     {"pages"},
     {"comparison"},
     {"judging", "report"},

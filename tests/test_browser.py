@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from cyclegan.facades import draw_facade
 from cyclegan.pages import watch_texts
 from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan_message
 from cyclegan.pages.frames import Frame, data_uri
 from cyclegan.pages.languages import translated
-from tests.browser import Watched, launch_chromium, pixels, served
+from tests.browser import Watched, pixels
 from tests.conftest import make_photo
 
 LAST_EPOCH = 5
@@ -31,44 +30,6 @@ def sample_colour(epoch: int) -> list[int]:
 def near(colour: list[int], other: list[int]) -> bool:
     """The same but for lossy compression."""
     return all(abs(a - b) <= 3 for a, b in zip(colour, other, strict=True))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server keeps its files and its log."""
-    return tmp_path_factory.mktemp("app")
-
-
-@pytest.fixture(scope="module")
-def url(weights: Path, cache: Path) -> Iterator[str]:
-    with served([weights / "facades-cyclegan", weights / "facades-pix2pix"], cache) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch_chromium(playwright)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
-    """A visitor's page, opened; whatever a test does with it, nothing may fail and no other host be asked."""
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        watched = Watched(context.new_page())
-        watched.page.goto(url)
-        expect(watched.page.locator("#examples img")).to_have_count(8)
-        yield watched
-        assert watched.problems == []
-        assert watched.requests and watched.outside_hosts == set()
-        assert "Traceback" not in (cache / "server.log").read_text()
-
-
-@pytest.fixture
-def page(watched: Watched) -> Page:
-    return watched.page
 
 
 def results(page: Page, run: str) -> list[dict[str, Any]]:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.config import CycleGANConfig
+from cyclegan.config import CycleGANConfig, DiscriminatorConfig
 from cyclegan.facades import draw_facade
 from cyclegan.pack import main
 from cyclegan.runs import Run
 from cyclegan.translate import Translator
-from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
+from tests.conftest import TINY_CYCLEGAN, TINY_GAN, add_discriminators, make_run
 
 
 def test_a_packed_run_translates_like_the_original_in_half_the_space(weights: Path, tmp_path: Path) -> None:
@@ -75,3 +75,19 @@ def test_a_cyclegan_of_unequal_channels_is_packed_in_both_directions(tmp_path: P
     assert main([str(tmp_path / "run"), str(tmp_path / "packed")]) == 0
     for direction in ("ab", "ba"):
         Run.open(tmp_path / "packed").load_generator(1, direction)
+
+
+def test_discriminators_are_packed_with_the_epoch_that_they_belong_to(tmp_path: Path) -> None:
+    """Beside generators of an earlier epoch they would judge what they never saw."""
+    config = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, discriminator=DiscriminatorConfig(width=4))
+    source = make_run(tmp_path / "run", config, epochs=(1, 2), sample_epochs=0)
+    add_discriminators(source)
+    packed = []
+    for name, epochs in {"all": [], "last": ["--epochs", "2"], "first": ["--epochs", "1"]}.items():
+        assert main([str(source.folder), str(tmp_path / name), *epochs, "--storage", "int8"]) == 0
+        packed.append(Run.open(tmp_path / name).has_discriminators)
+    assert packed == [True, True, False]
+    for domain in source.judged:
+        original = source.load_discriminator(domain).state_dict()
+        for key, value in Run.open(tmp_path / "last").load_discriminator(domain).state_dict().items():
+            assert (value - original[key]).abs().max() <= original[key].abs().max() / 100

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cyclegan.config import ConfigError, GeneratorConfig
-from cyclegan.networks import build_generator, initialize
-from cyclegan.storage import Storage, WeightsError, load_generator, pack, save_generator, unpack
+from cyclegan.config import ConfigError, DiscriminatorConfig, GeneratorConfig
+from cyclegan.networks import build_discriminator, build_generator, initialize
+from cyclegan.storage import Storage, WeightsError, load_discriminator, load_generator, pack, save_network, unpack
 
 State = dict[str, Tensor]
 
@@ -31,7 +31,7 @@ def trained_state(config: GeneratorConfig = CONFIG) -> State:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_generator(tmp_path / "ba", CONFIG, trained_state())
+    save_network(tmp_path / "ba", CONFIG, trained_state())
     return tmp_path / "ba"
 
 
@@ -49,7 +49,7 @@ def assert_refused(folder: Path, reason: str, file: str = "model.safetensors") -
 
 @pytest.mark.parametrize("storage", get_args(Storage))
 def test_a_generator_comes_back_ready_to_translate(storage: Storage, tmp_path: Path) -> None:
-    save_generator(tmp_path, CONFIG, trained_state(), storage)
+    save_network(tmp_path, CONFIG, trained_state(), storage)
     config, network = load_generator(tmp_path)
     assert config == CONFIG
     assert not network.training
@@ -87,7 +87,7 @@ def test_8_bits_take_half_the_space_of_16(tmp_path: Path) -> None:
     config = GeneratorConfig("unet_128", width=8, norm="batch")
     sizes = {}
     for storage in get_args(Storage):
-        save_generator(tmp_path / storage, config, trained_state(config), storage)
+        save_network(tmp_path / storage, config, trained_state(config), storage)
         sizes[storage] = (tmp_path / storage / "model.safetensors").stat().st_size
     assert sizes["int8"] / sizes["fp16"] == pytest.approx(0.5, abs=0.05)
 
@@ -117,7 +117,7 @@ def test_running_statistics_beyond_half_precision_do_not_stop_a_run() -> None:
 
 def test_channels_last_weights_are_stored(tmp_path: Path) -> None:
     network = build_generator(CONFIG).to(memory_format=torch.channels_last)
-    save_generator(tmp_path, CONFIG, network.state_dict())
+    save_network(tmp_path, CONFIG, network.state_dict())
     loaded = load_generator(tmp_path)[1].state_dict()
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(loaded[name], tensor, rtol=1e-3, atol=1e-4)
@@ -202,5 +202,16 @@ def test_the_weights_are_written_last(tmp_path: Path) -> None:
     """Where they are, both files are: a snapshot counts from then on."""
     (tmp_path / "config.json").mkdir()
     with pytest.raises(OSError, match="cannot write"):
-        save_generator(tmp_path, CONFIG, trained_state())
+        save_network(tmp_path, CONFIG, trained_state())
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_discriminator_comes_back_and_one_of_other_channels_is_refused(tmp_path: Path) -> None:
+    config = DiscriminatorConfig(width=2, norm="batch")
+    save_network(tmp_path, config, build_discriminator(config, in_channels=6).state_dict())
+    loaded, network = load_discriminator(tmp_path, in_channels=6)
+    assert loaded == config and not network.training
+    with pytest.raises(WeightsError, match=r"shape \[2, 6, 4, 4\], its config.json says \[2, 3, 4, 4\]"):
+        load_discriminator(tmp_path, in_channels=3)
+    with pytest.raises(ConfigError, match=r"config\.json is not valid"):
+        load_generator(tmp_path)

@@ -118,6 +118,11 @@ def test_a_finished_run_holds_history_samples_snapshots_and_checkpoint(
         _, stored = load_generator(run.snapshot_folder(3, direction))
         for name, value in stored.state_dict().items():
             torch.testing.assert_close(value, trained[name], rtol=1e-3, atol=1e-4)
+    assert run.has_discriminators and set(run.judged) == set(trainer.objective.discriminators)
+    for domain in run.judged:
+        trained = trainer.objective.discriminators[domain].state_dict()
+        for name, value in run.load_discriminator(domain).state_dict().items():
+            torch.testing.assert_close(value, trained[name], rtol=1e-3, atol=1e-4)
 
 
 @BOTH

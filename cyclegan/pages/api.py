@@ -30,11 +30,11 @@ def translate_with(
     models: Models, image: Image.Image | None, *, to: str, method: str, epoch: int | None = None
 ) -> Image.Image:
     """The image by the model of this title. Raises Refusal, listing the choices, where it cannot."""
-    model, route = network_of(models, to=to, method=method)
+    model, route = find(models, method, to)
     return model.translate(prepare(image, route).image, route, epoch_of(model, epoch))
 
 
-def network_of(models: Models, *, to: str, method: str) -> tuple[Model, Route]:
+def find(models: Models, method: str, to: str) -> tuple[Model, Route]:
     """The model of this title, and its route to this domain. Raises Refusal, listing the choices, where there is
     none."""
     model = next((model for model in models.models if model.title == method), None)
@@ -49,11 +49,9 @@ def network_of(models: Models, *, to: str, method: str) -> tuple[Model, Route]:
 
 def epoch_of(model: Model, epoch: float | None) -> int:
     """The epoch itself, or the last one for None. Raises Refusal, listing the choices, where there is none."""
-    if model.waiting:
-        raise Refusal(model.waiting)
-    epochs = model.translator.epochs
+    newest, epochs = model.newest_epoch, model.translator.epochs
     if epoch is None:
-        return epochs[-1]
+        return newest
     if epoch not in epochs:
         raise Refusal(texts.UNKNOWN_EPOCH.format(epoch=f"{epoch:g}", choices=listed(map(str, epochs))))
     return int(epoch)
@@ -93,7 +91,7 @@ def _add_history(models: Models) -> None:
         Returns:
             The translations as PNG in the order of training, each with its epoch as caption: epoch 1.
         """
-        model, route = network_of(models, to=to, method=method)
+        model, route = find(models, method, to)
         epoch_of(model, None)
         prepared = prepare(image, route).image
         return [(model.translate(prepared, route, epoch), f"epoch {epoch}") for epoch in model.translator.epochs]
@@ -119,7 +117,7 @@ def _add_batch(models: Models, cache: Path) -> None:
             A zip of the translations as PNG under the names and subfolders of the images, and the files that were left
             out, with reasons.
         """
-        model, route = network_of(models, to=to, method=method)
+        model, route = find(models, method, to)
         at = epoch_of(model, epoch)
         cache.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=cache)) / "translations.zip"

@@ -66,7 +66,7 @@ def explained(language: Language) -> Iterator[None]:
 
 def warn(text: Text, language: Language) -> None:
     """Tell the visitor something without stopping."""
-    gr.Warning(text.to(language), title=texts.WARNING.to(language))
+    gr.Warning(text.to(language))
 
 
 def _told(error: Exception) -> Text:
@@ -80,4 +80,4 @@ def _told(error: Exception) -> Text:
 
 def _shown(text: Text, language: Language) -> gr.Error:
     """Without a traceback in the log: the visitor can mend it, or it is there already."""
-    return gr.Error(text.to(language), title=texts.ERROR.to(language), print_exception=False)
+    return gr.Error(text.to(language), print_exception=False)

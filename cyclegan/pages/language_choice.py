@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 
 from cyclegan.pages import texts
-from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGE_TAGS, LANGUAGES, Language
+from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGE_TAGS, LANGUAGES, Language, translated
 
 PATHS: dict[Language, str] = {"en": "", "ko": "ko", "zh": "zh"}
 """Where the page lies in each language, relative to the app."""
+_SCRIPT = Path(__file__).with_name("language.js")
 
 _SWITCH_HTML = """
 <nav aria-label="{{title}}">
@@ -72,17 +74,8 @@ def preferred(header: str) -> Language:
     return max(wishes, key=lambda language: wishes[language], default="en")
 
 
-def gradio_words() -> dict[str, dict[str, str]]:
-    """What Gradio 6.31 says by itself and has no words for, by the tag of the language: it reads out the key."""
-    return {tag: {"common.complete": texts.COMPLETE.to(language)} for language, tag in LANGUAGE_TAGS.items()}
-
-
 class LanguageChoice:
-    """ASGI middleware: sends visitors to the page in their language, and has the browser take that for its own.
-
-    Gradio's own words (buttons of its components, "processing", ...) follow the language of the browser, and so a page
-    in another one would be mixed.
-    """
+    """ASGI middleware: sends visitors to the page in their language, and has Gradio's own words follow it."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -129,12 +122,10 @@ class _Rewriter:
 
 
 def _in_language(html: bytes, language: Language) -> bytes:
-    """A page with its language marked, and the browser's overridden before any other script runs."""
+    """A page with its language marked, and the script that has Gradio speak it before all others."""
     tag = LANGUAGE_TAGS[language]
-    values = json.dumps({"language": tag, "languages": [tag]})
-    script = (
-        f"<script>for (const [name, value] of Object.entries({values})) "
-        "Object.defineProperty(navigator, name, { get: () => value });</script>"
-    )
+    words = json.dumps(translated(texts.GRADIO_WORDS, language))
+    constants = f"const tag = {json.dumps(tag)}, words = {words};"
+    script = f"<script>(() => {{ {constants}\n{_SCRIPT.read_text(encoding='utf-8')}}})();</script>"
     html = html.replace(b'lang="en"', f'lang="{tag}"'.encode(), 1)
     return html.replace(b"<head>", b"<head>" + script.encode(), 1)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.components import Navbar
 from PIL import Image
 
-from cyclegan.pages import more_texts, texts, translate_texts, watch_texts
+from cyclegan.pages import draw_texts, more_texts, round_trip_texts, texts, translate_texts, watch_texts
 from cyclegan.pages.api import add_api
+from cyclegan.pages.draw_page import DrawPage, drawable
+from cyclegan.pages.drawing_api import add_draw_api, add_round_trip_api
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.inputs import picture_input, shrink, shrunk_note
@@ -21,6 +22,8 @@ from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, 
 from cyclegan.pages.models import Models
 from cyclegan.pages.more_page import MorePage
 from cyclegan.pages.picker import example_picker, thumbnails
+from cyclegan.pages.round_trip_page import RoundTripPage
+from cyclegan.pages.round_trips import RoundTrips
 from cyclegan.pages.translate_page import TranslatePage
 from cyclegan.pages.translations import NEWEST, Translation, Translations
 from cyclegan.pages.watch_page import WatchPage
@@ -40,17 +43,17 @@ class Layout:
         self.translations: Translations = (
             beside.translations if beside else Translations(models.translating, self.examples)
         )
+        self.trips: RoundTrips = beside.trips if beside else RoundTrips(models.translating)
         self.blocks: gr.Blocks = (
-            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language])
+            beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language], show_in_navbar=False)
             if beside
             else gr.Blocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
         )
         with self.blocks:
-            Navbar(visible=False)
             with gr.Row(elem_id="header"):
+                language_switch(language)
                 intro = self._intro() if models.routes else texts.NOISE_INTRO
                 gr.Markdown(f"# {texts.TITLE.to(language)}\n{intro.to(language)}", elem_id="intro")
-                language_switch(language)
             if models.routes:
                 self._pages()
             else:
@@ -66,7 +69,7 @@ class Layout:
 
     def _pages(self) -> None:
         with gr.Row():
-            with gr.Column(scale=1, min_width=260):
+            with gr.Column(scale=1, min_width=260, elem_id="inputs"):
                 self._input_column()
             with gr.Column(scale=3, min_width=320), gr.Tabs():
                 with gr.Tab(translate_texts.TAB.to(self.language), id="translate"):
@@ -74,11 +77,23 @@ class Layout:
                     self.translate_page = TranslatePage(self.translations, self.language, cache)
                 with gr.Tab(watch_texts.TAB.to(self.language), id="watch"):
                     self.watch_page = WatchPage(self.models, self.examples, self.language)
+                self.draw_page: DrawPage | None = None
+                route = drawable(self.models)
+                if route:
+                    with gr.Tab(draw_texts.TAB.to(self.language), id="draw", elem_id="draw"):
+                        self.draw_page = DrawPage(self.models, self.examples, route, self.language)
+                with gr.Tab(round_trip_texts.TAB.to(self.language), id="round-trip"):
+                    examples = self.examples.on(self.models.routes[0])
+                    first = examples[0].image if examples else None
+                    self.round_trip_page = RoundTripPage(self.trips, first, self.language)
                 with gr.Tab(more_texts.TAB.to(self.language), id="more"):
                     self.more_page = MorePage(self.models, self.language, cache)
         self._connect()
         if self.language == "en":  # programs are not told apart by it
-            add_api(self.models.translating, Path(self.blocks.GRADIO_CACHE))
+            add_api(self.models.translating, cache)
+            add_round_trip_api(self.trips)
+            if route:
+                add_draw_api(self.models.translating, route)
 
     def _watch_alone(self) -> None:
         """The page where every run makes its pictures from noise: there is nothing to translate."""
@@ -126,10 +141,11 @@ class Layout:
     def _connect(self) -> None:
         """Every way to a new picture or direction ends in the same two steps: announce it, translate it."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        page, stack = self.translate_page, self.watch_page.stack
+        page, stack, journey = self.translate_page, self.watch_page.stack, self.round_trip_page.journey
         source = [self.picture, self.direction]
         results = [self.note, self.switch, *page.outputs]
         fill = self.watch_page.connect(self.picture, self.direction)
+        self.round_trip_page.connect(self.picture, self.direction)
 
         def translate_on(listen: Callable[..., Any], handler: Callable[..., Any] = self.show) -> None:
             listen(
@@ -143,12 +159,17 @@ class Layout:
         chosen = self.picker.select(self.choose, self.direction, [self.picture, self.shrunk], **first)
         turned = self.direction.input(self.turn, source, [self.picture, self.picker], **first)
         switched = self.switch.click(self.turn_back, self.direction, [self.direction, self.picker], **first)
-        for way in (uploaded, chosen, turned, switched):
+        ways = [uploaded, chosen, turned, switched]
+        if self.draw_page:
+            taken = [self.picture, self.shrunk, self.direction, self.picker]
+            ways.append(self.draw_page.use.click(self.draw_page.take, self.draw_page.painter, taken, **first))
+        for way in ways:
             way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
+            way.success(self.round_trip_page.announce, source, journey, trigger_mode="always_last", **quiet)
             translate_on(way.success)
         translate_on(page.run.click, self.press)
         translate_on(page.epoch.input)
-        empty = [self.shrunk, stack, *results]
+        empty = [self.shrunk, stack, journey, *results]
         uploaded.failure(self.reject, self.direction, [self.picture, *empty], **quiet)
         self.picture.clear(self.clear, self.direction, empty, **first)
         self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
@@ -191,7 +212,8 @@ class Layout:
     @friendly
     def clear(self, direction: str) -> list[Any]:
         """Empty the pages."""
-        return [gr.update(visible=False), self.watch_page.announce(None, direction), *self._shown(None)]
+        pages = [page.announce(None, direction) for page in (self.watch_page, self.round_trip_page)]
+        return [gr.update(visible=False), *pages, *self._shown(None)]
 
     @friendly
     def choose(self, direction: str, event: gr.EventData) -> tuple[Image.Image, Any]:

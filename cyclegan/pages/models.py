@@ -62,9 +62,11 @@ class Model:
         return "drawn" in run.samples.values() or Path(run.config.dataset).name == "facades"
 
     @property
-    def newest_epoch(self) -> int | None:
-        """The last epoch whose networks are kept; None before the first."""
-        return max(self.translator.epochs, default=None)
+    def newest_epoch(self) -> int:
+        """The last epoch whose networks are kept. Raises Refusal where none is yet, or the folder is gone."""
+        if self.waiting:
+            raise Refusal(self.waiting)
+        return self.translator.epochs[-1]
 
     @property
     def is_there(self) -> bool:
@@ -142,7 +144,7 @@ class Models:
         """
         image = Image.new("RGB", (256, 256))
         for model in self.translating.models:
-            if (epoch := model.newest_epoch) is None:
+            if (epoch := model.epoch_at(None)) is None:
                 continue
             try:
                 model.translate(image, self._opening(model), epoch)

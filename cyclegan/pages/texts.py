@@ -129,9 +129,6 @@ LOOKS_LIKE_LABELS = Text(
 )
 SWITCH_TO = Text("Switch to {route}", "{route} 방향으로 바꾸기", "切换为“{route}”")
 
-COMPLETE = Text("Complete", "완료", "完成")
-ERROR = Text("Sorry", "죄송합니다", "抱歉")
-WARNING = Text("Note", "안내", "提示")
 NO_IMAGE = Text("Choose a picture first.", "먼저 그림을 선택해 주세요.", "请先选择图片。")
 UNKNOWN_DIRECTION = Text(
     "There is no direction {direction!r}; choose one of: {choices}.",
@@ -153,6 +150,23 @@ UNEXPECTED = Text(
     "저희 쪽에서 문제가 발생했습니다. 기록해 두었으니 다시 시도하거나 다른 그림을 사용해 주세요.",
     "我们这边出了点问题，已记录下来；请重试或换一张图片。",
 )
+
+GRADIO_WORDS = {
+    "common.complete": Text("Complete", "완료", "完成"),  # the key itself is read out
+    "Error": Text("Sorry", "죄송합니다", "抱歉"),
+    "Warning": Text("Note", "안내", "提示"),
+    "Info": Text("Note", "안내", "提示"),
+    "Close": Text("Close", "닫기", "关闭"),
+    "Fullscreen": Text("Fullscreen", "전체 화면", "全屏"),
+    "Exit fullscreen mode": Text("Exit fullscreen", "전체 화면 종료", "退出全屏"),
+    "undo": Text("Back to the middle", "가운데로 되돌리기", "回到中间"),
+    "Remove Image": Text("Remove picture", "그림 지우기", "移除图片"),
+    "Upload file": Text("Upload a picture", "그림 올리기", "上传图片"),
+    "Empty value": Text("Nothing to show yet", "아직 표시할 내용이 없습니다", "暂无内容"),
+    "Paste from clipboard": Text("Paste from clipboard", "클립보드에서 붙여넣기", "从剪贴板粘贴"),
+    "Gradio footer navigation": Text("Footer", "바닥글", "页脚"),
+}
+"""What Gradio 6.31 shows or reads out in English only, and what to say instead; see `language.js`."""
 
 PICTURE_FAULTS: dict[Fault, Text] = {
     "format": Text(

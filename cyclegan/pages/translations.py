@@ -53,7 +53,7 @@ class Translations:
     @property
     def opening(self) -> Translation | None:
         """What pages open with: the first example by the newest networks; None where there are no examples."""
-        return self._opening(tuple(model.newest_epoch for model in self.models.models))
+        return self._opening(tuple(model.epoch_at(None) for model in self.models.models))
 
     def _translate_first(self, newest: tuple[int | None, ...]) -> Translation | None:
         """The opening as long as these are the newest epochs."""
@@ -73,7 +73,7 @@ class Translations:
 
 
 def _sampled(model: Model, route: Route, column: int) -> Result | None:
-    epoch = model.newest_epoch
+    epoch = model.epoch_at(None)
     if epoch is None or model.drawn_row(route) is None or epoch not in sample_epochs(model):
         return None
     return Result(sample_picture(model, route, epoch, column), epoch)
