@@ -15,6 +15,8 @@ HISTORY = Text(
     "用每个已保存轮次的网络转换同一张图片",
 )
 BATCH = Text("Many pictures, or a zip of them", "여러 그림 또는 그림이 담긴 zip", "多张图片或图片 zip")
+ROUND_TRIP = Text("There and back again", "갔다가 되돌아오기", "往返转换")
+DRAW = Text("Draw with boxes", "상자로 그리기", "用方框绘制")
 CHOICES = Text(
     "Networks here: {networks}. All endpoints with their types are listed under “API” at the foot of the page.",
     "사용할 수 있는 신경망: {networks}. 모든 엔드포인트와 타입은 페이지 아래의 “API”에서 볼 수 있습니다.",
