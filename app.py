@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
 from cyclegan.fetching import is_address
+from cyclegan.pages.busy import MOST_WAITING, BusyMessage
 from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub_runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
@@ -69,7 +70,7 @@ def build(settings: Settings) -> Layout:
 
 def serve(layout: Layout, settings: Settings) -> None:
     """Serve the app until it is stopped. Raises AddressError where it cannot listen at its address."""
-    blocks = layout.blocks.queue(max_size=20)
+    blocks = layout.blocks.queue(max_size=MOST_WAITING)
     check_address(settings.host, settings.port)
     try:
         blocks.launch(
@@ -83,7 +84,7 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            app_kwargs={"middleware": [Middleware(LanguageChoice)]},
+            app_kwargs={"middleware": [Middleware(LanguageChoice), Middleware(BusyMessage)]},
             prevent_thread_lock=True,
         )
     except OSError:  # taken since it was checked

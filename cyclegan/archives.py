@@ -10,6 +10,7 @@ import shutil
 import stat
 import struct
 import tarfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -44,12 +45,14 @@ class ArchiveError(Exception):
     """The archive is damaged, is no archive, or holds something that is not unpacked."""
 
 
-def extract(archive: Path, into: Path, *, max_bytes: int | None = None, max_members: int = MAX_MEMBERS) -> Path:
+def extract(
+    archive: Path, into: Path, *, max_bytes: int | None = None, max_members: int = MAX_MEMBERS, any_script: bool = False
+) -> Path:
     """Unpack a tar.gz or zip into the new folder `into`; return the folder in which its content begins.
 
     That is `into`, or the archive's top folder where everything stands under one (`facades/train/...`).
     `max_bytes` bounds the unpacked size, counted while writing; by default 4 times the archive's size, but no
-    less than 64 MiB.
+    less than 64 MiB. Names are ASCII, as those of every named dataset are, or with `any_script` of any letters.
 
     Raises ArchiveError for an archive that is damaged, too large or unsafe, and OSError where the disk
     refuses: `into` exists, the disk is full. When it raises, it leaves nothing behind.
@@ -58,7 +61,7 @@ def extract(archive: Path, into: Path, *, max_bytes: int | None = None, max_memb
         max_bytes = max(MAX_GROWTH * archive.stat().st_size, GROWTH_FLOOR_BYTES)
     into.mkdir()
     try:
-        _write(_members(archive), into, max_bytes, max_members)
+        _write(_members(archive), into, max_bytes, max_members, any_script)
         return _content(into)
     except BaseException as error:
         shutil.rmtree(into, ignore_errors=True)
@@ -68,12 +71,12 @@ def extract(archive: Path, into: Path, *, max_bytes: int | None = None, max_memb
         raise
 
 
-def _write(members: Iterator[_Member], into: Path, max_bytes: int, max_members: int) -> None:
+def _write(members: Iterator[_Member], into: Path, max_bytes: int, max_members: int, any_script: bool) -> None:
     written = 0
     for number, (name, source) in enumerate(members, start=1):
         if number > max_members:
             raise ArchiveError(f"the archive has more than {max_members:,} members, the limit")
-        path = into.joinpath(*_safe_parts(name))
+        path = into.joinpath(*safe_parts(name, any_script=any_script))
         try:
             if source is None:
                 path.mkdir(parents=True, exist_ok=True)
@@ -90,11 +93,13 @@ def _write(members: Iterator[_Member], into: Path, max_bytes: int, max_members: 
                 target.write(chunk)
 
 
-def _safe_parts(name: str) -> tuple[str, ...]:
+def safe_parts(name: str, *, any_script: bool = False) -> tuple[str, ...]:
     """The member's path below the new folder; ArchiveError where some system could read it as one outside."""
+    # Some systems make dots and slashes of other letters that look alike: that comes first.
+    name = unicodedata.normalize("NFKC", name) if any_script else name
     path = PureWindowsPath(name)  # the strictest reading: both slashes separate; knows drives and shares
-    if not (name.isascii() and name.isprintable()):
-        fault = "is not printable ASCII"
+    if not name.isprintable() or not (any_script or name.isascii()):
+        fault = "is not printable" if any_script else "is not printable ASCII"
     elif path.anchor or ":" in name:
         fault = "is absolute or names a drive"
     elif any(part.endswith((".", " ")) for part in path.parts):

@@ -52,7 +52,7 @@ def findings(device: torch.device) -> Iterator[tuple[str, str]]:
 def hub_state() -> str:
     """Whether the Hub answers, and whether someone is logged in; never the token."""
     from huggingface_hub import constants, get_session, get_token
-    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+    from huggingface_hub.utils import httpx
 
     login = "logged in" if get_token() else "not logged in (hf auth login, or HF_TOKEN; needed to publish)"
     try:

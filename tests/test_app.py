@@ -591,7 +591,7 @@ class TestErrors:
 class TestApi:
     def test_only_what_is_documented_is_public(self, layout: Layout) -> None:
         public = [item for item in layout.blocks.config["dependencies"] if item["api_visibility"] == "public"]
-        assert {item["api_name"] for item in public} == {"translate", "round_trip", "draw"}
+        assert {item["api_name"] for item in public} == {"translate", "history", "batch", "round_trip", "draw"}
 
     def test_it_translates_with_the_method_and_epoch_asked_for(self, layout: Layout) -> None:
         image = draw_facade(3).resize((90, 70), Image.Resampling.NEAREST)
@@ -717,7 +717,7 @@ class TestNoise:
                 assert np.abs(np.asarray(picture).mean((0, 1)) - colour).max() < 4
 
     def test_its_losses_have_curves(self, three: Layout) -> None:
-        assert [curve["name"] for curve in three.watch_page.stack.props["curves"][0]] == [
+        assert [curve["name"] for curve in three.watch_page.stack.value["plots"][0][0]["curves"]] == [
             "Fooling the discriminator",
             "Discriminator",
         ]
@@ -763,18 +763,6 @@ class TestCommand:
     def test_a_damaged_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "run.json").write_text("{")
         assert "is damaged" in self.failure(capsys, "--run", str(tmp_path))
-
-    def test_a_run_without_snapshots(self, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        shutil.copytree(weights / "facades-pix2pix", tmp_path / "young", ignore=shutil.ignore_patterns("snapshots"))
-        assert "young has no snapshots yet" in self.failure(capsys, "--run", str(tmp_path / "young"))
-
-    def test_a_run_without_snapshots_beside_another_is_left_out(
-        self, weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        shutil.copytree(weights / "facades-pix2pix", tmp_path / "young", ignore=shutil.ignore_patterns("snapshots"))
-        models = Models.load([tmp_path / "young", weights / "facades-cyclegan"], precision="fp32")
-        assert [model.title for model in models.models] == ["CycleGAN"]
-        assert caplog.messages == [f"{tmp_path / 'young'} has no snapshots yet: it is left out"]
 
     @pytest.mark.parametrize(
         "line",

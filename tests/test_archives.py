@@ -313,3 +313,25 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, out: Path, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         extract(make_tar(tmp_path / "archive", FILES), out)
     assert not out.exists()
+
+
+@MAKERS
+@pytest.mark.parametrize("name", ["사진/집.jpg", "照片/房子.jpg", "façade.jpg"])
+def test_names_of_any_script_are_unpacked_where_that_is_asked_for(
+    make: Make, name: str, tmp_path: Path, out: Path
+) -> None:
+    archive = make(tmp_path / "archive", {name: b"one"})
+    with pytest.raises(ArchiveError, match="not printable ASCII"):
+        extract(archive, out)
+    extract(archive, out, any_script=True)
+    assert (out / name).read_bytes() == b"one"
+
+
+@MAKERS
+@pytest.mark.parametrize("name", ["．．/1.jpg", "a／../1.jpg", "C：/1.jpg", "집\u202e.jpg", "../집.jpg"])  # noqa: RUF001
+def test_letters_that_some_system_reads_as_a_way_out_are_refused(
+    make: Make, name: str, tmp_path: Path, out: Path
+) -> None:
+    with pytest.raises(ArchiveError, match="is refused"):
+        extract(make(tmp_path / "archive", {name: b"one"}), out, any_script=True)
+    assert not out.exists()

@@ -373,7 +373,7 @@ def test_frames_of_an_earlier_picture_are_dropped_and_missing_ones_asked_for(bro
     """The component by itself, so that frames can come in the worst order."""
     figures = (Figure("CycleGAN", (1, 2)),)
     red, blue = (data_uri(Image.new("RGB", (8, 8), colour), exact=True) for colour in ("red", "blue"))
-    stack = frame_stack(Plan("first", figures), [[]], translated(watch_texts.LABELS, "en"))
+    stack = frame_stack(Plan("first", figures, plots=((),)), translated(watch_texts.LABELS, "en"), ["gif"])
     with browser.new_context() as context:
         page = context.new_page()
         page.clock.install()

@@ -7,9 +7,11 @@ const find = (selector) => element.querySelector(selector);
 const slider = find(".epoch");
 const play = find(".play");
 const speed = find(".speed select");
+const jump = find(".jump select");
 find(".speed span").textContent = labels.speed;
+find(".jump span").textContent = labels.jump;
+find(".figures").setAttribute("aria-label", labels.figures);
 slider.setAttribute("aria-label", labels.slider);
-speed.setAttribute("aria-label", labels.speed);
 
 const FULL_RUN_MS = 10000; // a run plays in about this time at 1x, however many epochs it has
 const PATIENCE_MS = 15000; // without a frame for so long, they are asked for again, once
@@ -18,13 +20,15 @@ const STEP_MS = { shortest: 40, longest: 700 };
 let plan = { token: null, figures: [] };
 let epochs = [];
 let views = []; // a view per figure of the plan: its canvas, caption and the pictures that have come
-let curves = [];
+let plots = []; // of every model, as they were sent last
+let curves = []; // what is drawn of them
 let touched = false; // the visitor has moved the slider: it no longer follows the frames
 let asked = false; // `wanted` was fired for this plan
 let askedAgain = false; // and once more: Gradio may cancel the fill together with that of the picture before
 let late = null;
 let isOpen = false;
 let timer = null;
+let saving = false;
 
 function show(position) {
   slider.value = position;
@@ -32,6 +36,7 @@ function show(position) {
   const text = epoch === undefined ? "" : fill(labels.epoch, { epoch });
   find(".label").textContent = text;
   slider.setAttribute("aria-valuetext", text);
+  jump.value = [...jump.options].some((option) => option.value === String(epoch)) ? String(epoch) : "";
   for (const view of views) drawView(view, epoch);
   for (const curve of curves) curve.move(epoch);
 }
@@ -47,7 +52,8 @@ function drawView(view, epoch) {
     view.canvas.setAttribute("aria-label", fill(labels.canvas, { title: view.figure.title, epoch: shown }));
   }
   view.canvas.dataset.epoch = shown ?? "";
-  view.caption.textContent = !picture ? labels.nothing : shown === epoch ? "" : fill(labels.earlier, { epoch: shown });
+  const best = shown !== undefined && shown === view.figure.best ? `★ ${labels.best}` : "";
+  view.caption.textContent = !picture ? labels.nothing : shown === epoch ? best : fill(labels.earlier, { epoch: shown });
 }
 
 function makeView(figure) {
@@ -63,44 +69,73 @@ function makeView(figure) {
   node.append(caption, canvas);
   node.hidden = !figure.epochs.length;
   find(".figures").append(node);
-  return { figure, canvas, caption: text, pictures: new Map() };
+  return { node, figure, canvas, caption: text, pictures: new Map() };
 }
 
+const wantedOf = (view) => view.figure.epochs.filter((epoch) => !view.pictures.has(epoch));
+const missing = () => views.flatMap((view, model) => wantedOf(view).map((epoch) => [model, epoch]));
 const total = () => views.reduce((sum, view) => sum + view.figure.epochs.length, 0);
-const come = () => views.reduce((sum, view) => sum + view.pictures.size, 0);
 
 function report() {
-  const [done, all] = [come(), total()];
+  const all = total();
+  const done = all - missing().length;
   element.dataset.done = String(done >= all);
-  const text = !all ? labels.choose : done < all ? labels.progress : labels.ready;
+  const nothing = plan.token ? labels.waiting : labels.choose;
+  const text = saving ? labels.saving : !all ? nothing : done < all ? labels.progress : labels.ready;
   find(".status").textContent = fill(text, { done, total: all });
+  for (const button of saves) button.disabled = saving || !all || done < all;
 }
 
+/** A new picture, or the one that is shown, of which there are more epochs by now. */
 function start(next) {
   asked = askedAgain = false;
-  if (next.token !== plan.token) {
+  const isNew = next.token !== plan.token;
+  const last = +slider.value >= epochs.length - 1;
+  const epoch = epochs[slider.value];
+  const bests = bestEpochs();
+  // A run whose folder is gone has no epochs any more: what has come of it stays.
+  const stays = (figure, index) => !isNew && !figure.epochs.length && views[index].pictures.size;
+  plan = next;
+  plan.figures = plan.figures.map((figure, index) => (stays(figure, index) ? views[index].figure : figure));
+  epochs = [...new Set(plan.figures.flatMap((figure) => figure.epochs))].sort((a, b) => a - b);
+  if (isNew) {
     pause();
     touched = false;
-    plan = next;
-    epochs = [...new Set(plan.figures.flatMap((figure) => figure.epochs))].sort((a, b) => a - b);
     find(".figures").replaceChildren();
     views = plan.figures.map(makeView);
-    find(".note").textContent = plan.note;
-    slider.max = Math.max(0, epochs.length - 1);
-    for (const control of [slider, play, speed]) control.disabled = epochs.length < 2;
-    show(epochs.length - 1);
-    for (const frame of plan.frames) add(plan.token, frame);
+  } else {
+    views.forEach((view, index) => {
+      view.figure = plan.figures[index];
+      view.node.hidden = !view.figure.epochs.length;
+    });
   }
+  find(".note").textContent = plan.note;
+  listJumps();
+  if (plan.plots || bests !== bestEpochs()) drawCurves(plan.plots ?? plots);
+  slider.max = Math.max(0, epochs.length - 1);
+  for (const control of [slider, play, speed, jump]) control.disabled = epochs.length < 2;
+  show(isNew || (last && !timer) ? epochs.length - 1 : Math.max(0, epochs.indexOf(epoch)));
+  for (const frame of plan.frames) add(plan.token, frame);
   ask();
+}
+
+/** The epochs worth a look: the best of each model, and those whose networks are kept. */
+function listJumps() {
+  const best = plan.figures.filter((figure) => epochs.includes(figure.best));
+  const kept = [...new Set(plan.figures.flatMap((figure) => figure.kept))].filter((epoch) => epochs.includes(epoch));
+  jump.replaceChildren(new Option(labels.choice, "", true, true));
+  jump.options[0].disabled = true;
+  for (const { title, best: epoch } of best) jump.add(new Option(fill(labels.best_of, { title, epoch }), epoch));
+  for (const epoch of kept.sort((a, b) => a - b)) jump.add(new Option(fill(labels.epoch, { epoch }), epoch));
 }
 
 function ask() {
   report();
   clearTimeout(late);
-  if (come() >= total()) return;
+  if (!missing().length) return;
   if (isOpen && !asked) {
     asked = true;
-    trigger("wanted");
+    trigger("wanted", { frames: missing() });
   }
   if (asked && !askedAgain) {
     late = setTimeout(() => {
@@ -145,14 +180,21 @@ function choose(position) {
   show(Math.min(epochs.length - 1, Math.max(0, position)));
 }
 
+function pickEpoch(wanted) {
+  const distances = epochs.map((epoch) => Math.abs(epoch - wanted));
+  choose(distances.indexOf(Math.min(...distances)));
+}
+
 play.addEventListener("click", () => (timer ? pause() : run()));
 slider.addEventListener("input", () => choose(+slider.value));
+jump.addEventListener("change", () => pickEpoch(+jump.value));
 speed.addEventListener("change", () => {
   if (!timer) return;
   pause();
   run();
 });
-find(".figures").addEventListener("keydown", (event) => {
+element.addEventListener("keydown", (event) => {
+  if (event.target.matches("select, button") || event.altKey || event.ctrlKey || event.metaKey || epochs.length < 2) return;
   const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
   if (step) choose(+slider.value + step);
   else if (event.key === " ") play.click();
@@ -160,23 +202,54 @@ find(".figures").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-function pickEpoch(wanted) {
-  const distances = epochs.map((epoch) => Math.abs(epoch - wanted));
-  choose(distances.indexOf(Math.min(...distances)));
+const bestEpochs = () => plan.figures.map((figure) => figure.best).join();
+
+function drawCurves(ofModels) {
+  plots = ofModels.map((each, index) => (each.length ? each : plots[index] ?? []));
+  find(".curves").replaceChildren();
+  const marked = plots.flatMap((each, index) => each.map((plot) => ({ ...plot, best: plan.figures[index].best })));
+  const axes = commonAxes(marked);
+  curves = marked.map((plot) => drawPlot(find(".curves"), plot, axes, labels)).filter(Boolean);
+  for (const curve of curves) {
+    curve.node.addEventListener("pointerdown", (event) => {
+      curve.node.setPointerCapture(event.pointerId);
+      pickEpoch(curve.epochAt(event));
+    });
+    curve.node.addEventListener("pointermove", (event) => event.buttons && pickEpoch(curve.epochAt(event)));
+  }
+}
+
+const saves = props.formats.map((format) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = fill(labels.save, { format: format.toUpperCase() });
+  button.addEventListener("click", () => {
+    saving = true;
+    report();
+    trigger("save", { format });
+  });
+  find(".save").append(button);
+  return button;
+});
+
+/** The movie that was asked for, straight to the visitor's downloads; without `src` it could not be made. */
+async function keep({ name, src }) {
+  saving = false;
+  report();
+  if (!src) return;
+  const url = URL.createObjectURL(await (await fetch(src)).blob());
+  Object.assign(document.createElement("a"), { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
 function receive() {
   const message = props.value;
   if (message?.kind === "plan") start(message);
   else if (message?.kind === "frame") add(message.token, message.frame);
+  else if (message?.kind === "movie") keep(message);
 }
 
 pause();
-const axes = commonAxes(props.curves);
-curves = props.curves.map((series, index) => {
-  const title = fill(labels.losses, { title: props.value.figures[index].title });
-  return drawCurves(find(".curves"), title, labels.scale, series, axes, pickEpoch);
-});
 watch("value", receive);
 receive();
 // The margin: a tab that is open counts, wherever the page is scrolled to.

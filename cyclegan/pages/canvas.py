@@ -1,18 +1,22 @@
 """The frame stack: a component that holds the pictures of all epochs in the browser, so that scrubbing asks nobody.
 
-Its value is the last message it was sent: a `plan` starts a new stack, a `frame` adds a picture to it. When a plan is
-on screen and pictures are missing, the component fires `wanted`. What it draws is in `canvas.js` and `curves.js`.
+Its value is the last message it was sent: a `plan` starts a new stack, or lets the one that is shown grow, a `frame`
+adds a picture, a `movie` goes to the visitor's downloads. It fires `wanted` when a plan is on screen and pictures are
+missing, with `frames`, a list of [model, epoch]; and `save`, with a `format`. What it draws is in `canvas.js` and
+`curves.js`.
 """
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from cyclegan.pages.curves import Curve
+from cyclegan.pages.curves import Plot
 from cyclegan.pages.frames import Frame
 
 _FOLDER = Path(__file__).parent
@@ -24,6 +28,10 @@ class Figure:
 
     title: str
     epochs: tuple[int, ...]
+    kept: tuple[int, ...] = ()
+    """Epochs whose networks are kept: the ones to jump to."""
+    best: int | None = None
+    """The epoch that was judged best, where one was."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +39,29 @@ class Plan:
     """What the stack is about to be filled with."""
 
     token: str
-    """Names picture and direction; frames of another token are those of an earlier picture, and dropped."""
+    """Names picture and direction; frames of another token are those of an earlier picture, and dropped. Empty where
+    there is no picture."""
     figures: tuple[Figure, ...]
     note: str = ""
     follow: bool = True
     """Whether the slider moves along with the frames as they come, until the visitor touches it."""
     frames: tuple[Frame, ...] = ()
     """Pictures to show at once."""
+    plots: tuple[tuple[Plot, ...], ...] | None = None
+    """The curves of every model; None where they are as they were."""
 
 
-def frame_stack(plan: Plan, curves: list[list[Curve]], labels: dict[str, str]) -> gr.HTML:
-    """Canvases side by side under one epoch slider, and the losses with a cursor at the same epoch."""
+def frame_stack(plan: Plan, labels: dict[str, str], formats: Sequence[str]) -> gr.HTML:
+    """Canvases side by side under one epoch slider, and curves with a cursor at the same epoch; movies can be saved in
+    these formats."""
     return gr.HTML(
         plan_message(plan),
-        html_template=_read("canvas.html"),
-        css_template=_read("canvas.css"),
-        js_on_load=_read("curves.js") + _read("canvas.js"),
+        html_template=read("canvas.html"),
+        css_template=read("curves.css") + read("canvas.css"),
+        js_on_load=read("curves.js") + read("canvas.js"),
         apply_default_css=False,
-        curves=[[asdict(curve) for curve in of_model] for of_model in curves],
         labels=labels,
+        formats=list(formats),
         elem_id="stack",
     )
 
@@ -62,5 +74,13 @@ def frame_message(token: str, frame: Frame) -> dict[str, Any]:
     return {"kind": "frame", "token": token, "frame": asdict(frame)}
 
 
-def _read(name: str) -> str:
+def movie_message(name: str, content: bytes) -> dict[str, Any]:
+    """Bytes to download under a name; without any, the movie could not be made."""
+    kind = "video/mp4" if name.endswith(".mp4") else "image/gif"
+    src = f"data:{kind};base64,{base64.b64encode(content).decode()}" if content else None
+    return {"kind": "movie", "name": name, "src": src}
+
+
+def read(name: str) -> str:
+    """A file of a custom component."""
     return (_FOLDER / name).read_text(encoding="utf-8")

@@ -26,14 +26,14 @@ TRANSLATE_PIXELS = 1_500_000
 """Largest picture that is translated; at 256x256 a CPU needs up to a second, and the time grows with the pixels."""
 
 
-class _NoStub(ComponentMeta):
+class NoStub(ComponentMeta):
     """Makes a component class without the stub file that Gradio would write beside this module."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> type:
         return ABCMeta.__new__(cls, name, bases, attributes)
 
 
-class PictureInput(gr.Image, metaclass=_NoStub):
+class PictureInput(gr.Image, metaclass=NoStub):
     """An image input that no file can harm or confuse: it gives handlers upright 8-bit RGB or a friendly error.
 
     The stock component accepts a small file of 121 megapixels, shows 16-bit images white, uncovers hidden colours,

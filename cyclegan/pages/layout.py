@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cyclegan.pages import draw_texts, round_trip_texts, texts, translate_texts, watch_texts
+from cyclegan.pages import draw_texts, more_texts, round_trip_texts, texts, translate_texts, watch_texts
 from cyclegan.pages.api import add_api
 from cyclegan.pages.draw_page import DrawPage, drawable
 from cyclegan.pages.drawing_api import add_draw_api, add_round_trip_api
@@ -22,6 +22,7 @@ from cyclegan.pages.inputs import picture_input, shrink, shrunk_note, split_pair
 from cyclegan.pages.language_choice import PATHS, language_switch
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, sentences
 from cyclegan.pages.models import Models
+from cyclegan.pages.more_page import MorePage
 from cyclegan.pages.picker import example_picker, thumbnails
 from cyclegan.pages.round_trip_page import RoundTripPage
 from cyclegan.pages.round_trips import RoundTrips
@@ -122,9 +123,11 @@ class Layout:
                     examples = self.examples.on(self.models.routes[0])
                     first = examples[0].image if examples else None
                     self.round_trip_page = RoundTripPage(self.trips, first, self.language)
+                with gr.Tab(more_texts.TAB.to(self.language), id="more"):
+                    self.more_page = MorePage(self.models, self.language, cache)
         self._connect(loaded=loaded)
         if self.language == "en" and not loaded:  # programs are not told apart by it
-            add_api(self.models.translating)
+            add_api(self.models.translating, cache)
             add_round_trip_api(self.trips)
             if route:
                 add_draw_api(self.models.translating, route)
@@ -132,7 +135,9 @@ class Layout:
     def _watch_alone(self) -> None:
         """The page where every run makes its pictures from noise: there is nothing to translate."""
         self.watch_page = WatchPage(self.models, self.examples, self.language)
-        self.watch_page.connect(gr.State(), gr.State())
+        nothing = gr.State()
+        self.watch_page.connect(nothing, nothing)
+        self.watch_page.follow(self.blocks, nothing, nothing)
 
     def _intro(self) -> Text:
         """What the page is about: the methods and examples that are there."""
@@ -218,6 +223,10 @@ class Layout:
             clock.tick(lambda: gr.Timer(active=False), None, clock, queue=False, **quiet)
         else:
             self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
+        self.more_page.connect(self.picture, self.direction)
+        if (seen := self.watch_page.follow(self.blocks, self.picture, self.direction)) is not None:
+            seen.change(lambda: gr.update(choices=page.epochs()), None, page.epoch, **quiet)
+            self.more_page.follow(seen)
 
     @friendly
     def open(self) -> Any:

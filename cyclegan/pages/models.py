@@ -81,7 +81,24 @@ class Model:
 
     @property
     def newest_epoch(self) -> int:
+        """The last epoch whose networks are kept. Raises Refusal where none is yet, or the folder is gone."""
+        if self.waiting:
+            raise Refusal(self.waiting)
         return self.translator.epochs[-1]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the run's folder is where it was."""
+        return (self.translator.run.folder / "run.json").is_file()
+
+    @property
+    def waiting(self) -> Text | None:
+        """Why it cannot translate now; None where it can."""
+        if not self.is_there:
+            return texts.RUN_GONE.format(title=self.title)
+        config = self.translator.run.config
+        first = next(epoch for epoch in range(1, config.total_epochs + 1) if config.keeps_snapshot(epoch))
+        return None if self.translator.epochs else texts.NOT_YET.format(title=self.title, epoch=first)
 
     @property
     def not_this_way(self) -> Text:
@@ -94,10 +111,11 @@ class Model:
     def translate(self, image: Image.Image, route: Route, epoch: int) -> Image.Image:
         return _translate(self.translator, image, route.target, epoch)
 
-    def epoch_at(self, wanted: int | None) -> int:
-        """The wanted epoch, else the nearest earlier one whose networks are kept; the newest for None."""
+    def epoch_at(self, wanted: int | None) -> int | None:
+        """The wanted epoch, else the nearest earlier one whose networks are kept; the newest for None. None where none
+        is kept yet."""
         epochs = self.translator.epochs
-        return max((epoch for epoch in epochs if wanted is None or epoch <= wanted), default=epochs[0])
+        return max((epoch for epoch in epochs if wanted is None or epoch <= wanted), default=min(epochs, default=None))
 
     def sample_row(self, route: Route) -> int | None:
         """The row of its sample images that was translated along this route; None where there is none."""
@@ -128,17 +146,11 @@ class Models:
 
     @classmethod
     def load(cls, folders: Sequence[Path], *, device: str = "auto", precision: Precision = "auto") -> Models:
-        """The runs in these folders; those without a snapshot yet are left out, with a warning.
+        """The runs in these folders; one whose training has just begun is there, and waits for its first networks.
 
-        Raises RunError or ConfigError where one is no usable run, or where none has a snapshot.
+        Raises RunError or ConfigError where one is no usable run.
         """
-        found = [Translator.load(folder, device=device, precision=precision) for folder in folders]
-        translators = [translator for translator in found if translator.epochs]
-        if found and not translators:
-            found[0].run.check_epoch(None)
-        for translator in found:
-            if translator not in translators:
-                log.warning("%s has no snapshots yet: it is left out", translator.run.folder)
+        translators = [Translator.load(folder, device=device, precision=precision) for folder in folders]
         return cls.of(translators)
 
     @classmethod
@@ -160,8 +172,10 @@ class Models:
         """
         image = Image.new("RGB", (256, 256))
         for model in self.translating.models:
+            if (epoch := model.epoch_at(None)) is None:
+                continue
             try:
-                model.translate(image, self._opening(model), model.newest_epoch)
+                model.translate(image, self._opening(model), epoch)
             except Exception:
                 log.exception("%s cannot translate", model.title)
 
@@ -195,8 +209,9 @@ class Models:
         return tuple(model for model in self.models if route in model.routes)
 
     def missing(self, route: Route) -> list[Text]:
-        """Which models do not translate along a route, in sentences for the visitor."""
-        return [model.not_this_way for model in self.translating.models if route not in model.routes]
+        """Which models do not translate along a route, or not now, in sentences for the visitor."""
+        reasons = (model.waiting if route in model.routes else model.not_this_way for model in self.translating.models)
+        return [reason for reason in reasons if reason]
 
 
 def domain_name(name: str) -> Text:

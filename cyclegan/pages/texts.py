@@ -91,6 +91,22 @@ NOT_THIS_WAY = Text(
     "此 {method} 模型只针对“{routes}”方向训练。",
 )
 
+NOT_YET = Text(
+    "{title} is still in training: its first networks come after epoch {epoch}.",
+    "{title}은(는) 아직 학습 중입니다. 첫 신경망은 {epoch} 에포크 뒤에 나옵니다.",
+    "{title} 仍在训练中：第 {epoch} 轮之后才有第一个网络。",
+)
+RUN_GONE = Text(
+    "The folder of {title} was moved or deleted while the app was running: start the app again to show it.",
+    "앱이 실행되는 동안 {title} 폴더가 옮겨지거나 삭제되었습니다. 다시 보려면 앱을 다시 시작해 주세요.",
+    "应用运行期间，{title} 的文件夹被移动或删除：请重新启动应用。",
+)
+BUSY = Text(
+    "Many people are trying this right now. Please try again in a moment.",
+    "지금 많은 분이 사용하고 있습니다. 잠시 후 다시 시도해 주세요.",
+    "当前使用的人较多，请稍后再试。",
+)
+
 SHRUNK = Text(
     "Your picture was shrunk from {before} to {after} pixels.",
     "그림을 {before}에서 {after}픽셀로 줄였습니다.",

@@ -43,7 +43,7 @@ class TranslatePage:
         self.outputs: list[Block] = []
         with gr.Row(equal_height=True):
             self.epoch = gr.Dropdown(
-                self._epochs(), value=NEWEST, label=translate_texts.EPOCH.to(language), show_label=False,
+                self.epochs(), value=NEWEST, label=translate_texts.EPOCH.to(language), show_label=False,
                 container=False, interactive=True, min_width=150, scale=0, elem_id="epoch",
             )  # fmt: skip
             self.run = gr.Button(
@@ -78,7 +78,7 @@ class TranslatePage:
             values += [gr.update(visible=panel.visible), panel.caption, panel.before_after, download]
         return [*values, gr.update(visible=truth is not None), truth, self._missing(translation)]
 
-    def _epochs(self) -> list[tuple[str, int]]:
+    def epochs(self) -> list[tuple[str, int]]:
         """The choices of the epoch: those that any model kept. Another one then shows the nearest earlier it has."""
         epochs = sorted({epoch for model in self.models.models for epoch in model.translator.epochs})
         named = ((translate_texts.AT_EPOCH.format(epoch=epoch).to(self.language), epoch) for epoch in epochs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 from PIL import Image
 
@@ -46,6 +46,7 @@ class Translations:
     def __init__(self, models: Models, examples: Examples) -> None:
         self.models = models
         self.examples = examples
+        self._opening = lru_cache(1)(self._translate_first)
 
     def first(self, route: Route) -> Translation | None:
         """The first example as the samples on disk show it, nearly what the networks give: until `opening` is there."""
@@ -56,9 +57,13 @@ class Translations:
         prepared = prepare(example.image, route)
         return Translation(prepared, route, results, example.truth, prepared.notes)
 
-    @cached_property
+    @property
     def opening(self) -> Translation | None:
         """What pages open with: the first example by the newest networks; None where there are no examples."""
+        return self._opening(tuple(model.epoch_at(None) for model in self.models.models))
+
+    def _translate_first(self, newest: tuple[int | None, ...]) -> Translation | None:
+        """The opening as long as these are the newest epochs."""
         route = self.models.routes[0]
         example = next(iter(self.examples.on(route)), None)
         return self.translate(example.image, route) if example else None
@@ -79,9 +84,9 @@ class Translations:
             truth = example.truth
         results = []
         for model in self.models.models:
+            at = model.epoch_at(epoch or None) if route in model.routes else None
             result = None
-            if route in model.routes:
-                at = model.epoch_at(epoch or None)
+            if at is not None:
                 made = model.translate(prepared.image, route, at)
                 result = Result(made, at, score(made, truth, route) if truth else None)
             results.append(result)
@@ -89,7 +94,7 @@ class Translations:
 
 
 def _sampled(model: Model, route: Route, column: int) -> Result | None:
-    epoch = model.newest_epoch
-    if model.drawn_row(route) is None or epoch not in sample_epochs(model):
+    epoch = model.epoch_at(None)
+    if epoch is None or model.drawn_row(route) is None or epoch not in sample_epochs(model):
         return None
     return Result(sample_picture(model, route, epoch, column), epoch)

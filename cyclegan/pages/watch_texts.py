@@ -42,9 +42,26 @@ LABELS = {
     "canvas": Text(
         "Picture by {title} after epoch {epoch}", "{title}의 {epoch} 에포크 그림", "{title} 训练 {epoch} 轮后的图像"
     ),
-    "losses": Text("{title}: losses while it learned", "{title}: 학습 중 손실", "{title}：训练过程中的损失"),
     "scale": Text("logarithmic scale", "로그 눈금", "对数刻度"),
+    "figures": Text(
+        "Pictures of this epoch: arrow keys go through the epochs, space plays",
+        "이 에포크의 그림: 화살표 키로 에포크를 옮기고, 스페이스 키로 재생합니다",
+        "该轮次的图像：方向键切换轮次，空格键播放",
+    ),
+    "waiting": Text(
+        "No epoch is finished yet: pictures appear here as soon as one is.",
+        "아직 끝난 에포크가 없습니다. 끝나는 대로 그림이 나타납니다.",
+        "尚无完成的轮次：一旦完成，图像就会出现在这里。",
+    ),
+    "jump": Text("Go to", "이동", "跳转"),
+    "choice": Text("choose", "선택", "选择"),
+    "best": Text("best epoch", "가장 좋은 에포크", "最佳轮次"),
+    "best_of": Text("★ best of {title}: {epoch}", "★ {title} 최고: {epoch} 에포크", "★ {title} 最佳：第 {epoch} 轮"),
+    "save": Text("Save as {format}", "{format}로 저장", "保存为 {format}"),
+    "saving": Text("Making the movie", "동영상을 만드는 중", "正在生成动画"),
 }
+LOSSES = Text("{title}: losses while it learned", "{title}: 학습 중 손실", "{title}：训练过程中的损失")
+LEARNING_RATE = Text("learning rate", "학습률", "学习率")
 
 LOSS_NAMES = {
     "gan": Text("Fooling the discriminator", "판별자 속이기", "骗过判别器"),

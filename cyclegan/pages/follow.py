@@ -1,0 +1,68 @@
+"""Runs that are still being trained: whether one is, and whether its folder has changed since the page last looked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cyclegan.config import Direction
+from cyclegan.pages.models import Model, Models
+from cyclegan.runs import Run
+
+FOLLOW_SECONDS = 4.0
+"""Between two looks at a run that is being trained: an epoch takes longer, and a look is two calls of `stat`."""
+
+
+Stamps = list[list[int]]
+"""For each model, when its files were last written, in nanoseconds; 0 where there is none."""
+
+
+def stamps(models: Models) -> Stamps:
+    """Changes exactly when an epoch has been finished or judged, or a folder gone.
+
+    Training writes an epoch's samples and networks first and its line of history last, so that this line stands for
+    all of them.
+    """
+    return [_stamp(model.translator.run.folder) for model in models.models]
+
+
+def newly_gone(models: Models, seen: Stamps) -> list[Model]:
+    """The models whose folder was there when these stamps were taken, and is no longer."""
+    return [model for model, (run, *_) in zip(models.models, seen, strict=True) if run and not model.is_there]
+
+
+def is_learning(model: Model) -> bool:
+    """Whether a run's training has not come to its end: it may go on while somebody watches.
+
+    A published run has left its checkpoint at home, and stays as it is.
+    """
+    run = model.translator.run
+    started = (run.folder / "checkpoint.pt").exists() or not run.epochs
+    return model.is_there and started and (last_epoch(run) or 0) < run.config.total_epochs
+
+
+def last_epoch(run: Run) -> int | None:
+    """The last epoch of its history; None before the first."""
+    history = run.history()
+    return int(history[-1]["epoch"]) if history else None
+
+
+def best_epoch(run: Run, direction: Direction) -> int | None:
+    """The epoch whose networks were judged best in this direction, by `best_epoch` in the run's `metrics.json`; None
+    where it has not been judged, or the file is damaged."""
+    try:
+        best = json.loads((run.folder / "metrics.json").read_bytes())["best_epoch"][direction]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return best if isinstance(best, int) and not isinstance(best, bool) and best > 0 else None
+
+
+def _stamp(folder: Path) -> list[int]:
+    return [_changed(folder / name) for name in ("run.json", "history.jsonl", "metrics.json")]
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
