@@ -53,12 +53,12 @@ class BatchPage:
             with gr.Column(min_width=260):
                 self.files = FilesInput(
                     label=batch_texts.FILES.to(language), file_count="multiple", file_types=["image", ".zip"],
-                    height=180, elem_id="batch-files",
+                    height=180, interactive=True, elem_id="batch-files",
                 )  # fmt: skip
             with gr.Column(min_width=220):
                 self.network = gr.Dropdown(
                     [(_name(model, route).to(language), index) for index, (model, route) in enumerate(self._networks)],
-                    value=0, label=batch_texts.NETWORK.to(language), elem_id="batch-network",
+                    value=0, label=batch_texts.NETWORK.to(language), interactive=True, elem_id="batch-network",
                 )  # fmt: skip
                 with gr.Row():
                     self.run = gr.Button(

@@ -10,9 +10,9 @@ import gradio as gr
 from cyclegan.pages import charts_texts, watch_texts
 from cyclegan.pages.canvas import read
 from cyclegan.pages.curves import plots_of
-from cyclegan.pages.follow import best_epoch
 from cyclegan.pages.languages import Language, translated
 from cyclegan.pages.models import Models
+from cyclegan.scores import best_epoch
 
 
 class ChartsPage:

@@ -124,7 +124,7 @@ class ComparePage:
     def _picker(self, label: Text, network: Network | None, elem_id: str) -> gr.Dropdown:
         return gr.Dropdown(
             self.choices(), value=network.key if network else None, label=label.to(self.language), min_width=200,
-            elem_id=elem_id,
+            interactive=True, elem_id=elem_id,
         )  # fmt: skip
 
     def choices(self) -> list[tuple[str, str]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from cyclegan.config import Direction
 from cyclegan.pages.models import Model, Models
 from cyclegan.runs import Run
 
@@ -45,16 +43,6 @@ def last_epoch(run: Run) -> int | None:
     """The last epoch of its history; None before the first."""
     history = run.history()
     return int(history[-1]["epoch"]) if history else None
-
-
-def best_epoch(run: Run, direction: Direction) -> int | None:
-    """The epoch whose networks were judged best in this direction, by `best_epoch` in the run's `metrics.json`; None
-    where it has not been judged, or the file is damaged."""
-    try:
-        best = json.loads((run.folder / "metrics.json").read_bytes())["best_epoch"][direction]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return best if isinstance(best, int) and not isinstance(best, bool) and best > 0 else None
 
 
 def _stamp(folder: Path) -> list[int]:

@@ -69,8 +69,11 @@ PICTURE_INPUTS: dict[Language, type[PictureInput]] = {
 
 
 def picture_input(language: Language, value: Image.Image | None = None, **settings: Any) -> PictureInput:
-    """An input of upright 8-bit RGB. PNG: a lossy format would move pixels of a label map into other classes."""
-    return PICTURE_INPUTS[language](value, type="pil", format="png", **settings)
+    """An input of upright 8-bit RGB. PNG: a lossy format would move pixels of a label map into other classes.
+
+    Like all inputs it is told to be interactive: in a `gr.render` Gradio 6.31 does not find that out.
+    """
+    return PICTURE_INPUTS[language](value, type="pil", format="png", interactive=True, **settings)
 
 
 def read_picture(payload: ImageData | None) -> Image.Image | None:

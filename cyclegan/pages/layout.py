@@ -169,7 +169,6 @@ class Layout:
             sources=["upload", "clipboard"],
             buttons=[],
             height=280,
-            interactive=True,  # Gradio guesses it, but not of what is loaded later
             elem_id="picture",
         )
         self.shrunk = gr.Markdown(visible=False, elem_id="shrunk")

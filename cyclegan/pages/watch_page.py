@@ -16,7 +16,7 @@ from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, movi
 from cyclegan.pages.curves import plots_of
 from cyclegan.pages.errors import Refusal, explained, friendly, warn
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.follow import FOLLOW_SECONDS, Stamps, best_epoch, is_learning, newly_gone, stamps
+from cyclegan.pages.follow import FOLLOW_SECONDS, Stamps, is_learning, newly_gone, stamps
 from cyclegan.pages.frames import (
     Frame,
     Places,
@@ -30,6 +30,7 @@ from cyclegan.pages.inputs import prepare, size_text
 from cyclegan.pages.languages import Language, Text, sentences, translated
 from cyclegan.pages.models import Model, Models, Route, fingerprint
 from cyclegan.pages.movies import formats, movie, places
+from cyclegan.scores import best_epoch
 
 FRAME_PIXELS = 320 * 320
 """Largest picture that is translated at every epoch: two models, a dozen epochs each, and people wait."""
