@@ -75,6 +75,6 @@ def test_an_example_is_translated_and_the_direction_turned_without_a_mouse(page:
     page.keyboard.press("Space")
     expect(page.get_by_role("radio", name="Photo -> Labels")).to_be_checked()
     expect(page.locator("#missing")).to_contain_text("pix2pix")
-    page.get_by_role("tab", name="Translate").focus()
-    page.keyboard.press("ArrowRight")
+    page.get_by_role("tab", name="Watch it learn").focus()
+    page.keyboard.press("Enter")
     expect(page.get_by_role("slider", name="Epoch of training")).to_be_visible()
