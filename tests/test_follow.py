@@ -16,7 +16,7 @@ from cyclegan.pages.api import translate_with
 from cyclegan.pages.curves import plots_of
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.follow import best_epoch, is_learning, newly_gone, stamps
+from cyclegan.pages.follow import is_learning, newly_gone, stamps
 from cyclegan.pages.frames import Frame, data_uri, sample_epochs, sample_frames
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.movies import MOVIE_FRAMES, evenly, formats, movie, places
@@ -114,22 +114,6 @@ class TestFollow:
         assert sample_epochs(models.models[0]) == (1, 3, 4, 5)
         run.save_sample(2, Image.new("RGB", (8 * 256, 256), "red"))
         assert sample_epochs(models.models[0]) == (1, 2, 3, 4, 5)
-
-
-class TestBestEpoch:
-    def test_it_is_read_for_each_direction(self, young: Models) -> None:
-        run = young.models[0].translator.run
-        assert best_epoch(run, "ba") is None
-        (run.folder / "metrics.json").write_text(json.dumps({"best_epoch": {"ba": 3}}))
-        assert best_epoch(run, "ba") == 3 and best_epoch(run, "ab") is None
-
-    @pytest.mark.parametrize(
-        "content", ["", "[]", "{}", '{"best_epoch": 3}', '{"best_epoch": {"ba": "3"}}', '{"best_epoch": {"ba": true}}']
-    )
-    def test_a_file_that_does_not_say_it_is_as_good_as_none(self, content: str, young: Models) -> None:
-        run = young.models[0].translator.run
-        (run.folder / "metrics.json").write_text(content)
-        assert best_epoch(run, "ba") is None
 
 
 class TestPlots:
