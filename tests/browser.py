@@ -34,11 +34,11 @@ def launch_chromium(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def served(runs: Sequence[Path], cache: Path) -> Iterator[str]:
+def served(runs: Sequence[Path], cache: Path, *, precision: str = "fp32") -> Iterator[str]:
     """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--precision", "fp32"]
+    command = [sys.executable, "app.py", "--port", str(port), "--precision", precision]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"
