@@ -35,13 +35,18 @@ def launch_chromium(playwright: Playwright) -> Browser:
 
 @contextmanager
 def served(
-    runs: Sequence[Path | str], cache: Path, *, root: Path = ROOT, environment: Mapping[str, str] | None = None
+    runs: Sequence[Path | str],
+    cache: Path,
+    *,
+    root: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+    precision: str = "fp32",
 ) -> Iterator[str]:
     """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`, in the folder
     `root` and with these variables besides the test's own."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--precision", "fp32"]
+    command = [sys.executable, "app.py", "--port", str(port), "--precision", precision]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"

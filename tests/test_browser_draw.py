@@ -267,10 +267,11 @@ def test_files_that_are_no_label_maps_are_refused_and_change_nothing(painter: Pa
         assert drawing(painter).tobytes() == START.tobytes()
 
 
-def test_the_drawing_goes_to_the_other_pages(painter: Page) -> None:
+def test_the_drawing_is_watched_and_goes_to_the_other_pages(painter: Page) -> None:
     drag(painter, (0, 0), (60, 60))
     drawn = drawing(painter)
-    painter.get_by_role("button", name="Use on the other pages").click()
+    painter.get_by_role("button", name="Watch them learn to build it").click()
+    expect(painter.locator("#stack .status")).to_have_text("6 pictures ready", timeout=30_000)
     painter.get_by_role("tab", name="Translate").click()
     picture = painter.locator("#picture img")
     expect(picture).to_be_visible()

@@ -59,8 +59,7 @@ class DrawPage:
             with gr.Column(min_width=300, elem_id="drawn"):
                 with gr.Row(elem_id="drawn-pictures"):
                     self.pictures = [self._picture(model) for model in self.models]
-                self.use = gr.Button(draw_texts.USE.to(language), size="sm", elem_id="use-drawing")
-                gr.Markdown(draw_texts.USE_HINT.to(language), elem_classes="caption")
+                self.use = gr.Button(draw_texts.USE.to(language), elem_id="use-drawing")
         self._connect()
 
     def _connect(self) -> None:
@@ -88,11 +87,12 @@ class DrawPage:
         return drawing_value(drawn_facade(event.seed))
 
     @friendly
-    def take(self, drawing: Any) -> tuple[Image.Image, None, Any, str, list[dict[str, str]]]:
-        """The drawing as the picture of all pages, no truth or note of another one, its direction, and the examples of
-        that."""
+    def take(self, drawing: Any) -> tuple[Image.Image, None, Any, str, list[dict[str, str]], gr.Tabs]:
+        """The drawing as the picture of all pages, no truth or note of another one, its direction, the examples of
+        that, and the page Watch it learn."""
         examples = thumbnails(self.examples.on(self.route), self.language)
-        return read_drawing(drawing), None, gr.update(visible=False), self.route.name, examples
+        hidden, watch = gr.update(visible=False), gr.Tabs(selected="watch")
+        return read_drawing(drawing), None, hidden, self.route.name, examples, watch
 
     def _picture(self, model: Model) -> gr.HTML:
         return gr.HTML(

@@ -108,7 +108,7 @@ class Layout:
         with gr.Row():
             with gr.Column(scale=1, min_width=260, elem_id="inputs"):
                 self._input_column()
-            with gr.Column(scale=3, min_width=320), gr.Tabs():
+            with gr.Column(scale=3, min_width=320), gr.Tabs() as self.tabs:
                 with gr.Tab(translate_texts.TAB.to(self.language), id="translate"):
                     cache = Path(self.blocks.GRADIO_CACHE)
                     self.translate_page = TranslatePage(self.translations, self.language, cache)
@@ -201,7 +201,7 @@ class Layout:
         switched = self.switch.click(self.turn_back, self.direction, [self.direction, self.picker], **first)
         ways = [uploaded, chosen, turned, switched]
         if self.draw_page:
-            taken = [*own, self.shrunk, self.direction, self.picker]
+            taken = [*own, self.shrunk, self.direction, self.picker, self.tabs]
             ways.append(self.draw_page.use.click(self.draw_page.take, self.draw_page.painter, taken, **first))
         for way in ways:
             way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
