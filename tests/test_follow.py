@@ -15,7 +15,7 @@ from cyclegan.pages.api import translate_with
 from cyclegan.pages.curves import plots_of
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.follow import is_learning, newly_gone, stamps
+from cyclegan.pages.follow import has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.frames import Frame, data_uri, sample_epochs, sample_frames
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.movies import MOVIE_FRAMES, evenly, formats, movie, places
@@ -75,11 +75,12 @@ class TestFollow:
         for epoch in (1, 2, 3):
             train(run, source, epoch)
         assert not is_learning(model)  # networks, but no checkpoint: published before its end
+        assert not has_ended(model)
         (run.folder / "checkpoint.pt").write_bytes(b"")
         assert is_learning(model)
         for epoch in (4, 5):
             train(run, source, epoch)
-        assert not is_learning(model) and not is_learning(published)
+        assert has_ended(model) and not is_learning(model) and not is_learning(published)
 
     def test_a_stamp_changes_with_every_epoch_and_with_nothing_else(self, young: Models, weights: Path) -> None:
         run, source = young.models[0].translator.run, Run.open(weights / "facades-pix2pix")

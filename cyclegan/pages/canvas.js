@@ -12,6 +12,8 @@ find(".speed span").textContent = labels.speed;
 find(".jump span").textContent = labels.jump;
 find(".figures").setAttribute("aria-label", labels.figures);
 slider.setAttribute("aria-label", labels.slider);
+speed.setAttribute("aria-label", labels.speed); // else its options would be part of its name
+jump.setAttribute("aria-label", labels.jump);
 
 const FULL_RUN_MS = 10000; // a run plays in about this time at 1x, however many epochs it has
 const PATIENCE_MS = 15000; // without a frame for so long, they are asked for again, once

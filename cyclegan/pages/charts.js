@@ -8,6 +8,7 @@ const from = find(".from input");
 const to = find(".to input");
 const whole = find(".whole");
 for (const name of ["run", "from", "to"]) find(`.${name} span`).textContent = labels[name];
+run.setAttribute("aria-label", labels.run); // else its options would be part of its name
 whole.textContent = labels.whole;
 find(".hint").textContent = labels.hint;
 

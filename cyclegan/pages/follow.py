@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from cyclegan.pages.models import Model, Models
-from cyclegan.runs import Run
 
 FOLLOW_SECONDS = 4.0
 """Between two looks at a run that is being trained: an epoch takes longer, and a look is two calls of `stat`."""
@@ -30,19 +29,17 @@ def newly_gone(models: Models, seen: Stamps) -> list[Model]:
 
 
 def is_learning(model: Model) -> bool:
-    """Whether a run's training has not come to its end: it may go on while somebody watches.
-
-    A published run has left its checkpoint at home, and stays as it is.
-    """
+    """Whether a run's training may go on while somebody watches: a published run has left its checkpoint at home, and
+    stays as it is."""
     run = model.translator.run
-    started = (run.folder / "checkpoint.pt").exists() or not run.epochs
-    return model.is_there and started and (last_epoch(run) or 0) < run.config.total_epochs
+    return ((run.folder / "checkpoint.pt").exists() or not run.epochs) and not has_ended(model)
 
 
-def last_epoch(run: Run) -> int | None:
-    """The last epoch of its history; None before the first."""
+def has_ended(model: Model) -> bool:
+    """Whether there will be no more epochs: all are there, or the folder is gone."""
+    run = model.translator.run
     history = run.history()
-    return int(history[-1]["epoch"]) if history else None
+    return not model.is_there or (bool(history) and int(history[-1]["epoch"]) >= run.config.total_epochs)
 
 
 def _stamp(folder: Path) -> list[int]:

@@ -16,7 +16,7 @@ from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, movi
 from cyclegan.pages.curves import plots_of
 from cyclegan.pages.errors import Refusal, explained, friendly, warn
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.follow import FOLLOW_SECONDS, Stamps, is_learning, newly_gone, stamps
+from cyclegan.pages.follow import FOLLOW_SECONDS, Stamps, has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.frames import (
     Frame,
     Places,
@@ -66,13 +66,14 @@ class WatchPage:
     def follow(self, blocks: gr.Blocks, picture: Component, direction: Component) -> gr.State | None:
         """Look every few seconds whether a run that is being trained has a new epoch, and show it. Returns what changes
         when it has, for other pages to listen to; None where no run is being trained: then nobody ever looks."""
-        if not any(is_learning(model) for model in self.models.models):
+        self._followed = [model for model in self.models.models if is_learning(model)]
+        if not self._followed:
             return None
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         timer = gr.Timer(FOLLOW_SECONDS)
         seen = gr.State(self._built)
         for look in (blocks.load, timer.tick):
-            look(self.look, seen, [seen, timer], queue=False, **quiet)
+            look(self.look, seen, [seen, timer], trigger_mode="once", concurrency_limit=8, **quiet)
         seen.change(self.grow, [picture, direction], self.stack, trigger_mode="always_last", **quiet)
         return seen
 
@@ -84,7 +85,7 @@ class WatchPage:
             return gr.skip()
         for model in newly_gone(self.models, seen):
             warn(texts.RUN_GONE.format(title=model.title), self.language)
-        return now, gr.Timer(active=any(is_learning(model) for model in self.models.models))
+        return now, gr.Timer(active=not all(has_ended(model) for model in self._followed))
 
     @friendly
     def grow(self, image: Image.Image | None, direction: str | None) -> dict[str, Any]:
