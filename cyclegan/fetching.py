@@ -38,6 +38,8 @@ LARGEST_SAMPLE, LARGEST_FOREIGN = 8 * MB, 512 * MB
 """Bytes of a sample image, and of a generator of which no configuration tells the size beforehand."""
 HEADER = MB
 """Bytes of a safetensors file beside its tensors: tens of kB, and pages of notes."""
+MOST_SAMPLES = 500
+"""Sample images that are fetched one by one, two requests each; of more, so many spread over the training."""
 _SNAPSHOT = re.compile(r"snapshots/([0-9]{4}|[1-9][0-9]{4,5})/(ab|ba)/model\.safetensors")
 _SAMPLE = re.compile(r"samples/[0-9]{4,6}\.webp")
 _REFERENCE = re.compile(r"(?P<folder>.*/)?(?P<epoch>latest|[0-9]{1,6})_net_G(?:_[AB])?\.pth")
@@ -70,6 +72,7 @@ def open_run(source: str | Path, transfer: Transfer | None = None) -> Run:
 
 
 def _open_listed(listing: Listing, transfer: Transfer) -> Run:
+    transfer.total += listing.files["run.json"].size
     folder = get_file(listing, "run.json", transfer, limit=LIMITS["run.json"]).parent
     run = Run.open(folder)
     source = HubSource(listing, _generators(listing, run), run.directions)
@@ -78,7 +81,8 @@ def _open_listed(listing: Listing, transfer: Transfer) -> Run:
         raise HubError("foreign", str(listing.address), empty)
     names = [name for name in LIMITS if name in listing.files and name != "run.json"]
     if SAMPLE_ARCHIVE not in listing.files:
-        names += sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
+        samples = sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
+        names += samples[:: -(-len(samples) // MOST_SAMPLES) or 1]
     transfer.total += sum(listing.files[name].size for name in names)
     with ThreadPoolExecutor(8, "hub-files") as pool:
         list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, LARGEST_SAMPLE)), names))

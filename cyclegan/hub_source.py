@@ -15,7 +15,7 @@ from torch import nn
 from cyclegan.config import ConfigError, Direction, to_json
 from cyclegan.files import write_atomically
 from cyclegan.hub_errors import HubError, HubFault, in_words
-from cyclegan.repositories import Listing, Transfer, get_file, git_digest, repository_cache
+from cyclegan.repositories import Listing, Transfer, get_file, repository_cache
 from cyclegan.runs import NewerFormatError, Run
 from cyclegan.storage import WeightsError, load_generator
 
@@ -24,7 +24,6 @@ SILENCE = 30.0
 """Seconds without a byte after which a fetch is no longer waited for; it goes on. The client gives up after 23."""
 POLL = 0.1
 """Seconds between looks at how far it is."""
-LARGEST_CONFIG = 2**16
 
 
 @dataclass
@@ -119,12 +118,8 @@ class HubSource:
     def _get(self, run: Run, key: tuple[int, Direction], transfer: Transfer) -> None:
         name = self.names[key]
         folder = get_file(self.listing, name, transfer, limit=self.listing.files[name].size).parent
-        config = to_json(run.generator_config(key[1])).encode()
-        beside = f"{name.removesuffix(WEIGHTS)}config.json"
-        if beside in self.listing.files and self.listing.files[beside].digest != git_digest(config):
-            get_file(self.listing, beside, transfer, limit=LARGEST_CONFIG)
-        elif not (folder / "config.json").exists():
-            write_atomically(folder / "config.json", config)  # the same bytes, without a request
+        if not (folder / "config.json").exists():  # what it says, run.json says as well: no two requests for that
+            write_atomically(folder / "config.json", to_json(run.generator_config(key[1])).encode())
 
 
 def public(error: Exception, listing: Listing) -> HubError:

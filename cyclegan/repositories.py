@@ -8,9 +8,10 @@ import json
 import logging
 import re
 import shutil
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -78,12 +79,14 @@ class Transfer:
     total: int = 0
     done: int = 0
     cancelled: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, count: int) -> None:
-        """Note bytes that came. Raises Cancelled."""
+        """Note bytes that came, in any thread. Raises Cancelled."""
         if self.cancelled:
             raise Cancelled
-        self.done += count
+        with self._lock:
+            self.done += count
 
 
 def list_files(address: Address) -> Listing:
@@ -200,7 +203,7 @@ def _check_disk(listing: Listing, name: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def git_digest(content: bytes) -> str:
+def _git_digest(content: bytes) -> str:
     """What git, and so the Hub, calls a small file of this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
@@ -210,7 +213,7 @@ def _is_whole(path: Path, expected: RemoteFile) -> bool:
         return False
     with path.open("rb") as file:
         large = len(expected.digest) == 64
-        found = hashlib.file_digest(file, "sha256").hexdigest() if large else git_digest(file.read())
+        found = hashlib.file_digest(file, "sha256").hexdigest() if large else _git_digest(file.read())
     return found == expected.digest
 
 

@@ -35,7 +35,7 @@ def launch_chromium(playwright: Playwright) -> Browser:
 
 @contextmanager
 def served(
-    runs: Sequence[Path], cache: Path, *, root: Path = ROOT, environment: Mapping[str, str] | None = None
+    runs: Sequence[Path | str], cache: Path, *, root: Path = ROOT, environment: Mapping[str, str] | None = None
 ) -> Iterator[str]:
     """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`, in the folder
     `root` and with these variables besides the test's own."""

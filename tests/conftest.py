@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import gzip
 import os
@@ -37,6 +38,8 @@ from cyclegan.datasets import Split, find_split
 from cyclegan.facades import class_indices, draw_facade
 from cyclegan.networks import build_generator, initialize
 from cyclegan.runs import Domains, Run, SampleInputs
+from cyclegan.sample_archive import NAME as SAMPLE_ARCHIVE
+from cyclegan.sample_archive import pack_samples
 from cyclegan.samples import SAMPLE_SIZE
 from tests.browser import Watched, launch_chromium, served
 from tests.hub_server import LoopbackHub, free_port
@@ -191,6 +194,16 @@ def hub() -> Iterator[LoopbackHub]:
         yield running
 
 
+@pytest.fixture
+def published(hub: LoopbackHub, weights: Path) -> LoopbackHub:
+    """The Hub with both runs of `weights`: owner/cyclegan with all its samples in one file, owner/pix2pix without."""
+    hub.publish_folder("owner/cyclegan", weights / "facades-cyclegan")
+    samples = {SAMPLE_ARCHIVE: pack_samples(Run.open(weights / "facades-cyclegan"))}
+    hub.publish("owner/cyclegan", {**samples, "README.md": b"a card", "notes.txt": b"more"})
+    hub.publish_folder("owner/pix2pix", weights / "facades-pix2pix")
+    return hub
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the server keeps its files and its log."""
@@ -229,3 +242,21 @@ def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
 @pytest.fixture
 def page(watched: Watched) -> Page:
     return watched.page
+
+
+@pytest.fixture(scope="module")
+def closed_event_loops() -> Iterator[None]:
+    """Gradio opens event loops for its locks and leaves them open, which Python warns of; close them."""
+    loops = []
+    new_event_loop = asyncio.new_event_loop
+
+    def record() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", record)
+        yield
+    asyncio.set_event_loop(None)
+    for loop in loops:
+        loop.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import itertools
 import json
@@ -47,30 +46,15 @@ ROOT = Path(__file__).parent.parent
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
 
 
+pytestmark = pytest.mark.usefixtures("closed_event_loops")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Uploads and results go where pytest clears up."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def closed_event_loops() -> Iterator[None]:
-    """Gradio opens event loops for its locks and leaves them open, which Python warns of; close them."""
-    loops = []
-    new_event_loop = asyncio.new_event_loop
-
-    def record() -> asyncio.AbstractEventLoop:
-        loops.append(new_event_loop())
-        return loops[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "new_event_loop", record)
-        yield
-    asyncio.set_event_loop(None)
-    for loop in loops:
-        loop.close()
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from huggingface_hub import constants
 
-from cyclegan import Translator, hub_source, repositories
+from cyclegan import Translator, fetching, hub_source, repositories
 from cyclegan.config import CycleGANConfig
 from cyclegan.convert import export_reference
 from cyclegan.facades import draw_facade
@@ -31,18 +32,6 @@ from tests.conftest import HUB_HOME, TINY_CYCLEGAN, make_run
 from tests.hub_server import TOKEN, LoopbackHub
 
 PHOTO = draw_facade(3, size=64)
-
-
-@pytest.fixture
-def published(hub: LoopbackHub, weights: Path) -> LoopbackHub:
-    """The Hub with a CycleGAN of three epochs and five samples, and a pix2pix without the archive of its samples."""
-    run = weights / "facades-cyclegan"
-    hub.publish_folder("owner/cyclegan", run)
-    hub.publish(
-        "owner/cyclegan", {NAME: pack_samples(Run.open(run)), "README.md": b"a card", "checkpoint.pt": b"x" * 99}
-    )
-    hub.publish_folder("owner/pix2pix", weights / "facades-pix2pix")
-    return hub
 
 
 @pytest.fixture
@@ -98,6 +87,11 @@ def test_few_requests(published: LoopbackHub) -> None:
 def test_samples_without_an_archive_come_one_by_one(published: LoopbackHub, weights: Path) -> None:
     run = open_run("owner/pix2pix")
     assert files_of(run.folder / "samples") == files_of(weights / "facades-pix2pix" / "samples")
+
+
+def test_of_very_many_samples_some_are_fetched(published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "MOST_SAMPLES", 2)
+    assert open_run("owner/pix2pix").sample_epochs == (1, 4)
 
 
 def test_a_translator_of_a_repository(published: LoopbackHub, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +181,14 @@ class TestWithoutTheHub:
         assert "does not answer" in str(found[0])
         published.start()
         assert run.load_generator(1, "ba")
+
+    def test_it_may_not_be_asked(self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+        open_run("owner/cyclegan")
+        before = published.count()
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        assert open_run("owner/cyclegan").epochs == (1, 3, 5)
+        assert "HF_HUB_OFFLINE forbids to ask the Hub; unset it" in failure("owner/pix2pix")
+        assert published.count() == before
 
     @pytest.mark.parametrize("status", [500, 503])
     def test_it_is_ill(self, published: LoopbackHub, status: int) -> None:

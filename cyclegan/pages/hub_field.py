@@ -56,7 +56,7 @@ class HubField:
         self.load_button.click(self.load, self.name, outputs, **waits)
         self.name.submit(self.load, self.name, outputs, **waits)
         self.cancel_button.click(self.cancel, self.name, None, queue=False, **quiet)
-        self.back_button.click(self.back, None, outputs, queue=False, **quiet)
+        self.back_button.click(self.back, None, outputs, **quiet)
         if self.addresses:
             blocks.load(self.load, self.name, outputs, **waits)
 

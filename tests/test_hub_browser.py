@@ -1,0 +1,74 @@
+"""A visitor opens a run of the Hub in a real browser: loads, translates, goes back, mistypes, gives up."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import Watched, served
+from tests.conftest import HUB_HOME
+from tests.hub_server import LoopbackHub
+
+SECONDS = 30_000
+
+
+@pytest.fixture(scope="module")
+def address(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app with a CycleGAN of its own and a pix2pix of the Hub, which is away when it starts."""
+    shutil.rmtree(HUB_HOME, ignore_errors=True)
+    cache = tmp_path_factory.mktemp("hub-app")
+    with served([weights / "facades-cyclegan", "owner/pix2pix"], cache) as address:
+        yield address
+    assert "Traceback" not in (cache / "server.log").read_text()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        watched = Watched(context.new_page())
+        watched.page.goto(address)
+        yield watched.page
+        assert watched.problems == [] and watched.outside_hosts == set()
+
+
+def test_without_the_hub_there_are_its_own_runs_and_a_message(page: Page) -> None:
+    expect(page.locator("#hub-status")).to_contain_text("The Hub does not answer", timeout=SECONDS)
+    expect(page.locator("#hub-name input, #hub-name textarea")).to_have_value("owner/pix2pix")
+    expect(page.locator("#result-facades-cyclegan img").first).to_be_visible()
+
+
+def test_it_is_loaded_translates_at_any_epoch_and_gives_way(published: LoopbackHub, page: Page) -> None:
+    caption = page.locator("[id='caption-owner/pix2pix']")
+    expect(caption).to_contain_text("After epoch 5", timeout=SECONDS)
+    expect(page.locator("#caption-facades-cyclegan")).to_be_visible()
+    expect(page.locator("#examples img")).to_have_count(8)
+    expect(page.locator("[id='download-owner/pix2pix']")).to_be_visible(timeout=SECONDS)
+    page.locator("#epoch input").click()
+    page.get_by_role("option", name="Epoch 1", exact=True).click()
+    expect(caption).to_contain_text("After epoch 1", timeout=SECONDS)
+    page.locator("#examples button").nth(2).click()
+    page.get_by_role("tab", name="Watch it learn").click()
+    expect(page.locator("#stack")).to_contain_text("10 pictures ready", timeout=SECONDS)
+    page.locator("#hub-back").click()
+    expect(caption).to_have_count(0)
+    expect(page.locator("#caption-facades-cyclegan")).to_be_visible()
+
+
+def test_a_mistake_and_a_change_of_mind(published: LoopbackHub, page: Page) -> None:
+    expect(page.locator("[id='caption-owner/pix2pix']")).to_be_visible(timeout=SECONDS)
+    name = page.locator("#hub-name input, #hub-name textarea")
+    name.fill("owner/none")
+    name.press("Enter")
+    expect(page.locator("#hub-status")).to_contain_text("no repository owner/none, or it is private")
+    published.fail("GET /api/", wait=20)
+    name.fill("owner/cyclegan")
+    page.locator("#hub-load").click()
+    expect(page.locator("#hub-status")).to_contain_text("Asking the Hub for owner/cyclegan")
+    page.locator("#hub-cancel").click()
+    expect(page.locator("#hub-load")).to_be_visible()
+    expect(page.locator("#hub-status")).to_have_count(0)
+    expect(page.locator("[id='caption-owner/pix2pix']")).to_be_visible()
