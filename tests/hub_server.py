@@ -491,5 +491,14 @@ def _serve(server: uvicorn.Server, listening: socket.socket, loops: list[asyncio
     async def run() -> None:
         loops.append(asyncio.get_running_loop())
         await server.serve(sockets=[listening])
+        # Answers that are still being given end here; else their sockets would be left to the garbage collector.
+        answers = asyncio.all_tasks() - {asyncio.current_task()}
+        for answer in answers:
+            answer.cancel()
+        await asyncio.gather(*answers, return_exceptions=True)
+        for connection in list(server.server_state.connections):
+            if transport := getattr(connection, "transport", None):
+                transport.abort()
+        await asyncio.sleep(0)
 
     asyncio.run(run())
