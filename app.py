@@ -57,7 +57,8 @@ class AddressError(ValueError):
 def build(settings: Settings) -> Layout:
     """The app with its runs loaded, in all languages: the page in the first of them.
 
-    Raises RunError or ConfigError where one is no usable run."""
+    Raises RunError or ConfigError where one is no usable run.
+    """
     folders = settings.run or find_runs(WEIGHTS)
     models = Models.load(folders, device=settings.device, precision=settings.precision)
     return Layout.in_all_languages(models)[LANGUAGES[0]]
