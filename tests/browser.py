@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Playwright
+
+from tests.hub_server import free_port
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -44,9 +45,8 @@ def served(
 ) -> Iterator[str]:
     """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`, in the folder
     `root` and with these variables besides the test's own."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--precision", precision]
+    port = free_port()
+    command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--precision", precision]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"
