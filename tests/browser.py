@@ -34,11 +34,11 @@ def launch_chromium(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def served(runs: Sequence[Path], cache: Path) -> Iterator[str]:
+def served(runs: Sequence[Path], cache: Path, *, precision: str = "fp32") -> Iterator[str]:
     """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--precision", "fp32"]
+    command = [sys.executable, "app.py", "--port", str(port), "--precision", precision]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"
@@ -112,3 +112,29 @@ def pixels(picture: Locator) -> dict[str, Any]:
         }"""
     )
     return result
+
+
+def beyond_the_edge(page: Page) -> list[str]:
+    """What sticks out of the window on the right, whether the page then scrolls or cuts it off; but for the row of
+    examples, which scrolls by itself."""
+    found: list[str] = page.evaluate(
+        """() => [document.documentElement, ...document.querySelectorAll('body *')]
+            .filter((node) => node.checkVisibility() && !node.closest('#examples .row, .visually-hidden'))
+            .filter((node) => Math.max(node.getBoundingClientRect().right, node === document.documentElement
+                ? node.scrollWidth : 0) > window.innerWidth + 0.5)
+            .map((node) => node.outerHTML.slice(0, 120))"""
+    )
+    return found
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Go to a page by its tab, or on a phone by the list of the tabs that find no room."""
+    tab = page.get_by_role("tab", name=name)
+    more = page.get_by_role("button", name="More tabs")
+    tab.or_(more).filter(visible=True).first.wait_for()
+    page.wait_for_timeout(300)  # the tabs are measured, and then placed
+    if tab.is_visible():
+        tab.click()
+    else:
+        more.click()
+        page.get_by_role("button", name=name, exact=True).click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import struct
@@ -24,6 +25,7 @@ from cyclegan.config import (
     METHODS,
     CycleGANConfig,
     Direction,
+    DiscriminatorConfig,
     GANConfig,
     GeneratorConfig,
     Method,
@@ -163,13 +165,40 @@ def facades(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of two tiny untrained runs, as `weights/` holds trained ones."""
+    """Two tiny untrained runs, as `weights/` holds trained ones; the CycleGAN carries its discriminators."""
     folder = tmp_path_factory.mktemp("weights")
-    cyclegan = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, epochs=3, decay_epochs=2)
+    judge = DiscriminatorConfig(width=8)
+    cyclegan = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, discriminator=judge, epochs=3, decay_epochs=2)
     pix2pix = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX, epochs=3, decay_epochs=2)
-    make_run(folder / "facades-cyclegan", cyclegan, epochs=(1, 3, 5), sample_epochs=5)
+    add_discriminators(make_run(folder / "facades-cyclegan", cyclegan, epochs=(1, 3, 5), sample_epochs=5))
     make_run(folder / "facades-pix2pix", pix2pix, epochs=(1, 2, 5), sample_epochs=5)
     return folder
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Uploads and results go where pytest clears up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def closed_event_loops() -> Iterator[None]:
+    """Gradio opens event loops for its locks and leaves them open, which Python warns of; close them."""
+    loops = []
+    new_event_loop = asyncio.new_event_loop
+
+    def record() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", record)
+        yield
+    asyncio.set_event_loop(None)
+    for loop in loops:
+        loop.close()
 
 
 @pytest.fixture(scope="session")

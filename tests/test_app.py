@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import itertools
 import json
@@ -13,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from cyclegan.config import GeneratorConfig
 from cyclegan.convert import import_reference
 from cyclegan.facades import CMP_BASE_PALETTE, EXAMPLE_SEEDS, PALETTE, class_indices, colorize, draw_facade
 from cyclegan.images import ImageError
+from cyclegan.metrics import ssim
 from cyclegan.networks import build_generator
 from cyclegan.pages import texts, watch_texts
 from cyclegan.pages.api import translate_with
@@ -40,6 +40,7 @@ from cyclegan.pages.inputs import TRANSLATE_PIXELS, picture_input, prepare, read
 from cyclegan.pages.languages import Text
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Model, Models, Route, find_runs
+from cyclegan.pages.scores import fit_truth, score
 from cyclegan.pages.watch_page import FRAME_PIXELS
 from tests.conftest import TINY_GAN, make_photo, make_run
 
@@ -47,30 +48,7 @@ ROOT = Path(__file__).parent.parent
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Uploads and results go where pytest clears up."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def closed_event_loops() -> Iterator[None]:
-    """Gradio opens event loops for its locks and leaves them open, which Python warns of; close them."""
-    loops = []
-    new_event_loop = asyncio.new_event_loop
-
-    def record() -> asyncio.AbstractEventLoop:
-        loops.append(new_event_loop())
-        return loops[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "new_event_loop", record)
-        yield
-    asyncio.set_event_loop(None)
-    for loop in loops:
-        loop.close()
+pytestmark = pytest.mark.usefixtures("own_cache", "closed_event_loops")
 
 
 @pytest.fixture(scope="module")
@@ -187,8 +165,8 @@ class TestTranslate:
         outputs = 2 + len(layout.translate_page.outputs)
         assert len(layout.show(make_photo(3), TO_LABELS.name)) == outputs
         assert len(layout.open()) == outputs
-        assert len(layout.clear(TO_PHOTO.name)) == outputs + 2
-        assert len(layout.reject(TO_PHOTO.name)) == outputs + 3
+        assert len(layout.clear(TO_PHOTO.name)) == outputs + 3
+        assert len(layout.reject(TO_PHOTO.name)) == outputs + 4
 
     def test_an_earlier_epoch_or_the_nearest_before_it_can_be_chosen(
         self, layout: Layout, model_calls: list[tuple[str, int]]
@@ -208,6 +186,83 @@ class TestTranslate:
         with Image.open(before) as kept, Image.open(after) as result:
             assert not differs(kept, image)
             assert result.format == "PNG" and result.size == image.size
+
+
+def pair(left: Image.Image, right: Image.Image) -> Image.Image:
+    both = Image.new("RGB", (512, 256))
+    both.paste(left, (0, 0))
+    both.paste(right, (256, 0))
+    return both
+
+
+class TestTruth:
+    def test_results_are_scored_against_the_truth_of_an_example(self, layout: Layout) -> None:
+        example = layout.examples.on(TO_LABELS)[0]
+        (result, none) = layout.translations.translate(example.image, TO_LABELS).results
+        assert result is not None and result.scores is not None and none is None and example.truth is not None
+        made, true = np.asarray(result.image), np.asarray(example.truth)
+        assert result.scores.l1 == pytest.approx(np.abs(made / 255 - true / 255).mean())
+        assert result.scores.ssim == pytest.approx(ssim(made, true))
+        right = (class_indices(result.image) == class_indices(example.truth)).mean()
+        assert result.scores.agreement == pytest.approx(right)
+        line = layout.show(example.image, TO_LABELS.name)[3].splitlines()[2]
+        assert line == f"L1 {result.scores.l1:.3f} · SSIM {result.scores.ssim:.3f} · labels right {100 * right:.0f} %"
+
+    def test_a_visitors_truth_scores_both_and_photos_have_no_labels_to_agree(self, layout: Layout) -> None:
+        translation = layout.translations.translate(draw_facade(3), TO_PHOTO, truth=make_photo(3))
+        assert translation.truth is not None and not differs(translation.truth, make_photo(3))
+        for result in translation.results:
+            assert result is not None and result.scores is not None and result.scores.agreement is None
+        same = score(make_photo(3), make_photo(3), TO_PHOTO)
+        assert same.l1 == 0 and same.ssim == pytest.approx(1)
+
+    def test_a_truth_of_another_size_is_scaled_without_new_colours_in_label_maps(self) -> None:
+        truth, reason = fit_truth(draw_facade(3, size=300), (256, 256), TO_LABELS)
+        assert truth is not None and truth.size == (256, 256) and reason is None
+        assert len(truth.getcolors() or []) <= len(PALETTE)
+        assert score(truth, truth, TO_LABELS).agreement == 1
+
+    @pytest.mark.parametrize(
+        ("truth", "route", "said"),
+        [
+            (make_photo(3), TO_LABELS, "does not look like this: Labels"),
+            (draw_facade(3), TO_PHOTO, "does not look like this: Photo"),
+            (make_photo(3).resize((300, 256)), TO_PHOTO, "300 x 256 pixels has another shape"),
+        ],
+    )
+    def test_what_cannot_be_the_truth_is_said_and_not_compared(
+        self, layout: Layout, truth: Image.Image, route: Route, said: str
+    ) -> None:
+        image = draw_facade(3) if route == TO_PHOTO else make_photo(3)
+        translation = layout.translations.translate(image, route, truth=truth)
+        assert translation.truth is None and said in translation.notes[-1].en
+        assert [result.scores for result in translation.results if result] == [None] * (2 - (route == TO_LABELS))
+
+    @pytest.mark.parametrize("route", [TO_PHOTO, TO_LABELS])
+    @pytest.mark.parametrize("photo_first", [True, False])
+    def test_a_pair_is_taken_apart_whichever_way_round_it_is(
+        self, layout: Layout, route: Route, photo_first: bool
+    ) -> None:
+        photo, labels = make_photo(3), draw_facade(3)
+        both = pair(photo, labels) if photo_first else pair(labels, photo)
+        picture, truth, note = layout.accept(both, route.name)
+        assert picture is not None and truth is not None
+        source, target = (labels, photo) if route == TO_PHOTO else (photo, labels)
+        assert not differs(picture, source) and not differs(truth, target)
+        assert note == gr.update(value=texts.PAIR.en, visible=True)
+
+    def test_two_photos_or_two_label_maps_are_no_pair(self, layout: Layout) -> None:
+        for both in (pair(make_photo(3), make_photo(4)), pair(draw_facade(3), draw_facade(4))):
+            picture, truth, _ = layout.accept(both, TO_PHOTO.name)
+            assert picture is not None and picture.size == (512, 256) and truth is None
+
+    def test_turning_exchanges_a_picture_and_its_truth(self, layout: Layout) -> None:
+        picture, truth, _ = layout.turn(draw_facade(3), TO_LABELS.name, make_photo(3))
+        assert not differs(picture, make_photo(3)) and not differs(truth, draw_facade(3))
+
+    def test_tiny_pictures_have_no_structure_to_compare(self) -> None:
+        tiny = make_photo(3).resize((10, 40))
+        assert score(tiny, tiny, TO_PHOTO).ssim is None
 
 
 class TestExamples:
@@ -244,16 +299,16 @@ class TestExamples:
             assert Path(opened[file]["value"]).read_bytes() == Path(shown[file]["value"]).read_bytes()
 
     def test_a_click_gives_the_example(self, layout: Layout) -> None:
-        chosen, _ = layout.choose(TO_PHOTO.name, gr.EventData(None, {"index": 4}))
+        chosen, *_ = layout.choose(TO_PHOTO.name, gr.EventData(None, {"index": 4}))
         assert not differs(chosen, draw_facade(EXAMPLE_SEEDS[4]))
 
     def test_turning_keeps_the_building(self, layout: Layout) -> None:
-        picture, thumbnails = layout.turn(draw_facade(EXAMPLE_SEEDS[4]), TO_LABELS.name)
+        picture, _, thumbnails = layout.turn(draw_facade(EXAMPLE_SEEDS[4]), TO_LABELS.name)
         assert not differs(picture, layout.examples.on(TO_LABELS)[4].image)
         assert len(thumbnails) == 8
 
     def test_turning_keeps_a_visitors_own_picture(self, layout: Layout) -> None:
-        picture, _ = layout.turn(make_photo(3), TO_LABELS.name)
+        picture, *_ = layout.turn(make_photo(3), TO_LABELS.name)
         assert picture == gr.skip()
 
 
@@ -320,7 +375,7 @@ class TestWatch:
         plan = layout.watch_page.plan(None, TO_PHOTO)
         assert [figure.epochs for figure in plan.figures] == [(), ()] and plan.frames == ()
         assert list(layout.watch_page.fill(None, TO_PHOTO.name)) == []
-        stack = [None, *layout.clear(TO_PHOTO.name)][2]
+        stack = layout.clear(TO_PHOTO.name)[2]
         assert stack == layout.watch_page.announce(None, TO_PHOTO.name)
 
     def test_why_an_own_picture_has_fewer_epochs_is_said(self, layout: Layout) -> None:
@@ -413,7 +468,7 @@ BAD_FILES: dict[str, Callable[[Path], Any]] = {
 
 class TestUploads:
     def test_a_large_one_is_shrunk_once_and_the_visitor_told(self, layout: Layout) -> None:
-        small, note = layout.accept(make_photo(3).resize((2000, 1000)))
+        small, _, note = layout.accept(make_photo(3).resize((2000, 1000)), TO_LABELS.name)
         assert small is not None and small.width * small.height <= TRANSLATE_PIXELS
         assert note == gr.update(
             value=f"Your picture was shrunk from 2000 x 1000 to {small.width} x {small.height} pixels.", visible=True
@@ -422,7 +477,8 @@ class TestUploads:
 
     def test_others_come_back_as_they_are(self, layout: Layout) -> None:
         for image in (make_photo(3), draw_facade(3)):
-            same, note = layout.accept(image)
+            same, truth, note = layout.accept(image, TO_PHOTO.name)
+            assert truth is None
             assert same is not None and not differs(same, image) and note["visible"] is False
 
     def test_a_label_map_of_40_megapixels_is_ready_at_once(self) -> None:
@@ -497,7 +553,7 @@ class TestBadPictures:
             for block in layout.blocks.blocks.values()
             if isinstance(block, gr.Image) and block.interactive is not False and block.label != "translation"
         ]
-        assert [block.label for block in inputs] == ["Your picture", "image", "image"]
+        assert len(inputs) == 4
         for block in inputs:
             remade = type(block)(**{**block.constructor_args, "render": False})
             for each in (block, remade):
@@ -530,10 +586,9 @@ class TestErrors:
 
 
 class TestApi:
-    def test_nothing_else_is_public(self, layout: Layout) -> None:
-        dependencies = layout.blocks.config["dependencies"]
-        public = [item["api_name"] for item in dependencies if item["api_visibility"] == "public"]
-        assert public == ["translate", "history", "batch"]
+    def test_only_what_is_documented_is_public(self, layout: Layout) -> None:
+        public = [item for item in layout.blocks.config["dependencies"] if item["api_visibility"] == "public"]
+        assert {item["api_name"] for item in public} == {"translate", "history", "batch", "round_trip", "draw"}
 
     def test_it_translates_with_the_method_and_epoch_asked_for(self, layout: Layout) -> None:
         image = draw_facade(3).resize((90, 70), Image.Resampling.NEAREST)

@@ -35,7 +35,7 @@ TRAINING_ONLY = {
     *("downloads", "transfers"),
 }
 COMMANDS_ONLY = {
-    *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
+    *("pack", "convert", "reference", "recipes", "comparison", "judging", "charts", "report", "compare"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

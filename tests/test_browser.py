@@ -15,7 +15,7 @@ from cyclegan.pages import watch_texts
 from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan_message
 from cyclegan.pages.frames import Frame, data_uri
 from cyclegan.pages.languages import translated
-from tests.browser import Watched, pixels
+from tests.browser import Watched, beyond_the_edge, pixels
 from tests.conftest import make_photo
 
 LAST_EPOCH = 5
@@ -72,19 +72,6 @@ def go_to(page: Page, position: int) -> None:
         }""",
         position,
     )
-
-
-def beyond_the_edge(page: Page) -> list[str]:
-    """What sticks out of the window on the right, whether the page then scrolls or cuts it off; but for the row of
-    examples, which scrolls by itself."""
-    found: list[str] = page.evaluate(
-        """() => [document.documentElement, ...document.querySelectorAll('body *')]
-            .filter((node) => node.checkVisibility() && !node.closest('#examples .row'))
-            .filter((node) => Math.max(node.getBoundingClientRect().right, node === document.documentElement
-                ? node.scrollWidth : 0) > window.innerWidth + 0.5)
-            .map((node) => node.outerHTML.slice(0, 120))"""
-    )
-    return found
 
 
 def test_the_page_opens_with_an_example_already_translated(page: Page) -> None:
@@ -189,6 +176,42 @@ def test_the_other_direction_shows_cyclegan_beside_the_truth(page: Page) -> None
     expect(truth).to_be_visible()
     assert pixels(truth)["checksum"] == drawn["checksum"]
     assert near(pixels(page.locator("#picture img"))["mean"], sample_colour(LAST_EPOCH))
+
+
+def test_a_pair_becomes_picture_and_truth_and_is_scored_both_ways(page: Page, tmp_path: Path) -> None:
+    photo, labels = make_photo(4), draw_facade(4)
+    both = Image.new("RGB", (512, 256))
+    both.paste(photo, (0, 0))
+    both.paste(labels, (256, 0))
+    both.save(tmp_path / "pair.png")
+    upload(page, tmp_path / "pair.png")
+    expect(page.locator("#shrunk")).to_contain_text("This was a pair")
+    for run in RUNS:
+        expect(caption(page, run)).to_have_text(re.compile(r"L1 0\.\d{3} · SSIM -?0\.\d{3}\s*$"))
+    truth, picture = pixels(page.locator("#truth img")), pixels(page.locator("#picture img"))
+    assert truth["size"] == picture["size"] == [256, 256]
+    page.get_by_label("Photo -> Labels").click()
+    expect(caption(page, RUNS[0])).to_contain_text("labels right")
+    assert pixels(page.locator("#truth img"))["checksum"] == picture["checksum"]
+    assert pixels(page.locator("#picture img"))["checksum"] == truth["checksum"]
+    page.locator("#examples button").nth(2).click()
+    page.get_by_label("Labels -> Photo").click()
+    expect(page.locator("#truth")).to_be_hidden()
+
+
+def test_a_truth_can_be_given_by_itself_and_a_wrong_file_is_refused(page: Page, tmp_path: Path) -> None:
+    opening(page)
+    page.get_by_role("button", name="Compare with the true answer").click()
+    (tmp_path / "text.png").write_text("this is no picture")
+    page.locator("#own-truth input[type=file]").set_input_files(tmp_path / "text.png")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("not an image this program can read")
+    expect(page.locator("#own-truth img")).to_have_count(0)
+    make_photo(4).save(tmp_path / "truth.png")
+    page.locator("#own-truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    for run in RUNS:
+        expect(caption(page, run)).to_contain_text("SSIM")
+    expect(page.locator("#truth img")).to_be_visible()
+    expect(page.locator("#legend")).to_contain_text("0 is best")
 
 
 def test_a_photo_in_the_wrong_direction_gets_a_hint_and_a_way_out(page: Page, tmp_path: Path) -> None:

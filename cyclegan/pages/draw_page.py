@@ -15,7 +15,6 @@ from cyclegan.pages import draw_texts, texts
 from cyclegan.pages.errors import Refusal, explained, friendly
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import data_uri
-from cyclegan.pages.inputs import LABELS
 from cyclegan.pages.languages import Language, listed, translated
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.pages.painter import SIDE, drawing_value, painter, read_drawing
@@ -35,7 +34,7 @@ img { width: 100%; max-width: 512px; aspect-ratio: 1; border-radius: 8px; }
 
 def drawable(models: Models) -> Route | None:
     """The route whose sources the painter can draw: label maps of facades."""
-    return next((route for route in models.routes if route.source == LABELS and route.facades), None)
+    return next((route for route in models.routes if route.from_labels), None)
 
 
 class DrawPage:
@@ -60,8 +59,7 @@ class DrawPage:
             with gr.Column(min_width=300, elem_id="drawn"):
                 with gr.Row(elem_id="drawn-pictures"):
                     self.pictures = [self._picture(model) for model in self.models]
-                self.use = gr.Button(draw_texts.USE.to(language), size="sm", elem_id="use-drawing")
-                gr.Markdown(draw_texts.USE_HINT.to(language), elem_classes="caption")
+                self.use = gr.Button(draw_texts.USE.to(language), elem_id="use-drawing")
         self._connect()
 
     def _connect(self) -> None:
@@ -89,10 +87,12 @@ class DrawPage:
         return drawing_value(drawn_facade(event.seed))
 
     @friendly
-    def take(self, drawing: Any) -> tuple[Image.Image, Any, str, list[dict[str, str]]]:
-        """The drawing as the picture of all pages, no note of another one, its direction, and that one's examples."""
+    def take(self, drawing: Any) -> tuple[Image.Image, None, Any, str, list[dict[str, str]], gr.Tabs]:
+        """The drawing as the picture of all pages, no truth or note of another one, its direction, the examples of
+        that, and the page Watch it learn."""
         examples = thumbnails(self.examples.on(self.route), self.language)
-        return read_drawing(drawing), gr.update(visible=False), self.route.name, examples
+        hidden, watch = gr.update(visible=False), gr.Tabs(selected="watch")
+        return read_drawing(drawing), None, hidden, self.route.name, examples, watch
 
     def _picture(self, model: Model) -> gr.HTML:
         return gr.HTML(

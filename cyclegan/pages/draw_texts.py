@@ -40,7 +40,7 @@ LABELS = {
     "open": Text("Open picture", "그림 열기", "打开图片"),
     "save": Text("Save PNG", "PNG 저장", "保存 PNG"),
     "canvas": Text("Your drawing", "내 그림판", "你的画布"),
-    "at": Text("{x}, {y}: {name}", "{x}, {y}: {name}", "{x}，{y}：{name}"),
+    "at": Text.same("{x}, {y}: {name}"),
     "unreadable": Text(
         "This file cannot be read as a picture; use PNG.",
         "그림으로 읽을 수 없는 파일입니다. PNG를 사용해 주세요.",
@@ -64,12 +64,7 @@ LABELS = {
 PICTURE_ALT = Text(
     "What {title} makes of your drawing", "{title}가 내 그림으로 만든 사진", "{title} 根据你的绘制生成的照片"
 )
-USE = Text("Use on the other pages", "다른 페이지에서 사용", "用于其他页面")
-USE_HINT = Text(
-    "Then watch how the networks learned to build your house.",
-    "신경망이 내 건물을 짓는 법을 어떻게 배웠는지 볼 수 있습니다.",
-    "然后看看网络是如何学会建造你的房子的。",
-)
+USE = Text("Watch them learn to build it", "이 건물을 배워 가는 과정 보기", "观看它们如何学会建造")
 NOT_A_BOX = Text(
     "Box {number} is {box!r}; a box is a class name and left, top, right, bottom: whole numbers from 0 to {side}, "
     "left below right and top below bottom. The classes are: {classes}.",

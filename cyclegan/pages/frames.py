@@ -13,8 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from cyclegan.images import open_image
-from cyclegan.pages.inputs import LABELS
-from cyclegan.pages.models import Model, Models, Route
+from cyclegan.pages.models import LABELS, Model, Models, Route
 from cyclegan.samples import SAMPLE_SIZE, cut
 
 log = logging.getLogger(__name__)

@@ -22,8 +22,6 @@ from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Route
 
-LABELS = "labels"
-"""Public name of domains of label maps."""
 TRANSLATE_PIXELS = 1_500_000
 """Largest picture that is translated; at 256x256 a CPU needs up to a second, and the time grows with the pixels."""
 
@@ -108,16 +106,27 @@ def prepare(image: Image.Image | None, route: Route, *, max_pixels: int = TRANSL
     image = shrink(image, max_pixels)
     notes = [shrunk_note(before, image)] if image.size != before.size else []
     palette = label_palette(image)
-    source_is_labels, target_is_labels = (route.facades and name == LABELS for name in (route.source, route.target))
-    wrong_way = (source_is_labels and palette is None) or (target_is_labels and palette is not None)
+    wrong_way = (route.from_labels and palette is None) or (route.to_labels and palette is not None)
     if wrong_way:
         notes.append(texts.LOOKS_LIKE_PHOTO if palette is None else texts.LOOKS_LIKE_LABELS)
-    elif palette is not None and source_is_labels:
+    elif palette is not None and route.from_labels:
         exact = colorize(class_indices(image, palette))
         if exact.tobytes() != image.convert("RGB").tobytes():
             notes.append(texts.SNAPPED)
         image = exact
     return Prepared(image, tuple(notes), wrong_way)
+
+
+def split_pair(image: Image.Image, route: Route) -> tuple[Image.Image, Image.Image] | None:
+    """Picture and truth, where the image is a photo and its label map side by side, as in the files of the dataset."""
+    width, height = image.size
+    if width != 2 * height or not (route.from_labels or route.to_labels):
+        return None
+    halves = image.crop((0, 0, height, height)), image.crop((height, 0, width, height))
+    labels = [label_palette(half) is not None for half in halves]
+    if labels[0] == labels[1]:
+        return None
+    return halves if labels[0] == route.from_labels else (halves[1], halves[0])
 
 
 def shrink(image: Image.Image, max_pixels: int = TRANSLATE_PIXELS) -> Image.Image:

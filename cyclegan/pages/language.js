@@ -13,8 +13,9 @@ function translateName(node, name) {
 
 function translate(node) {
   if (node.nodeType === Node.TEXT_NODE) {
-    const text = words[node.data.trim()];
-    if (text && text !== node.data) node.data = text;
+    const [, start, rest] = /^(\D*)(.*)$/s.exec(node.data); // "queue: 2/3"
+    const text = words[start.trim()];
+    if (text && text !== start.trim()) node.data = rest ? `${text} ${rest}` : text;
   } else if (node.nodeType === Node.ELEMENT_NODE) {
     for (const name of NAMES) translateName(node, name);
     node.childNodes.forEach(translate);

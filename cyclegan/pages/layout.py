@@ -16,7 +16,7 @@ from cyclegan.pages.draw_page import DrawPage, drawable
 from cyclegan.pages.drawing_api import add_draw_api, add_round_trip_api
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.inputs import picture_input, shrink, shrunk_note
+from cyclegan.pages.inputs import picture_input, shrink, shrunk_note, split_pair
 from cyclegan.pages.language_choice import PATHS, language_switch
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, sentences
 from cyclegan.pages.models import Models
@@ -71,7 +71,7 @@ class Layout:
         with gr.Row():
             with gr.Column(scale=1, min_width=260, elem_id="inputs"):
                 self._input_column()
-            with gr.Column(scale=3, min_width=320), gr.Tabs():
+            with gr.Column(scale=3, min_width=320), gr.Tabs() as self.tabs:
                 with gr.Tab(translate_texts.TAB.to(self.language), id="translate"):
                     cache = Path(self.blocks.GRADIO_CACHE)
                     self.translate_page = TranslatePage(self.translations, self.language, cache)
@@ -143,25 +143,27 @@ class Layout:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         page, stack, journey = self.translate_page, self.watch_page.stack, self.round_trip_page.journey
         source = [self.picture, self.direction]
+        asked = [*source, page.epoch, page.truth]
+        own = [self.picture, page.truth]
         results = [self.note, self.switch, *page.outputs]
         fill = self.watch_page.connect(self.picture, self.direction)
         self.round_trip_page.connect(self.picture, self.direction)
 
         def translate_on(listen: Callable[..., Any], handler: Callable[..., Any] = self.show) -> None:
             listen(
-                handler, [*source, page.epoch], results,
+                handler, asked, results,
                 api_visibility="private", trigger_mode="always_last", concurrency_id="translate",
             )  # fmt: skip
 
         # The first step of each way stops the fill of the picture before: Gradio cancels nothing on `success`.
         first: dict[str, Any] = {**quiet, "cancels": [fill]}
-        uploaded = self.picture.upload(self.accept, self.picture, [self.picture, self.shrunk], **first)
-        chosen = self.picker.select(self.choose, self.direction, [self.picture, self.shrunk], **first)
-        turned = self.direction.input(self.turn, source, [self.picture, self.picker], **first)
+        uploaded = self.picture.upload(self.accept, source, [*own, self.shrunk], **first)
+        chosen = self.picker.select(self.choose, self.direction, [*own, self.shrunk], **first)
+        turned = self.direction.input(self.turn, [*source, page.truth], [*own, self.picker], **first)
         switched = self.switch.click(self.turn_back, self.direction, [self.direction, self.picker], **first)
         ways = [uploaded, chosen, turned, switched]
         if self.draw_page:
-            taken = [self.picture, self.shrunk, self.direction, self.picker]
+            taken = [*own, self.shrunk, self.direction, self.picker, self.tabs]
             ways.append(self.draw_page.use.click(self.draw_page.take, self.draw_page.painter, taken, **first))
         for way in ways:
             way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
@@ -169,7 +171,11 @@ class Layout:
             translate_on(way.success)
         translate_on(page.run.click, self.press)
         translate_on(page.epoch.input)
-        empty = [self.shrunk, stack, journey, *results]
+        translate_on(page.truth.clear)
+        given = page.truth.upload(self.accept_truth, page.truth, page.truth, **quiet)
+        translate_on(given.success)
+        given.failure(lambda: None, None, page.truth, **quiet)
+        empty = [page.truth, self.shrunk, stack, journey, *results]
         uploaded.failure(self.reject, self.direction, [self.picture, *empty], **quiet)
         self.picture.clear(self.clear, self.direction, empty, **first)
         self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
@@ -185,25 +191,43 @@ class Layout:
         return self._shown(opening) if opening else gr.skip()
 
     @friendly
-    def show(self, image: Image.Image | None, direction: str, epoch: int = NEWEST) -> list[Any]:
+    def show(
+        self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
+    ) -> list[Any]:
         """Translate the picture: the note, the button that switches the direction, and the results; or empty them."""
         route = self.models.route(direction)
-        return self._shown(self.translations.translate(image, route, epoch) if image else None)
+        return self._shown(self.translations.translate(image, route, epoch, truth) if image else None)
 
     @friendly
-    def press(self, image: Image.Image | None, direction: str, epoch: int = NEWEST) -> list[Any]:
+    def press(
+        self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
+    ) -> list[Any]:
         """The same, for who asks for it, and is told that the picture is missing."""
         if image is None:
             warn(texts.NO_IMAGE, self.language)
-        return self.show(image, direction, epoch)
+        return self.show(image, direction, epoch, truth)
 
     @friendly
-    def accept(self, image: Image.Image | None) -> tuple[Image.Image | None, Any]:
-        """An upload, not larger than it will be translated, as the networks see it: upright, alpha over white."""
-        small = shrink(image) if image else None
-        if image is None or small is None or small.size == image.size:
-            return small, gr.update(visible=False)
-        return small, gr.update(value=shrunk_note(image, small).to(self.language), visible=True)
+    def accept(
+        self, image: Image.Image | None, direction: str
+    ) -> tuple[Image.Image | None, Image.Image | None, dict[str, Any]]:
+        """An upload, not larger than it will be translated, as the networks see it: upright, alpha over white; of a
+        pair one half, and the other one as its truth."""
+        if image is None:
+            return None, None, gr.update(visible=False)
+        notes, truth = [], None
+        pair = split_pair(image, self.models.route(direction))
+        if pair is not None:
+            (image, truth), notes = pair, [texts.PAIR]
+        small = shrink(image)
+        if small.size != image.size:
+            notes.append(shrunk_note(image, small))
+        return small, truth, gr.update(value=sentences(notes).to(self.language), visible=bool(notes))
+
+    @friendly
+    def accept_truth(self, truth: Image.Image | None) -> Image.Image | None:
+        """A truth, not larger than the picture can be."""
+        return shrink(truth) if truth else None
 
     def reject(self, direction: str) -> list[Any]:
         """Take an unreadable file out of the input, and all that shows the picture before it out of the page."""
@@ -213,22 +237,27 @@ class Layout:
     def clear(self, direction: str) -> list[Any]:
         """Empty the pages."""
         pages = [page.announce(None, direction) for page in (self.watch_page, self.round_trip_page)]
-        return [gr.update(visible=False), *pages, *self._shown(None)]
+        return [None, gr.update(visible=False), *pages, *self._shown(None)]
 
     @friendly
-    def choose(self, direction: str, event: gr.EventData) -> tuple[Image.Image, Any]:
-        """The example that was clicked."""
+    def choose(self, direction: str, event: gr.EventData) -> tuple[Image.Image, None, Any]:
+        """The example that was clicked; a visitor's truth is not its own."""
         example = self.examples.on(self.models.route(direction))[int(event.index)]
-        return example.image, gr.update(visible=False)
+        return example.image, None, gr.update(visible=False)
 
     @friendly
-    def turn(self, image: Image.Image | None, direction: str) -> tuple[Any, list[dict[str, str]]]:
-        """After the direction was changed: its examples; an example gives way to that of the same building."""
+    def turn(
+        self, image: Image.Image | None, direction: str, truth: Image.Image | None = None
+    ) -> tuple[Any, Any, list[dict[str, str]]]:
+        """After the direction was changed: its examples; an example gives way to that of the same building, and a
+        picture to its truth."""
         route = self.models.route(direction)
         examples = self.examples.on(route)
+        if image is not None and truth is not None:
+            return truth, image, thumbnails(examples, self.language)
         column = self._example_column(image)
         fitting = next((example.image for example in examples if example.column == column), None)
-        return (gr.skip() if fitting is None else fitting), thumbnails(examples, self.language)
+        return (gr.skip() if fitting is None else fitting), None, thumbnails(examples, self.language)
 
     @friendly
     def turn_back(self, direction: str) -> tuple[str, list[dict[str, str]]]:
@@ -252,7 +281,7 @@ class Layout:
         prepared, back = translation.prepared, self.models.reverse(translation.route)
         label = texts.SWITCH_TO.format(route=back.label).to(self.language) if back else ""
         return [
-            gr.update(value=sentences(prepared.notes).to(self.language), visible=bool(prepared.notes)),
+            gr.update(value=sentences(translation.notes).to(self.language), visible=bool(translation.notes)),
             gr.update(value=label, visible=prepared.wrong_way and back is not None),
             *results,
         ]

@@ -19,6 +19,9 @@ from cyclegan.translate import Translator
 
 log = logging.getLogger(__name__)
 
+LABELS = "labels"
+"""Public name of domains of label maps."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -30,6 +33,20 @@ class Route:
     """Whether a domain that is called labels has the colours of `facades.PALETTE`; other data have labels, too."""
 
     @property
+    def from_labels(self) -> bool:
+        """Whether it starts from label maps in the colours of `facades.PALETTE`."""
+        return self.facades and self.source == LABELS
+
+    @property
+    def to_labels(self) -> bool:
+        """Whether it leads to such label maps."""
+        return self.facades and self.target == LABELS
+
+    @property
+    def target_label(self) -> Text:
+        return domain_name(self.target)
+
+    @property
     def name(self) -> str:
         """What handlers know it by."""
         return f"{self.source} -> {self.target}"
@@ -37,7 +54,7 @@ class Route:
     @property
     def label(self) -> Text:
         """What visitors know it by."""
-        return texts.ROUTE.format(source=domain_name(self.source), target=domain_name(self.target))
+        return texts.ROUTE.format(source=domain_name(self.source), target=self.target_label)
 
 
 @dataclass(frozen=True)

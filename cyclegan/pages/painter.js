@@ -15,7 +15,7 @@ const seed = find(".seed input");
 const GRID = 8; // pixels that a snapped edge lies on: windows line up, and a house takes a few dozen of them
 const UNDO_STEPS = 100;
 const REST_MS = 80; // so long a pointer rests before what it has drawn is translated,
-const WAIT_MS = 500; // or so long it has moved: each translation in work delays that of the end of the stroke
+const WAIT_MS = 600; // or so long it has moved: each translation in work delays that of the end of the stroke
 const LABELS_SHARE = 0.4; // as facades.py
 
 let drawing = new Uint8Array(SIDE * SIDE); // what is done
@@ -94,6 +94,7 @@ function step(from, to) {
 function begin(point, pointer) {
   cursor = point;
   stroke = { from: point, last: point, pointer };
+  sentAt = performance.now(); // a quick stroke is sent once, when it is done
   if (tool() === "fill") {
     shown = drawing.slice();
     floodFill(shown, point, chosen());

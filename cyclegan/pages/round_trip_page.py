@@ -12,7 +12,7 @@ from cyclegan.pages import round_trip_texts, texts
 from cyclegan.pages.errors import friendly
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import heat, tint
-from cyclegan.pages.inputs import LABELS, prepare, shrunk_note
+from cyclegan.pages.inputs import prepare, shrunk_note
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Route, domain_name, fingerprint
 from cyclegan.pages.round_trips import RoundTrips, Trip
@@ -61,6 +61,7 @@ let isOpen = false;
 function look() {
   const { token, wanted } = props.value;
   if (wanted) announced = token;
+  else asked = null;
   element.dataset.stale = String(token !== announced);
   if (isOpen && wanted && asked !== token) {
     asked = token;
@@ -135,7 +136,7 @@ class RoundTripPage:
         ]
 
     def _trip(self, trip: Trip, route: Route, image: Image.Image) -> dict[str, Any]:
-        title, (at_home, abroad) = trip.model.title, (route.source == LABELS, route.target == LABELS)
+        title, (at_home, abroad) = trip.model.title, (route.from_labels, route.to_labels)
         there = round_trip_texts.THERE.format(domain=domain_name(route.target))
         back = round_trip_texts.BACK.format(domain=domain_name(route.source))
         stops = [

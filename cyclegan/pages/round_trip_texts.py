@@ -26,7 +26,7 @@ THERE = Text("There: {domain}", "가서: {domain}", "去：{domain}")
 BACK = Text("Back again: {domain}", "되돌아와서: {domain}", "回：{domain}")
 ERROR = Text("Error, black where there is none", "오차: 없는 곳은 검은색", "误差：黑色表示没有")
 LOSS = Text("Cycle loss {loss}", "순환 손실 {loss}", "循环损失 {loss}")
-ALT = Text("{title}: {what}", "{title}: {what}", "{title}：{what}")
+ALT = Text.same("{title}: {what}")
 SHARE = Text("{name}: {share} % pass for real", "{name}: {share}%가 진짜로 통과", "{name}：{share}% 被当作真实")
 PAIRS = Text(
     "The discriminator of pix2pix sees your picture beside its translation, and so judges translations only.",

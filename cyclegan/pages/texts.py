@@ -112,6 +112,11 @@ SHRUNK = Text(
     "그림을 {before}에서 {after}픽셀로 줄였습니다.",
     "图片已从 {before} 缩小到 {after} 像素。",
 )
+PAIR = Text(
+    "This was a pair: one half is your picture now, and the other one its truth.",
+    "짝을 이룬 그림이라 반쪽은 내 그림으로, 다른 반쪽은 정답으로 나누었습니다.",
+    "这是一对并排图像：一半作为你的图片，另一半作为真实图像。",
+)
 SNAPPED = Text(
     "The colours were cleaned up to the 12 exact label colours.",
     "색상을 정확한 12가지 라벨 색으로 정리했습니다.",
@@ -153,6 +158,8 @@ UNEXPECTED = Text(
 
 GRADIO_WORDS = {
     "common.complete": Text("Complete", "완료", "完成"),  # the key itself is read out
+    "processing |": Text("working |", "처리 중 |", "处理中 |"),
+    "queue:": Text("in line:", "대기 순서:", "排队："),
     "Error": Text("Sorry", "죄송합니다", "抱歉"),
     "Warning": Text("Note", "안내", "提示"),
     "Info": Text("Note", "안내", "提示"),

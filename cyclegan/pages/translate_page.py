@@ -12,8 +12,8 @@ import gradio as gr
 from gradio.blocks import Block
 from PIL import Image
 
-from cyclegan.pages import translate_texts
-from cyclegan.pages.inputs import size_text
+from cyclegan.pages import texts, translate_texts
+from cyclegan.pages.inputs import picture_input, size_text
 from cyclegan.pages.languages import Language, sentences
 from cyclegan.pages.models import Model, Route
 from cyclegan.pages.translations import NEWEST, Result, Translation, Translations
@@ -65,7 +65,18 @@ class TranslatePage:
                     alt_text=translate_texts.TRUTH_ALT.to(language), buttons=["fullscreen"], elem_id="truth",
                 )  # fmt: skip
         missing = gr.Markdown(self._missing(first), elem_classes="caption", elem_id="missing")
-        self.outputs += [column, picture, missing]
+        legend = gr.Markdown(
+            translate_texts.SCORES_LEGEND.to(language),
+            visible=truth is not None, elem_classes="caption", elem_id="legend",
+        )  # fmt: skip
+        self.outputs += [column, picture, legend, missing]
+        with gr.Accordion(translate_texts.OWN_TRUTH.to(language), open=False):
+            gr.Markdown(translate_texts.OWN_TRUTH_HINT.to(language))
+            self.truth = picture_input(
+                language, label=translate_texts.TRUTH.to(language), alt_text=translate_texts.OWN_TRUTH_ALT.to(language),
+                placeholder=texts.UPLOAD_PLACEHOLDER.to(language), sources=["upload", "clipboard"], buttons=[],
+                height=200, elem_id="own-truth",
+            )  # fmt: skip
 
     def updates(self, translation: Translation | None) -> list[Any]:
         """New values for `outputs`; None empties them."""
@@ -74,7 +85,8 @@ class TranslatePage:
         for panel in self._panels(translation):
             download = gr.update(value=panel.file, visible=panel.file is not None)
             values += [gr.update(visible=panel.visible), panel.caption, panel.before_after, download]
-        return [*values, gr.update(visible=truth is not None), truth, self._missing(translation)]
+        known = gr.update(visible=truth is not None)
+        return [*values, known, truth, known, self._missing(translation)]
 
     def epochs(self) -> list[tuple[str, int]]:
         """The choices of the epoch: those that any model kept. Another one then shows the nearest earlier it has."""
@@ -110,8 +122,9 @@ class TranslatePage:
         if result is None:
             return Panel(route in model.routes, f"### {model.title}")
         caption = translate_texts.RESULT_CAPTION.format(epoch=result.epoch, size=size_text(result.image.size))
+        line = f"\n{result.scores.text.to(self.language)}" if result.scores else ""
         after = self._keep(result.image, f"{route.target}-{model.translator.method}-epoch-{result.epoch}.png")
-        return Panel(True, f"### {model.title}\n{caption.to(self.language)}", (str(before), str(after)))
+        return Panel(True, f"### {model.title}\n{caption.to(self.language)}{line}", (str(before), str(after)))
 
     def _missing(self, translation: Translation | None) -> str:
         """Which models are not shown, and why."""

@@ -12,6 +12,31 @@ RESULT_CAPTION = Text(
     "After epoch {epoch}, {size} pixels", "{epoch} 에포크 학습 후, {size}픽셀", "训练 {epoch} 轮后，{size} 像素"
 )
 DOWNLOAD = Text("Download PNG", "PNG 내려받기", "下载 PNG")
+WITH_AGREEMENT = Text(
+    "{scores} · labels right {percent} %", "{scores} · 라벨 일치 {percent} %", "{scores} · 标签正确率 {percent} %"
+)
+SCORES_LEGEND = Text(
+    "L1 is the mean difference of the pixels: 0 is best. SSIM compares structures: 1 is best.",
+    "L1은 픽셀의 평균 차이로 0에 가까울수록 좋습니다. SSIM은 구조의 유사도로 1에 가까울수록 좋습니다.",
+    "L1 是像素的平均差异，越接近 0 越好；SSIM 比较结构相似度，越接近 1 越好。",
+)
+OWN_TRUTH = Text("Compare with the true answer", "정답과 비교하기", "与真实图像对比")
+OWN_TRUTH_HINT = Text(
+    "Do you know what should come out? Put it here, and the results are scored.",
+    "나와야 할 결과를 알고 있나요? 여기에 올리면 결과에 점수를 매깁니다.",
+    "知道应得的结果吗？放到这里，即可为结果打分。",
+)
+OWN_TRUTH_ALT = Text("The true answer that you gave", "직접 올린 정답", "你提供的真实图像")
+TRUTH_IS_ANOTHER = Text(
+    "What you gave as the truth does not look like this: {domain}. It is not compared.",
+    "올린 정답이 ‘{domain}’ 그림으로 보이지 않아 비교하지 않았습니다.",
+    "你提供的真实图像看起来不是“{domain}”，因此未进行对比。",
+)
+TRUTH_HAS_ANOTHER_SHAPE = Text(
+    "The truth of {truth} pixels has another shape than the picture of {picture}. It is not compared.",
+    "정답({truth}픽셀)의 비율이 그림({picture})과 달라 비교하지 않았습니다.",
+    "真实图像（{truth} 像素）与图片（{picture}）的比例不同，因此未进行对比。",
+)
 TRUTH = Text("Truth", "정답", "真实图像")
 TRUTH_ALT = Text("The true answer for this example", "이 예시의 정답", "此示例的标准答案")
 TRUTH_CAPTION = Text("### Truth\nWhat the answer should be", "### 정답\n나와야 하는 결과", "### 真实图像\n应得的结果")

@@ -10,7 +10,9 @@ from PIL import Image
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import sample_epochs, sample_picture
 from cyclegan.pages.inputs import Prepared, prepare
+from cyclegan.pages.languages import Text
 from cyclegan.pages.models import Model, Models, Route
+from cyclegan.pages.scores import Scores, fit_truth, score
 
 NEWEST = 0
 """The choice of an epoch that is the last one of each model."""
@@ -22,6 +24,8 @@ class Result:
 
     image: Image.Image
     epoch: int
+    scores: Scores | None = None
+    """Where the truth is known."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Translation:
     route: Route
     results: tuple[Result | None, ...]
     truth: Image.Image | None
+    notes: tuple[Text, ...]
+    """What the visitor should know."""
 
 
 class Translations:
@@ -48,7 +54,8 @@ class Translations:
         if example is None:
             return None
         results = tuple(_sampled(model, route, example.column) for model in self.models.models)
-        return Translation(prepare(example.image, route), route, results, example.truth)
+        prepared = prepare(example.image, route)
+        return Translation(prepared, route, results, example.truth, prepared.notes)
 
     @property
     def opening(self) -> Translation | None:
@@ -61,15 +68,29 @@ class Translations:
         example = next(iter(self.examples.on(route)), None)
         return self.translate(example.image, route) if example else None
 
-    def translate(self, image: Image.Image | None, route: Route, epoch: int = NEWEST) -> Translation:
-        """The picture by every model of the route. Raises Refusal where there is no picture."""
+    def translate(
+        self, image: Image.Image | None, route: Route, epoch: int = NEWEST, truth: Image.Image | None = None
+    ) -> Translation:
+        """The picture by every model of the route, scored against the truth: that of the example, or the visitor's own.
+
+        Raises Refusal where there is no picture.
+        """
         prepared = prepare(image, route)
+        example, notes = self.examples.find(prepared.image, route), prepared.notes
+        if truth is not None:
+            truth, reason = fit_truth(truth, prepared.image.size, route)
+            notes += (reason,) if reason else ()
+        elif example is not None:
+            truth = example.truth
         results = []
         for model in self.models.models:
             at = model.epoch_at(epoch or None) if route in model.routes else None
-            results.append(None if at is None else Result(model.translate(prepared.image, route, at), at))
-        example = self.examples.find(prepared.image, route)
-        return Translation(prepared, route, tuple(results), example.truth if example else None)
+            result = None
+            if at is not None:
+                made = model.translate(prepared.image, route, at)
+                result = Result(made, at, score(made, truth, route) if truth else None)
+            results.append(result)
+        return Translation(prepared, route, tuple(results), truth, notes)
 
 
 def _sampled(model: Model, route: Route, column: int) -> Result | None:

@@ -1,0 +1,204 @@
+"""Drawings on the server: what is read, what is drawn for programs, and what the models make of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from cyclegan.facades import CLASSES, EXAMPLE_SEEDS, PALETTE, class_indices, draw_facade
+from cyclegan.images import ImageError
+from cyclegan.pages.draw_page import drawable, drawn_facade, paint_boxes
+from cyclegan.pages.errors import Refusal
+from cyclegan.pages.frames import data_uri
+from cyclegan.pages.heat import error_map
+from cyclegan.pages.layout import Layout
+from cyclegan.pages.models import Models, Route
+from cyclegan.pages.painter import drawing_value, read_drawing
+from tests.conftest import make_photo
+
+pytestmark = pytest.mark.usefixtures("own_cache", "closed_event_loops")
+
+HOUSE = [["facade", 20, 40, 236, 256], ["window", 60, 80, 92, 120], ["door", 110, 200, 140, 256]]
+
+
+@pytest.fixture(scope="module")
+def models(weights: Path) -> Models:
+    return Models.load([weights / "facades-cyclegan", weights / "facades-pix2pix"], precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def layout(models: Models) -> Layout:
+    return Layout(models)
+
+
+@pytest.fixture(scope="module")
+def client(url: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+def picture_in(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+
+
+class TestReading:
+    def test_a_drawing_comes_back_pixel_for_pixel(self) -> None:
+        drawn = draw_facade(3)
+        assert read_drawing(drawing_value(drawn)).tobytes() == drawn.tobytes()
+
+    def test_other_colours_are_snapped_to_the_palette(self) -> None:
+        shifted = Image.fromarray(np.clip(np.asarray(draw_facade(3)).astype(int) + 9, 0, 255).astype(np.uint8))
+        assert read_drawing(drawing_value(shifted)).tobytes() == draw_facade(3).tobytes()
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            None,
+            "data:image/png;base64,AAAA",
+            {"png": "data:image/png;base64,AAAA"},
+            {"png": "data:image/png;base64,%%"},
+            {"png": "/etc/passwd"},
+            {"png": "http://127.0.0.1/"},
+            {"png": 7},
+            {},
+            drawing_value(Image.new("RGB", (64, 64))),
+            drawing_value(Image.new("RGB", (4000, 4000))),
+        ],
+        ids=lambda value: str(value)[:40],
+    )
+    def test_anything_else_is_refused(self, value: Any) -> None:
+        with pytest.raises(ImageError):
+            read_drawing(value)
+
+
+class TestBoxes:
+    def test_later_boxes_hide_earlier_ones(self) -> None:
+        indices = class_indices(paint_boxes([*HOUSE, ["sill", 60, 110, 92, 120]]))
+        assert [CLASSES[indices[y, x]] for x, y in ((0, 0), (20, 40), (60, 80), (91, 119), (92, 119), (139, 255))] == [
+            "background", "facade", "window", "sill", "facade", "door",
+        ]  # fmt: skip
+
+    def test_boxes_are_drawn_on_a_house_front(self) -> None:
+        drawing = np.asarray(paint_boxes([["shop", 0, 0, 10, 10]], draw_facade(3)))
+        expected = np.array(draw_facade(3))
+        expected[:10, :10] = PALETTE[CLASSES.index("shop")]
+        assert (drawing == expected).all()
+
+    @pytest.mark.parametrize(
+        "box",
+        [
+            ["roof", 0, 0, 9, 9],
+            ["door", 0, 0, 9],
+            ["door", 9, 0, 9, 9],
+            ["door", 0, 0, 9, 257],
+            ["door", -1, 0, 9, 9],
+            ["door", 0.5, 0, 9, 9],
+            ["door", "0", 0, 9, 9],
+            [["door"], 0, 0, 9, 9],
+            "door",
+            None,
+        ],
+        ids=str,
+    )
+    def test_what_is_no_box_is_named_with_the_classes(self, box: Any) -> None:
+        with pytest.raises(Refusal, match=r"Box 4 is .*The classes are: background, facade, window"):
+            paint_boxes([*HOUSE, box])
+
+    @pytest.mark.parametrize("seed", [-1, 1_000_000, "7", 1.5, None])
+    def test_a_seed_is_a_number_in_its_range(self, seed: Any) -> None:
+        with pytest.raises(Refusal, match="from 0 to 999999"):
+            drawn_facade(seed)
+
+
+class TestPage:
+    def test_it_needs_a_model_that_takes_facade_labels(self, models: Models) -> None:
+        assert drawable(models) == Route("labels", "photo")
+        assert drawable(Models([])) is None
+
+    def test_each_model_gives_its_picture_once_and_the_other_is_left_alone(self, layout: Layout) -> None:
+        page = layout.draw_page
+        assert page is not None
+        updates = list(page.redraw(drawing_value(draw_facade(5))))
+        assert len(updates) == len(page.models) == 2
+        shown: dict[int, str] = {}
+        for update in updates:
+            ((place, uri),) = [(place, value) for place, value in enumerate(update) if isinstance(value, str)]
+            assert update[1 - place] == gr.skip()
+            shown[place] = uri
+        for place, model in enumerate(page.models):
+            assert shown[place] == data_uri(model.translate(draw_facade(5), page.route, model.newest_epoch))
+
+    def test_a_broken_drawing_is_refused_in_a_friendly_way(self, layout: Layout) -> None:
+        assert layout.draw_page is not None
+        with pytest.raises(gr.Error, match="not an image this program can read"):
+            list(layout.draw_page.redraw({"png": "data:image/png;base64,AAAA"}))
+
+    def test_the_facade_of_a_seed(self, layout: Layout) -> None:
+        assert layout.draw_page is not None
+        value = layout.draw_page.facade(gr.EventData(None, {"seed": 77}))
+        assert picture_in(value["png"]).tobytes() == draw_facade(77).tobytes()
+        with pytest.raises(gr.Error, match="from 0 to 999999"):
+            layout.draw_page.facade(gr.EventData(None, {"seed": -5}))
+
+    def test_the_drawing_becomes_the_picture_of_all_pages(self, layout: Layout) -> None:
+        assert layout.draw_page is not None
+        image, truth, note, direction, examples, tabs = layout.draw_page.take(drawing_value(draw_facade(5)))
+        assert image.tobytes() == draw_facade(5).tobytes()
+        assert truth is None and note == gr.update(visible=False) and direction == "labels -> photo"
+        assert len(examples) == len(EXAMPLE_SEEDS) and tabs.selected == "watch"
+
+
+class TestApi:
+    def test_a_house_of_boxes_becomes_a_photo(self, client: Client, models: Models) -> None:
+        drawing, photo = client.predict(HOUSE, "pix2pix", None, api_name="/draw")
+        with Image.open(drawing) as image:
+            assert image.format == "PNG" and image.tobytes() == paint_boxes(HOUSE).tobytes()
+        expected = models.models[1].translate(paint_boxes(HOUSE), Route("labels", "photo"), 5)
+        with Image.open(photo) as image:
+            assert error_map(image.convert("RGB"), expected).max() < 0.1
+
+    def test_a_seed_gives_the_ground(self, client: Client) -> None:
+        drawing, _ = client.predict([], "CycleGAN", 77, api_name="/draw")
+        with Image.open(drawing) as image:
+            assert image.tobytes() == draw_facade(77).tobytes()
+
+    def test_there_and_back_again(self, client: Client, tmp_path: Path) -> None:
+        make_photo(3).save(tmp_path / "photo.png")
+        files = client.predict(handle_file(tmp_path / "photo.png"), "labels", "CycleGAN", api_name="/round_trip")
+        pictures = [Image.open(file).convert("RGB") for file in files[:3]]
+        assert [picture.size for picture in pictures] == [(256, 256)] * 3
+        assert files[3] == pytest.approx(error_map(make_photo(3), pictures[1]).mean(), abs=1e-5)
+
+    @pytest.mark.parametrize(
+        ("arguments", "endpoint", "message"),
+        [
+            ([[["roof", 0, 0, 9, 9]], "CycleGAN", None], "/draw", "The classes are: background"),
+            ([[], "CycleGAN", -1], "/draw", "from 0 to 999999"),
+            ([None, "photo", "CycleGAN"], "/round_trip", "Choose a picture first"),
+        ],
+    )  # fmt: skip
+    def test_mistakes_are_explained(self, client: Client, arguments: list[Any], endpoint: str, message: str) -> None:
+        with pytest.raises(Exception, match=message):
+            client.predict(*arguments, api_name=endpoint)
+
+    def test_who_knows_one_direction_only_is_asked_for_no_way_back(self, client: Client, tmp_path: Path) -> None:
+        draw_facade(3).save(tmp_path / "labels.png")
+        with pytest.raises(Exception, match="Labels -> Photo only"):
+            client.predict(handle_file(tmp_path / "labels.png"), "photo", "pix2pix", api_name="/round_trip")
+
+    def test_the_endpoints_are_documented(self, client: Client) -> None:
+        described: Any = client.view_api(return_format="dict")
+        endpoints = described["named_endpoints"]
+        for name, parameters in {
+            "/draw": ["boxes", "method", "seed"],
+            "/round_trip": ["image", "to", "method"],
+        }.items():
+            assert [parameter["parameter_name"] for parameter in endpoints[name]["parameters"]] == parameters
+            assert endpoints[name]["description"]
