@@ -16,9 +16,9 @@ from gradio.data_classes import FileData, ListFiles
 from cyclegan.pages import batch_texts
 from cyclegan.pages.batch import MAX_PICTURES, Done, Pack, Skipped, Upload, gather, translate_all
 from cyclegan.pages.errors import Refusal, explained
-from cyclegan.pages.inputs import LABELS, NoStub
+from cyclegan.pages.inputs import NoStub
 from cyclegan.pages.languages import Language, Text
-from cyclegan.pages.models import Model, Models, Route
+from cyclegan.pages.models import LABELS, Model, Models, Route
 
 THUMBNAIL_SIZE = 320
 """Longest side of a picture in the gallery, in pixels; the zip has them in full."""

@@ -18,4 +18,9 @@ def theme() -> gr.themes.Base:
         radius_size=gr.themes.sizes.radius_lg,
         font=("system-ui", "Noto Sans", "sans-serif"),
         font_mono=("ui-monospace", "Noto Sans Mono", "monospace"),
+    ).set(  # what the defaults leave too pale to read, WCAG 2.2 section 1.4.3
+        body_text_color_subdued="*neutral_500",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        color_accent="*primary_600",
     )
