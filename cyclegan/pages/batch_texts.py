@@ -10,7 +10,7 @@ INTRO = Text(
 )
 FILES = Text("Pictures or a zip", "그림 또는 zip", "图片或 zip")
 NETWORK = Text("Network", "신경망", "网络")
-NETWORK_CHOICE = Text("{title}: {route}", "{title}: {route}", "{title}：{route}")
+NETWORK_CHOICE = Text.same("{title}: {route}")
 RUN = Text("Translate all", "모두 변환", "全部转换")
 STOP = Text("Stop", "중지", "停止")
 RESULTS = Text("Results", "결과", "结果")
