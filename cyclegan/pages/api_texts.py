@@ -2,7 +2,7 @@
 
 from cyclegan.pages.languages import Text
 
-TAB = Text("API", "API", "API 接口")
+TAB = Text.same("API")
 INTRO = Text(
     "Programs can do what you do here. `pip install gradio_client`, then:",
     "프로그램에서도 같은 일을 할 수 있습니다. `pip install gradio_client` 후:",

@@ -10,12 +10,12 @@ INTRO = Text(
 )
 FILES = Text("Pictures or a zip", "그림 또는 zip", "图片或 zip")
 NETWORK = Text("Network", "신경망", "网络")
-NETWORK_CHOICE = Text("{title}: {route}", "{title}: {route}", "{title}：{route}")
+NETWORK_CHOICE = Text.same("{title}: {route}")
 RUN = Text("Translate all", "모두 변환", "全部转换")
 STOP = Text("Stop", "중지", "停止")
 RESULTS = Text("Results", "결과", "结果")
 DOWNLOAD = Text("Download all as zip", "모두 zip으로 내려받기", "下载全部（zip）")
-PROGRESS = Text("{done} of {total}: {name}", "{total}장 중 {done}장: {name}", "{done}/{total}：{name}")
+PROGRESS = Text("{done} of {total}: {name}", "{total}장 중 {done}장: {name}", "第 {done}/{total} 张：{name}")
 FINISHED = Text("{count} pictures translated.", "그림 {count}장을 변환했습니다.", "已转换 {count} 张图片。")
 STOPPED = Text(
     "Stopped after {count} pictures: those are in the zip.",
