@@ -56,7 +56,7 @@ def main(options: Options) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--port", str(port)])
+    process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--no-browser", "--port", str(port)])
     try:
         wait_for_first_byte(url, process)
         first_byte = time.perf_counter() - started

@@ -33,12 +33,16 @@ def launch_chromium(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def served(runs: Sequence[Path], cache: Path, *, precision: str = "fp32") -> Iterator[str]:
     """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--precision", precision]
+    port = free_port()
+    command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--precision", precision]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"

@@ -12,17 +12,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import gradio as gr  # after the app, which first turns Gradio's analytics off
 import numpy as np
 import pytest
 import torch
 from gradio.data_classes import ImageData
-from PIL import Image, ImageFile
+from PIL import Image
 
 import app
 from cyclegan.config import GeneratorConfig
@@ -180,8 +180,8 @@ class TestTranslate:
     def test_results_are_kept_as_png_under_telling_names(self, layout: Layout) -> None:
         image = draw_facade(3)
         updates = layout.translate_page.updates(layout.translations.translate(image, TO_PHOTO))
-        before, after = updates[2]
-        assert updates[3]["value"] == after
+        before, after = (unquote(updates[2][name]).partition("=")[2] for name in ("before", "after"))
+        assert updates[3]["value"] == Path(after)
         assert Path(after).name == "photo-cyclegan-epoch-5.png"
         with Image.open(before) as kept, Image.open(after) as result:
             assert not differs(kept, image)
@@ -205,8 +205,10 @@ class TestTruth:
         assert result.scores.ssim == pytest.approx(ssim(made, true))
         right = (class_indices(result.image) == class_indices(example.truth)).mean()
         assert result.scores.agreement == pytest.approx(right)
-        line = layout.show(example.image, TO_LABELS.name)[3].splitlines()[2]
-        assert line == f"L1 {result.scores.l1:.3f} · SSIM {result.scores.ssim:.3f} · labels right {100 * right:.0f} %"
+        line = layout.show(example.image, TO_LABELS.name)[3].splitlines()[-1]
+        assert (
+            line == f"**L1 {result.scores.l1:.3f} · SSIM {result.scores.ssim:.3f} · labels right {100 * right:.0f} %**"
+        )
 
     def test_a_visitors_truth_scores_both_and_photos_have_no_labels_to_agree(self, layout: Layout) -> None:
         translation = layout.translations.translate(draw_facade(3), TO_PHOTO, truth=make_photo(3))
@@ -395,7 +397,7 @@ class TestWatch:
         image = draw_facade(EXAMPLE_SEEDS[0])
         assert layout.watch_page.plan(image, TO_PHOTO).figures[0].epochs == (1, 2, 3, 4)
         assert sorted(frame.epoch for frame in layout.watch_page.frames(image, TO_PHOTO)) == [1, 2, 3, 4]
-        assert layout.open()[3].startswith("### pix2pix\nAfter epoch 5")
+        assert layout.open()[3].startswith("## pix2pix\nAfter epoch 5")
 
     def test_a_large_picture_is_watched_smaller_and_the_note_says_so(self, layout: Layout) -> None:
         plan = layout.watch_page.plan(make_photo(3).resize((900, 600)), TO_LABELS)
@@ -440,30 +442,7 @@ class TestWatch:
 def triggers(layout: Layout, dependency: dict[str, Any]) -> list[tuple[str | None, str]]:
     """The (elem_id, event) pairs that set off an event of the app's configuration."""
     blocks = layout.blocks.blocks
-    return [(blocks[target].elem_id if target else None, event) for target, event in dependency["targets"]]
-
-
-def _corrupt(path: Path) -> None:
-    content = io.BytesIO()
-    draw_facade(1).save(content, "PNG")
-    path.write_bytes(content.getvalue()[:300])
-
-
-def _truncated_jpeg(path: Path) -> None:
-    content = io.BytesIO()
-    make_photo(1).save(content, "JPEG")
-    path.write_bytes(content.getvalue()[:4000])
-
-
-BAD_FILES: dict[str, Callable[[Path], Any]] = {
-    "corrupt.png": _corrupt,
-    "truncated.jpg": _truncated_jpeg,
-    "empty.png": lambda path: path.write_bytes(b""),
-    "text.png": lambda path: path.write_text("not an image"),
-    "drawing.svg": lambda path: path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
-    "page.html": lambda path: path.write_text("<html><img src=x onerror=alert(1)></html>"),
-    "bomb.png": lambda path: Image.new("1", (11000, 11000)).save(path),
-}
+    return [(getattr(blocks.get(target), "elem_id", None), event) for target, event in dependency["targets"]]
 
 
 class TestUploads:
@@ -490,26 +469,6 @@ class TestUploads:
 
 
 class TestBadPictures:
-    @pytest.mark.parametrize("name", BAD_FILES)
-    def test_a_friendly_message_without_paths(self, name: str, tmp_path: Path) -> None:
-        path = tmp_path / name
-        BAD_FILES[name](path)
-        with pytest.raises(gr.Error) as caught:
-            upload(path)
-        message = caught.value.message
-        assert message.startswith("Your picture ") and message.endswith(".")
-        assert name not in message and "/" not in message and "cannot identify" not in message
-        assert caught.value.print_exception is False
-
-    def test_121_megapixels_are_refused_before_decoding(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = tmp_path / "bomb.png"
-        BAD_FILES["bomb.png"](path)
-        decoded = []
-        monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
-        with pytest.raises(gr.Error, match="too many pixels; the limit is 40 megapixels"):
-            upload(path)
-        assert decoded == []
-
     def test_16_bits_are_scaled_not_clipped_to_white(self, tmp_path: Path) -> None:
         path = tmp_path / "deep.png"
         Image.fromarray(np.array([[0, 0x8080, 0xFFFF]], np.uint16)).save(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,35 @@ def test_an_uploaded_picture_is_translated_in_its_own_size(page: Page, tmp_path:
     expect(page.locator("#note")).to_be_hidden()
 
 
+def test_the_divider_between_before_and_after_follows_mouse_and_keyboard(page: Page) -> None:
+    opening(page)
+    name = f"#result-{RUNS[0]}"
+    divider = page.get_by_role("slider", name="Before and after CycleGAN")
+    box = page.locator(f"{name} .pictures").bounding_box()
+    assert box is not None
+
+    def colour_at(share: float) -> tuple[int, ...]:
+        """What is seen at a share of the width, near the lower edge."""
+        place = {"x": box["x"] + share * box["width"], "y": box["y"] + 0.9 * box["height"], "width": 1, "height": 1}
+        with Image.open(io.BytesIO(page.screenshot(clip=place))) as seen:  # type: ignore[arg-type]
+            return seen.convert("RGB").getpixel((0, 0))  # type: ignore[return-value]
+
+    before, after = colour_at(0.4), colour_at(0.6)
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
+    expect(divider).to_have_value("80")
+    assert colour_at(0.4) == before and colour_at(0.6) != after
+    divider.focus()
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    expect(divider).to_have_value("30")
+    assert colour_at(0.4) != before and colour_at(0.6) == after
+    page.get_by_role("button", name="Fullscreen").first.press("Enter")
+    page.wait_for_function("document.fullscreenElement !== null")
+    page.keyboard.press("Escape")
+
+
 def test_a_result_is_downloaded_with_one_click(page: Page, tmp_path: Path) -> None:
     page.locator("#examples button").nth(1).click()
     button = page.locator("#download-facades-pix2pix")
@@ -211,7 +241,7 @@ def test_a_truth_can_be_given_by_itself_and_a_wrong_file_is_refused(page: Page, 
     for run in RUNS:
         expect(caption(page, run)).to_contain_text("SSIM")
     expect(page.locator("#truth img")).to_be_visible()
-    expect(page.locator("#legend")).to_contain_text("0 is best")
+    expect(page.locator("#caption-truth")).to_contain_text("L1: 0 is best")
 
 
 def test_a_photo_in_the_wrong_direction_gets_a_hint_and_a_way_out(page: Page, tmp_path: Path) -> None:

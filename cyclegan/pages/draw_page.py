@@ -105,7 +105,7 @@ class DrawPage:
             title=model.title,
             alt=draw_texts.PICTURE_ALT.format(title=model.title).to(self.language),
             min_width=140,
-            elem_classes="drawn",
+            elem_classes=["drawn", "flush"],
             elem_id=f"drawn-{model.translator.name}",
         )
 

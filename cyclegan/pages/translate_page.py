@@ -13,13 +13,11 @@ from gradio.blocks import Block
 from PIL import Image
 
 from cyclegan.pages import texts, translate_texts
+from cyclegan.pages.before_after import before_after, pictures
 from cyclegan.pages.inputs import picture_input, size_text
 from cyclegan.pages.languages import Language, sentences
 from cyclegan.pages.models import Model, Route
 from cyclegan.pages.translations import NEWEST, Result, Translation, Translations
-
-PICTURE_HEIGHT = 460
-"""Tallest that a picture is shown, in pixels; its own size stays."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,9 @@ class Panel:
 
     visible: bool
     caption: str
-    before_after: tuple[str, str] | None = None
-
-    @property
-    def file(self) -> str | None:
-        """The result, to download."""
-        return self.before_after[1] if self.before_after else None
+    before_after: dict[str, Any] | None = None
+    file: Path | None = None
+    """The result, to download."""
 
 
 class TranslatePage:
@@ -56,20 +51,16 @@ class TranslatePage:
             )
         with gr.Row():
             for model, panel in zip(self.models.models, self._panels(first), strict=True):
-                self._lay_out(model.translator.name, panel)
+                self._lay_out(model, panel)
             truth = first.truth if first else None
             with gr.Column(min_width=230, visible=truth is not None) as column:
-                gr.Markdown(translate_texts.TRUTH_CAPTION.to(language), elem_classes="caption")
+                gr.Markdown(translate_texts.TRUTH_CAPTION.to(language), elem_classes="caption", elem_id="caption-truth")
                 picture = gr.Image(
                     truth, label=translate_texts.TRUTH.to(language), show_label=False, format="png", interactive=False,
                     alt_text=translate_texts.TRUTH_ALT.to(language), buttons=["fullscreen"], elem_id="truth",
                 )  # fmt: skip
         missing = gr.Markdown(self._missing(first), elem_classes="caption", elem_id="missing")
-        legend = gr.Markdown(
-            translate_texts.SCORES_LEGEND.to(language),
-            visible=truth is not None, elem_classes="caption", elem_id="legend",
-        )  # fmt: skip
-        self.outputs += [column, picture, legend, missing]
+        self.outputs += [column, picture, missing]
         with gr.Accordion(translate_texts.OWN_TRUTH.to(language), open=False):
             gr.Markdown(translate_texts.OWN_TRUTH_HINT.to(language))
             self.truth = picture_input(
@@ -85,8 +76,7 @@ class TranslatePage:
         for panel in self._panels(translation):
             download = gr.update(value=panel.file, visible=panel.file is not None)
             values += [gr.update(visible=panel.visible), panel.caption, panel.before_after, download]
-        known = gr.update(visible=truth is not None)
-        return [*values, known, truth, known, self._missing(translation)]
+        return [*values, gr.update(visible=truth is not None), truth, self._missing(translation)]
 
     def _epochs(self) -> list[tuple[str, int]]:
         """The choices of the epoch: those that any model kept. Another one then shows the nearest earlier it has."""
@@ -94,15 +84,13 @@ class TranslatePage:
         named = ((translate_texts.AT_EPOCH.format(epoch=epoch).to(self.language), epoch) for epoch in epochs)
         return [(translate_texts.NEWEST_EPOCH.to(self.language), NEWEST), *named]
 
-    def _lay_out(self, name: str, panel: Panel) -> None:
+    def _lay_out(self, model: Model, panel: Panel) -> None:
+        name = model.translator.name
         with gr.Column(min_width=230, visible=panel.visible) as column:
             self.outputs += [
                 column,
                 gr.Markdown(panel.caption, elem_classes="caption", elem_id=f"caption-{name}"),
-                gr.ImageSlider(
-                    panel.before_after, show_label=False, format="png", interactive=False,
-                    max_height=PICTURE_HEIGHT, buttons=["fullscreen"], elem_id=f"result-{name}",
-                ),
+                before_after(panel.before_after, model.title, self.language, f"result-{name}"),
                 gr.DownloadButton(
                     translate_texts.DOWNLOAD.to(self.language), visible=False, size="sm", elem_id=f"download-{name}",
                 ),
@@ -111,7 +99,7 @@ class TranslatePage:
     def _panels(self, translation: Translation | None) -> list[Panel]:
         """The panels of a translation, or the empty ones for None."""
         if translation is None:
-            return [Panel(True, f"### {model.title}") for model in self.models.models]
+            return [Panel(True, f"## {model.title}") for model in self.models.models]
         before = self._keep(translation.prepared.image, f"{translation.route.source}.png")
         return [
             self._panel(model, translation.route, before, result)
@@ -120,11 +108,13 @@ class TranslatePage:
 
     def _panel(self, model: Model, route: Route, before: Path, result: Result | None) -> Panel:
         if result is None:
-            return Panel(route in model.routes, f"### {model.title}")
+            return Panel(route in model.routes, f"## {model.title}")
         caption = translate_texts.RESULT_CAPTION.format(epoch=result.epoch, size=size_text(result.image.size))
-        line = f"\n{result.scores.text.to(self.language)}" if result.scores else ""
+        line = f"\n\n**{result.scores.text.to(self.language)}**" if result.scores else ""
         after = self._keep(result.image, f"{route.target}-{model.translator.method}-epoch-{result.epoch}.png")
-        return Panel(True, f"### {model.title}\n{caption.to(self.language)}{line}", (str(before), str(after)))
+        return Panel(
+            True, f"## {model.title}\n{caption.to(self.language)}{line}", pictures(before, after, result.image), after
+        )
 
     def _missing(self, translation: Translation | None) -> str:
         """Which models are not shown, and why."""

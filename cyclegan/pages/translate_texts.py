@@ -11,20 +11,20 @@ AT_EPOCH = Text("Epoch {epoch}", "{epoch} 에포크", "第 {epoch} 轮")
 RESULT_CAPTION = Text(
     "After epoch {epoch}, {size} pixels", "{epoch} 에포크 학습 후, {size}픽셀", "训练 {epoch} 轮后，{size} 像素"
 )
+PICTURE_BY = Text("Picture by {title}", "{title}의 그림", "{title} 生成的图像")
+DIVIDER = Text("Before and after {title}", "{title} 변환 전과 후", "{title} 转换前后对比")
 DOWNLOAD = Text("Download PNG", "PNG 내려받기", "下载 PNG")
 WITH_AGREEMENT = Text(
     "{scores} · labels right {percent} %", "{scores} · 라벨 일치 {percent} %", "{scores} · 标签正确率 {percent} %"
 )
-SCORES_LEGEND = Text(
-    "L1 is the mean difference of the pixels: 0 is best. SSIM compares structures: 1 is best.",
-    "L1은 픽셀의 평균 차이로 0에 가까울수록 좋습니다. SSIM은 구조의 유사도로 1에 가까울수록 좋습니다.",
-    "L1 是像素的平均差异，越接近 0 越好；SSIM 比较结构相似度，越接近 1 越好。",
-)
 OWN_TRUTH = Text("Compare with the true answer", "정답과 비교하기", "与真实图像对比")
 OWN_TRUTH_HINT = Text(
-    "Do you know what should come out? Put it here, and the results are scored.",
-    "나와야 할 결과를 알고 있나요? 여기에 올리면 결과에 점수를 매깁니다.",
-    "知道应得的结果吗？放到这里，即可为结果打分。",
+    "Do you know what should come out? Put it here, and the results are scored: L1 is the mean difference of the "
+    "pixels, SSIM how alike the structures are. A photo and its label map side by side in one picture work as well.",
+    "나와야 할 결과를 알고 있나요? 여기에 올리면 점수를 계산합니다. L1은 픽셀의 평균 차이, SSIM은 구조의 유사도입니다. "
+    "사진과 라벨 맵이 나란히 붙은 그림을 올려도 됩니다.",
+    "知道应得的结果吗？放到这里即可打分：L1 是像素的平均差异，SSIM 是结构相似度。"
+    "也可以直接上传照片与标签图并排的图片。",
 )
 OWN_TRUTH_ALT = Text("The true answer that you gave", "직접 올린 정답", "你提供的真实图像")
 TRUTH_IS_ANOTHER = Text(
@@ -38,5 +38,9 @@ TRUTH_HAS_ANOTHER_SHAPE = Text(
     "真实图像（{truth} 像素）与图片（{picture}）的比例不同，因此未进行对比。",
 )
 TRUTH = Text("Truth", "정답", "真实图像")
-TRUTH_ALT = Text("The true answer for this example", "이 예시의 정답", "此示例的标准答案")
-TRUTH_CAPTION = Text("### Truth\nWhat the answer should be", "### 정답\n나와야 하는 결과", "### 真实图像\n应得的结果")
+TRUTH_ALT = Text("The true answer", "정답 그림", "应得结果的真实图像")
+TRUTH_CAPTION = Text(
+    "## Truth\nWhat the answer should be\n\nL1: 0 is best. SSIM: 1 is best.",
+    "## 정답\n나와야 하는 결과\n\nL1은 0, SSIM은 1이 가장 좋습니다.",
+    "## 真实图像\n应得的结果\n\nL1 越接近 0 越好，SSIM 越接近 1 越好。",
+)
