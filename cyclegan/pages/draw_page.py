@@ -64,11 +64,13 @@ class DrawPage:
 
     def _connect(self) -> None:
         # Latest wins: while one drawing is translated the browser keeps the newest one only, and sends it then.
-        live: dict[str, Any] = {
-            "api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last",
-        }  # fmt: skip
-        self.painter.input(self.redraw, self.painter, self.pictures, concurrency_id="draw", concurrency_limit=2, **live)
-        self.painter.wanted(self.facade, None, self.painter, **live)
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        self.painter.input(
+            self.redraw, self.painter, self.pictures,
+            trigger_mode="always_last", concurrency_id="draw", concurrency_limit=2, **quiet,
+        )  # fmt: skip
+        # All of them, in their order: "always_last" would forget the seed.
+        self.painter.wanted(self.facade, None, self.painter, trigger_mode="multiple", **quiet)
 
     def redraw(self, drawing: Any) -> Iterator[list[Any]]:
         """The drawing by every model: new values for `pictures`, each as soon as it is there."""
@@ -87,12 +89,11 @@ class DrawPage:
         return drawing_value(drawn_facade(event.seed))
 
     @friendly
-    def take(self, drawing: Any) -> tuple[Image.Image, None, Any, str, list[dict[str, str]], gr.Tabs]:
-        """The drawing as the picture of all pages, no truth or note of another one, its direction, the examples of
-        that, and the page Watch it learn."""
+    def take(self, drawing: Any) -> tuple[Image.Image, None, Any, str, list[dict[str, str]]]:
+        """The drawing as the picture of all pages, no truth or note of another one, its direction, and the examples of
+        that."""
         examples = thumbnails(self.examples.on(self.route), self.language)
-        hidden, watch = gr.update(visible=False), gr.Tabs(selected="watch")
-        return read_drawing(drawing), None, hidden, self.route.name, examples, watch
+        return read_drawing(drawing), None, gr.update(visible=False), self.route.name, examples
 
     def _picture(self, model: Model) -> gr.HTML:
         return gr.HTML(
@@ -104,7 +105,7 @@ class DrawPage:
             title=model.title,
             alt=draw_texts.PICTURE_ALT.format(title=model.title).to(self.language),
             min_width=140,
-            elem_classes="drawn",
+            elem_classes=["drawn", "flush"],
             elem_id=f"drawn-{model.translator.name}",
         )
 

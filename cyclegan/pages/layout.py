@@ -196,17 +196,22 @@ class Layout:
         # The first step of each way stops the fill of the picture before: Gradio cancels nothing on `success`.
         first: dict[str, Any] = {**quiet, "cancels": [fill]}
         uploaded = self.picture.upload(self.accept, source, [*own, self.shrunk], **first)
-        chosen = self.picker.select(self.choose, self.direction, [*own, self.shrunk], **first)
+        # Every click counts, in its order: "once" would drop those that come too quick, "always_last" their indices.
+        chosen = self.picker.select(
+            self.choose, self.direction, [*own, self.shrunk], trigger_mode="multiple", **first
+        )  # fmt: skip
         turned = self.direction.input(self.turn, [*source, page.truth], [*own, self.picker], **first)
         switched = self.switch.click(self.turn_back, self.direction, [self.direction, self.picker], **first)
         ways = [uploaded, chosen, turned, switched]
         if self.draw_page:
-            taken = [*own, self.shrunk, self.direction, self.picker, self.tabs]
+            taken = [*own, self.shrunk, self.direction, self.picker]
             ways.append(self.draw_page.use.click(self.draw_page.take, self.draw_page.painter, taken, **first))
         for way in ways:
-            way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
+            announced = way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
             way.success(self.round_trip_page.announce, source, journey, trigger_mode="always_last", **quiet)
             translate_on(way.success)
+        if self.draw_page:  # whose way is the last: to the stack when it knows the drawing, and fills with nothing else
+            announced.success(lambda: gr.Tabs(selected="watch"), None, self.tabs, **quiet)
         translate_on(page.run.click, self.press)
         translate_on(page.epoch.input)
         translate_on(page.truth.clear)

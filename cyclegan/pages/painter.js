@@ -38,8 +38,9 @@ const grid = () => (find(".snap input").checked ? GRID : 1);
 function show() {
   paintClasses(shown, palette, image);
   context.putImageData(image, 0, 0);
-  find("[data-do=undo]").disabled = !undo.length;
-  find("[data-do=redo]").disabled = !redo.length;
+  // Not `disabled`: the keyboard would lose its place on the page with the last step.
+  find("[data-do=undo]").setAttribute("aria-disabled", String(!undo.length));
+  find("[data-do=redo]").setAttribute("aria-disabled", String(!redo.length));
 }
 
 function showMark() {

@@ -41,6 +41,7 @@ def painter(
         examples=[{"src": data_uri(image, exact=True), "alt": alt} for image, alt in examples],
         labels=dict(labels),
         elem_id="painter",
+        elem_classes="flush",
     )
 
 

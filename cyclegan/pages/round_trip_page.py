@@ -90,6 +90,7 @@ class RoundTripPage:
             js_on_load=_JS,
             apply_default_css=False,
             elem_id="journey",
+            elem_classes="flush",
         )
 
     def connect(self, picture: Component, direction: Component) -> None:
