@@ -63,8 +63,8 @@ def snippets(models: Models) -> list[tuple[Text, str]]:
 
 def api_page(models: Models, language: Language) -> None:
     """Lay the page out."""
-    parts = [api_texts.INTRO.to(language), f"```python\n{START}```"]
+    parts = [api_texts.INTRO.to(language), f"```\n{START}```"]
     for title, code in snippets(models):
-        parts += [f"**{title.to(language)}**", f"```python\n{code}\n```"]
+        parts += [f"**{title.to(language)}**", f"```\n{code}\n```"]
     networks = listed(f"`{model.title}`" for model in models.models)
     gr.Markdown("\n\n".join([*parts, api_texts.CHOICES.format(networks=networks).to(language)]), elem_id="api")
