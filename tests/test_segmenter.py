@@ -21,7 +21,7 @@ from cyclegan.segmenter_training import agreement, classes_of, train_segmenter
 from cyclegan.storage import WeightsError
 from tests.conftest import make_folder, make_photo
 
-TINY = SegmenterConfig(dataset="facades", width=4, epochs=60, batch_size=2, learning_rate=1e-2)
+TINY = SegmenterConfig(dataset="facades", width=4, epochs=25, batch_size=2, learning_rate=2e-2)
 CPU = torch.device("cpu")
 
 
@@ -32,7 +32,7 @@ def train(config: SegmenterConfig, folder: Path) -> Segmenter:
 def test_a_segmenter_learns_to_read_photos(facades: Path) -> None:
     trained, split = train(TINY, facades), find_split(facades, "val")
     fresh = train(replace(TINY, epochs=1, learning_rate=1e-9), facades)
-    assert agreement(trained, split).pixel_accuracy > 0.5
+    assert agreement(trained, split).pixel_accuracy > 0.6
     assert agreement(trained, split).pixel_accuracy > agreement(fresh, split).pixel_accuracy + 0.2
     assert not trained.training
 
