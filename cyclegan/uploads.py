@@ -189,13 +189,13 @@ def _explained(repository: Repository) -> Iterator[None]:
 
 def _explain(error: BaseException, repository: Repository) -> UploadError:
     owner, name, url = repository.name.partition("/")[0], repository.name, repository.url
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, httpx.HTTPError):  # uploads wrap it, in threads twice
+    cause = error
+    while cause.__cause__ and not isinstance(cause, httpx.HTTPError):  # uploads wrap it, in threads twice
         cause = cause.__cause__
     if not isinstance(cause, HfHubHTTPError):
         if isinstance(error, ValueError):
             return UploadError(f"{url}: {_line(error)}")
-        return TemporaryUploadError(f"{HfApi().endpoint} cannot be reached ({_line(cause or error)})")
+        return TemporaryUploadError(f"{HfApi().endpoint} cannot be reached ({_line(cause)})")
     status, said = cause.response.status_code, cause.server_message or cause.response.reason_phrase
     if status in TEMPORARY:
         conflict = status in (409, 412)
