@@ -19,7 +19,7 @@ from huggingface_hub import (
     is_offline_mode,
     set_client_factory,
 )
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import httpx, logging, parse_ratelimit_headers, validate_repo_id
 
@@ -183,7 +183,7 @@ def _explained(repository: Repository) -> Iterator[None]:
     """Raise the client's errors as UploadError."""
     try:
         yield
-    except (httpx.HTTPError, ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+    except (httpx.HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
         raise _explain(error, repository) from error
 
 
