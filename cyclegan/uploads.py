@@ -19,7 +19,7 @@ from huggingface_hub import (
     is_offline_mode,
     set_client_factory,
 )
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import httpx, logging, parse_ratelimit_headers, validate_repo_id
 
@@ -183,19 +183,19 @@ def _explained(repository: Repository) -> Iterator[None]:
     """Raise the client's errors as UploadError."""
     try:
         yield
-    except (httpx.HTTPError, ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+    except (httpx.HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
         raise _explain(error, repository) from error
 
 
 def _explain(error: BaseException, repository: Repository) -> UploadError:
     owner, name, url = repository.name.partition("/")[0], repository.name, repository.url
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, httpx.HTTPError):  # uploads wrap it, in threads twice
+    cause = error
+    while cause.__cause__ and not isinstance(cause, httpx.HTTPError):  # uploads wrap it, in threads twice
         cause = cause.__cause__
     if not isinstance(cause, HfHubHTTPError):
         if isinstance(error, ValueError):
             return UploadError(f"{url}: {_line(error)}")
-        return TemporaryUploadError(f"{HfApi().endpoint} cannot be reached ({_line(cause or error)})")
+        return TemporaryUploadError(f"{HfApi().endpoint} cannot be reached ({_line(cause)})")
     status, said = cause.response.status_code, cause.server_message or cause.response.reason_phrase
     if status in TEMPORARY:
         conflict = status in (409, 412)

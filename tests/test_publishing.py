@@ -219,6 +219,17 @@ def test_a_busy_hub_is_asked_again(status: int, run: Run, hub: LoopbackHub) -> N
     assert len(published(hub).commits) == 2
 
 
+@pytest.mark.parametrize("fault", [{"status": 500}, {"truncate": 0}])
+def test_a_card_that_cannot_be_read_now_is_read_later(fault: dict[str, int], run: Run, hub: LoopbackHub) -> None:
+    main(["publish", str(run.folder), NAME])
+    edited = card(hub).replace("# facades", "# The nicest facades").encode()
+    hub.publish(NAME, {"README.md": edited})
+    hub.fail("(HEAD|GET) .*/resolve/.*/README.md", times=2, **fault)
+    run.save_snapshot(5, {"ba": run.load_generator(1, "ba")})
+    assert main(["publish", str(run.folder), NAME]) == 0
+    assert published(hub).files["README.md"] == edited and len(published(hub).commits) == 4
+
+
 def test_a_lost_answer_makes_no_second_commit(run: Run, hub: LoopbackHub) -> None:
     hub.fail("/commit/", times=1, truncate=0)
     assert main(["publish", str(run.folder), NAME]) == 0
