@@ -20,7 +20,8 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import sync_playwright
 
 from cyclegan.facades import draw_facade
-from tests.browser import free_port, launch_chromium
+from tests.browser import launch_chromium
+from tests.hub_server import free_port
 
 ROOT = Path(__file__).parent.parent
 RESTING_MS = 8000

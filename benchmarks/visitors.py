@@ -18,8 +18,9 @@ from gradio_client import Client, handle_file
 from gradio_client.utils import QueueError
 from PIL import Image
 
-from benchmarks.app import ROOT, free_port, memory_mb, wait_for_first_byte
+from benchmarks.app import ROOT, memory_mb, wait_for_first_byte
 from cyclegan.facades import draw_facade
+from tests.hub_server import free_port
 
 
 @dataclass(frozen=True)
