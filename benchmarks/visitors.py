@@ -21,6 +21,9 @@ from PIL import Image
 from benchmarks.app import ROOT, free_port, memory_mb, wait_for_first_byte
 from cyclegan.facades import draw_facade
 
+PATIENCE = 60.0
+"""Seconds that a visitor waits for any answer of the server; the client's own five are less than a browser's."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -56,7 +59,7 @@ def translated(client: Client, path: Path, method: str) -> str:
 
 def visit(url: str, path: Path, method: str, expected: str, deadline: float, tally: Tally) -> None:
     """Translate the same picture again and again, and look whether it is one's own that comes back."""
-    client = Client(url, verbose=False)
+    client = Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
     while time.monotonic() < deadline:
         begin = time.perf_counter()
         try:
@@ -77,7 +80,7 @@ def main(options: Options) -> None:
         process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--port", str(port)])
         try:
             wait_for_first_byte(url, process)
-            client = Client(url, verbose=False)
+            client = Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
             paths = [picture(folder, visitor, options.size) for visitor in range(options.visitors)]
             expected = [translated(client, path, options.method) for path in paths]
             memory = [memory_mb(process)]
