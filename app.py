@@ -6,6 +6,7 @@ import os
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported: the app asks no outside host
 
+import importlib.util
 import logging
 import socket
 import sys
@@ -19,15 +20,18 @@ import tyro
 from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
-from cyclegan.pages.busy import MOST_WAITING, BusyMessage
+from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
-from cyclegan.pages.look import STYLE_SHEET, theme
+from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.runs import RunError
 
 WEIGHTS = Path(__file__).parent / "weights"
+MOST_WAITING = 64
+"""Calls that wait at most, of all visitors together: at about six answers a second on two cores, ten seconds. Who comes
+then is told that the app is busy."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,19 @@ class Settings:
     """Port to listen at."""
     device: str = "auto"
     """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
+    browser: bool = True
+    """Open a browser, where there is a screen to see it."""
+    window: bool = False
+    """Show the app in a window of its own: pip install -r requirements-window.txt first."""
+    mcp: bool = False
+    """Offer the endpoints to AI assistants, too, by the Model Context Protocol: pip install -r requirements-mcp.txt
+    first."""
     precision: Precision = "auto"
     """auto (bf16 where it is faster here), fp32, bf16."""
+
+
+class MissingExtraError(RuntimeError):
+    """A package that is not among the requirements is needed: the message says how to install it."""
 
 
 class AddressError(ValueError):
@@ -53,14 +68,18 @@ class AddressError(ValueError):
 def build(settings: Settings) -> Layout:
     """The app with its runs loaded, in all languages: the page in the first of them.
 
-    Raises RunError or ConfigError where one is no usable run."""
+    Raises RunError or ConfigError where one is no usable run.
+    """
     folders = settings.run or find_runs(WEIGHTS)
     models = Models.load(folders, device=settings.device, precision=settings.precision)
     return Layout.in_all_languages(models)[LANGUAGES[0]]
 
 
 def serve(layout: Layout, settings: Settings) -> None:
-    """Serve the app until it is stopped. Raises AddressError where it cannot listen at its address."""
+    """Serve the app until it is stopped, or its window closed.
+
+    Raises AddressError where it cannot listen at its address, WindowError where there can be no window.
+    """
     blocks = layout.blocks.queue(max_size=MOST_WAITING)
     check_address(settings.host, settings.port)
     try:
@@ -75,7 +94,11 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            app_kwargs={"middleware": [Middleware(LanguageChoice), Middleware(BusyMessage)]},
+            app_kwargs={"middleware": [Middleware(LanguageChoice)]},
+            favicon_path=str(ICON),
+            pwa=True,
+            mcp_server=settings.mcp,
+            inbrowser=settings.browser and not settings.window and has_screen(),
             prevent_thread_lock=True,
         )
     except OSError:  # taken since it was checked
@@ -83,7 +106,11 @@ def serve(layout: Layout, settings: Settings) -> None:
     # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
     # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
     threading.Thread(target=layout.models.warm_up).start()
-    blocks.block_thread()
+    if settings.window:
+        show_window(blocks.local_url, blocks.title)
+        blocks.close()
+    else:
+        blocks.block_thread()
 
 
 def check_address(host: str, port: int) -> None:
@@ -107,8 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = tyro.cli(Settings, args=arguments, description=Settings.__doc__)
     try:
+        if settings.window:
+            check_window()
+        if settings.mcp and importlib.util.find_spec("mcp") is None:
+            raise MissingExtraError("--mcp needs the package mcp: pip install -r requirements-mcp.txt")
         serve(build(settings), settings)
-    except (RunError, ConfigError, AddressError) as error:
+    except (RunError, ConfigError, AddressError, MissingExtraError, WindowError) as error:
         return _fail(str(error))
     return 0
 

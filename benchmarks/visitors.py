@@ -18,8 +18,9 @@ from gradio_client import Client, handle_file
 from gradio_client.utils import QueueError
 from PIL import Image
 
-from benchmarks.app import ROOT, free_port, memory_mb, wait_for_first_byte
+from benchmarks.app import ROOT, memory_mb, wait_for_first_byte
 from cyclegan.facades import draw_facade
+from tests.browser import free_port
 
 PATIENCE = 60.0
 """Seconds that a visitor waits for any answer of the server; the client's own five are less than a browser's."""
@@ -77,7 +78,7 @@ def main(options: Options) -> None:
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--port", str(port)])
+        process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--no-browser", "--port", str(port)])
         try:
             wait_for_first_byte(url, process)
             client = Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})

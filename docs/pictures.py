@@ -1,4 +1,4 @@
-"""Make the README's pictures from the shipped runs: `python -m docs.pictures`."""
+"""Make the README's pictures from the shipped runs, and the icon of the app: `python -m docs.pictures`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,28 @@ def epoch_strip(runs: dict[str, Run], count: int = 5) -> Image.Image:
     return sheet(rows, [*(f"epoch {epoch}" for epoch in epochs), f"epochs {ends}"])
 
 
+def icon(side: int = 512) -> Image.Image:
+    """A house front, half label map and half photo, readable at 16 pixels."""
+    image = Image.new("RGBA", (side, side))
+    halves = (("#0030ff", "#00cfff", "#ff5000"), ("#b9a58c", "#3b4148", "#7d5a46"))  # wall, windows, roof
+    for half, (wall, window, roof) in enumerate(halves):
+        picture = Image.new("RGBA", (side, side), wall)
+        pen = ImageDraw.Draw(picture)
+        pen.rectangle((0, 0, side, side * 0.2), roof)
+        for column in (0.14, 0.62):
+            for row in (0.31, 0.65):
+                pen.rectangle((column * side, row * side, (column + 0.24) * side, (row + 0.22) * side), window)
+        left = half * side // 2
+        image.paste(picture.crop((left, 0, left + side // 2, side)), (left, 0))
+    ImageDraw.Draw(image).rectangle((side * 0.485, 0, side * 0.515, side), "white")
+    mask = Image.new("L", (4 * side, 4 * side))
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, 4 * side - 1, 4 * side - 1), 0.72 * side, 255)
+    image.putalpha(mask.resize((side, side), Image.Resampling.LANCZOS))
+    return image
+
+
 def main() -> None:
+    icon().save(ROOT / "cyclegan" / "pages" / "icon.png", optimize=True)
     folders = {"CycleGAN": ROOT / "weights" / "facades-cyclegan", "pix2pix": ROOT / "weights" / "facades-pix2pix"}
     translators = {name: Translator.load(folder) for name, folder in folders.items()}
     side_by_side(translators).save(ROOT / "docs" / "side-by-side.webp", quality=85, method=6)

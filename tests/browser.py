@@ -33,12 +33,16 @@ def launch_chromium(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
 
 
-@contextmanager
-def served(runs: Sequence[Path], cache: Path, *, precision: str = "fp32") -> Iterator[str]:
-    """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`."""
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--precision", precision]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(runs: Sequence[Path], cache: Path, *options: str, precision: str = "fp32") -> Iterator[str]:
+    """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`."""
+    port = free_port()
+    command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--precision", precision, *options]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"

@@ -7,6 +7,8 @@ from pathlib import Path
 import gradio as gr
 
 STYLE_SHEET = Path(__file__).with_name("look.css")
+ICON = Path(__file__).with_name("icon.png")
+"""Drawn by `python -m docs.pictures`."""
 
 
 def theme() -> gr.themes.Base:

@@ -101,12 +101,6 @@ RUN_GONE = Text(
     "앱이 실행되는 동안 {title} 폴더가 옮겨지거나 삭제되었습니다. 다시 보려면 앱을 다시 시작해 주세요.",
     "应用运行期间，{title} 的文件夹被移动或删除：请重新启动应用。",
 )
-BUSY = Text(
-    "Many people are trying this right now. Please try again in a moment.",
-    "지금 많은 분이 사용하고 있습니다. 잠시 후 다시 시도해 주세요.",
-    "当前使用的人较多，请稍后再试。",
-)
-
 SHRUNK = Text(
     "Your picture was shrunk from {before} to {after} pixels.",
     "그림을 {before}에서 {after}픽셀로 줄였습니다.",
@@ -160,6 +154,19 @@ GRADIO_WORDS = {
     "common.complete": Text("Complete", "완료", "完成"),  # the key itself is read out
     "processing |": Text("working |", "처리 중 |", "处理中 |"),
     "queue:": Text("in line:", "대기 순서:", "排队："),
+    "This application is currently busy. Please try again.": Text(
+        "Many people are here right now. Please try again in a few seconds.",
+        "지금 이용자가 많습니다. 잠시 후 다시 시도해 주세요.",
+        "当前使用人数较多，请稍后再试。",
+    ),
+    "Connection to the server was lost. Attempting reconnection...": Text(
+        "The connection was lost; trying to get it back.",
+        "연결이 끊겨 다시 연결하고 있습니다.",
+        "连接已断开，正在重新连接。",
+    ),
+    "File(s) exceed the maximum allowed size of": Text(
+        "This file is too large. The limit is", "파일이 너무 큽니다. 최대 크기는", "文件过大。上限为"
+    ),
     "Error": Text("Sorry", "죄송합니다", "抱歉"),
     "Warning": Text("Note", "안내", "提示"),
     "Info": Text("Note", "안내", "提示"),
@@ -173,7 +180,8 @@ GRADIO_WORDS = {
     "Paste from clipboard": Text("Paste from clipboard", "클립보드에서 붙여넣기", "从剪贴板粘贴"),
     "Gradio footer navigation": Text("Footer", "바닥글", "页脚"),
 }
-"""What Gradio 6.31 shows or reads out in English only, and what to say instead; see `language.js`."""
+"""What Gradio 6.31 shows or reads out in English only, up to the first digit, and what to say instead;
+see `language.js`."""
 
 PICTURE_FAULTS: dict[Fault, Text] = {
     "format": Text(
