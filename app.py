@@ -6,6 +6,7 @@ import os
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported: the app asks no outside host
 
+import importlib.util
 import logging
 import socket
 import sys
@@ -20,7 +21,6 @@ from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
 from cyclegan.fetching import is_address
-from cyclegan.pages.busy import MOST_WAITING, BusyMessage
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub_runs import HubRuns
@@ -32,6 +32,9 @@ from cyclegan.pages.models import Models, find_runs
 from cyclegan.runs import RunError
 
 WEIGHTS = Path(__file__).parent / "weights"
+MOST_WAITING = 64
+"""Calls that wait at most, of all visitors together: at about six answers a second on two cores, ten seconds. Who comes
+then is told that the app is busy."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,15 @@ class Settings:
     """Open a browser, where there is a screen to see it."""
     window: bool = False
     """Show the app in a window of its own: pip install -r requirements-window.txt first."""
+    mcp: bool = False
+    """Offer the endpoints to AI assistants, too, by the Model Context Protocol: pip install -r requirements-mcp.txt
+    first."""
     precision: Precision = "auto"
     """auto (bf16 where it is faster here), fp32, bf16."""
+
+
+class MissingExtraError(RuntimeError):
+    """A package that is not among the requirements is needed: the message says how to install it."""
 
 
 class AddressError(ValueError):
@@ -92,9 +102,10 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            app_kwargs={"middleware": [Middleware(LanguageChoice), Middleware(BusyMessage)]},
+            app_kwargs={"middleware": [Middleware(LanguageChoice)]},
             favicon_path=str(ICON),
             pwa=True,
+            mcp_server=settings.mcp,
             inbrowser=settings.browser and not settings.window and has_screen(),
             prevent_thread_lock=True,
         )
@@ -134,8 +145,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if settings.window:
             check_window()
+        if settings.mcp and importlib.util.find_spec("mcp") is None:
+            raise MissingExtraError("--mcp needs the package mcp: pip install -r requirements-mcp.txt")
         serve(build(settings), settings)
-    except (RunError, ConfigError, AddressError, WindowError) as error:
+    except (RunError, ConfigError, AddressError, MissingExtraError, WindowError) as error:
         return _fail(str(error))
     return 0
 

@@ -53,6 +53,7 @@ def main(options: Options) -> None:
             result = {
                 "epochs": int(str(page.locator("#stack .epoch").get_attribute("max"))) + 1,
                 "median_ms": round(times[len(times) // 2], 2),
+                "p95_ms": round(times[int(len(times) * 0.95)], 2),
                 "p99_ms": round(times[int(len(times) * 0.99)], 2),
                 "longest_ms": round(times[-1], 2),
                 "requests": len(watched.requests) - asked,

@@ -22,6 +22,9 @@ from benchmarks.app import ROOT, memory_mb, wait_for_first_byte
 from cyclegan.facades import draw_facade
 from tests.hub_server import free_port
 
+PATIENCE = 60.0
+"""Seconds that a visitor waits for any answer of the server; the client's own five are less than a browser's."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -57,7 +60,7 @@ def translated(client: Client, path: Path, method: str) -> str:
 
 def visit(url: str, path: Path, method: str, expected: str, deadline: float, tally: Tally) -> None:
     """Translate the same picture again and again, and look whether it is one's own that comes back."""
-    client = Client(url, verbose=False)
+    client = Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
     while time.monotonic() < deadline:
         begin = time.perf_counter()
         try:
@@ -75,10 +78,10 @@ def main(options: Options) -> None:
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--port", str(port)])
+        process = subprocess.Popen([sys.executable, str(ROOT / "app.py"), "--no-browser", "--port", str(port)])
         try:
             wait_for_first_byte(url, process)
-            client = Client(url, verbose=False)
+            client = Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
             paths = [picture(folder, visitor, options.size) for visitor in range(options.visitors)]
             expected = [translated(client, path, options.method) for path in paths]
             memory = [memory_mb(process)]

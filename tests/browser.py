@@ -38,7 +38,7 @@ def launch_chromium(playwright: Playwright) -> Browser:
 def served(
     runs: Sequence[Path | str],
     cache: Path,
-    *,
+    *options: str,
     root: Path = ROOT,
     environment: Mapping[str, str] | None = None,
     precision: str = "fp32",
@@ -46,7 +46,7 @@ def served(
     """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`, in the folder
     `root` and with these variables besides the test's own."""
     port = free_port()
-    command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--precision", precision]
+    command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--precision", precision, *options]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"

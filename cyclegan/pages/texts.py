@@ -101,12 +101,6 @@ RUN_GONE = Text(
     "앱이 실행되는 동안 {title} 폴더가 옮겨지거나 삭제되었습니다. 다시 보려면 앱을 다시 시작해 주세요.",
     "应用运行期间，{title} 的文件夹被移动或删除：请重新启动应用。",
 )
-BUSY = Text(
-    "Many people are trying this right now. Please try again in a moment.",
-    "지금 많은 분이 사용하고 있습니다. 잠시 후 다시 시도해 주세요.",
-    "当前使用的人较多，请稍后再试。",
-)
-
 SHRUNK = Text(
     "Your picture was shrunk from {before} to {after} pixels.",
     "그림을 {before}에서 {after}픽셀로 줄였습니다.",
