@@ -165,8 +165,8 @@ class TestTranslate:
         outputs = 2 + len(layout.translate_page.outputs)
         assert len(layout.show(make_photo(3), TO_LABELS.name)) == outputs
         assert len(layout.open()) == outputs
-        assert len(layout.clear(TO_PHOTO.name)) == outputs + 3
-        assert len(layout.reject(TO_PHOTO.name)) == outputs + 4
+        assert len(layout.clear(TO_PHOTO.name)) == outputs + 4
+        assert len(layout.reject(TO_PHOTO.name)) == outputs + 5
 
     def test_an_earlier_epoch_or_the_nearest_before_it_can_be_chosen(
         self, layout: Layout, model_calls: list[tuple[str, int]]
@@ -360,7 +360,7 @@ class TestWatch:
         }
         assert cancelling == {
             ("picture", "upload"), ("picture", "clear"), ("examples", "select"), ("direction", "input"),
-            ("switch", "click"),
+            ("switch", "click"), ("use-drawing", "click"),
         }  # fmt: skip
 
     def test_frames_name_the_picture_and_direction_they_belong_to(self, layout: Layout) -> None:
@@ -512,7 +512,7 @@ class TestBadPictures:
             for block in layout.blocks.blocks.values()
             if isinstance(block, gr.Image) and block.interactive is not False and block.label != "translation"
         ]
-        assert len(inputs) == 3
+        assert len(inputs) == 4
         for block in inputs:
             remade = type(block)(**{**block.constructor_args, "render": False})
             for each in (block, remade):
