@@ -1,9 +1,11 @@
-"""Seconds to the app's first byte and first translation, and its memory: `python -m benchmarks.app`."""
+"""Seconds to the app's first byte, paint and translation, its weight and memory: `python -m benchmarks.app`.
+
+Needs requirements-dev.txt, for the browser that paints.
+"""
 
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,10 +17,14 @@ from pathlib import Path
 
 import tyro
 from gradio_client import Client, handle_file
+from playwright.sync_api import sync_playwright
 
 from cyclegan.facades import draw_facade
+from tests.browser import free_port, launch_chromium
 
 ROOT = Path(__file__).parent.parent
+RESTING_MS = 8000
+"""Until the page has loaded all that it loads by itself."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,6 @@ class Options:
     """Whose translations are timed."""
     translations: int = 20
     """Translations after the first; memory is read after them."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_first_byte(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -44,6 +44,33 @@ def wait_for_first_byte(url: str, process: subprocess.Popen[bytes]) -> None:
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.02)
     raise SystemExit(f"app.py ended with exit code {process.returncode}")
+
+
+def page_figures(url: str, language: str) -> dict[str, float]:
+    """What an empty cache costs in Chromium: bytes over the wire until the page rests, requests, and seconds from the
+    first byte of the page to what is first painted."""
+    with sync_playwright() as playwright:
+        browser = launch_chromium(playwright)
+        page = browser.new_page(locale=language)
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        sizes: list[float] = []
+        network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+        page.goto(url)
+        page.wait_for_selector(".pictures img")
+        paint, first_byte = page.evaluate(
+            """() => [
+                performance.getEntriesByName('first-contentful-paint')[0].startTime,
+                performance.getEntriesByType('navigation')[0].responseStart,
+            ]"""
+        )
+        page.wait_for_timeout(RESTING_MS)
+        browser.close()
+    return {
+        "page_mb": round(sum(sizes) / 1e6, 2),
+        "requests": len(sizes),
+        "first_paint_s": round((paint - first_byte) / 1000, 2),
+    }
 
 
 def memory_mb(process: subprocess.Popen[bytes]) -> float:
@@ -60,6 +87,7 @@ def main(options: Options) -> None:
     try:
         wait_for_first_byte(url, process)
         first_byte = time.perf_counter() - started
+        pages = {language: page_figures(url, language) for language in ("en", "ko", "zh-CN")}
         client = Client(url, verbose=False)
         with tempfile.TemporaryDirectory() as folder:
             image = Path(folder) / "labels.png"
@@ -74,6 +102,7 @@ def main(options: Options) -> None:
             json.dumps(
                 {
                     "first_byte_s": round(first_byte, 2),
+                    "pages": pages,
                     "first_translation_s": round(seconds[0], 2),
                     "median_translation_s": round(later[len(later) // 2], 2) if later else None,
                     "memory_mb": memory_mb(process),

@@ -150,6 +150,18 @@ class TestTranslate:
         assert switch == gr.update(value=remedy, visible=True)
         assert layout.turn_back(direction.name)[0] == remedy.removeprefix("Switch to ").lower()
 
+    def test_labels_of_other_data_get_no_hint_and_keep_their_colours(self, weights: Path, tmp_path: Path) -> None:
+        """Their palette is not that of the facades, so that nothing is known of how they look."""
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "streets")
+        content = json.loads((tmp_path / "streets" / "run.json").read_text())
+        content["samples"], content["config"]["dataset"] = {"ba": "dataset"}, "cityscapes"
+        (tmp_path / "streets" / "run.json").write_text(json.dumps(content))
+        (route,) = Models.load([tmp_path / "streets"], precision="fp32").routes
+        assert route == TO_PHOTO
+        for image in (make_photo(3), draw_facade(3).resize((400, 400), Image.Resampling.BILINEAR)):
+            prepared = prepare(image, route)
+            assert not prepared.wrong_way and prepared.notes == () and not differs(prepared.image, image)
+
     def test_a_fitting_picture_gets_no_hint(self, layout: Layout) -> None:
         note, switch, *_ = layout.show(draw_facade(3), TO_PHOTO.name)
         assert note["visible"] is False and switch["visible"] is False

@@ -78,6 +78,22 @@ def test_the_browsers_language_is_that_of_everything_on_every_page(
         assert foreign(page, language) == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_is_refused_is_told_why_in_their_language(
+    browser: Browser, url: str, language: Language, tmp_path: Path
+) -> None:
+    (tmp_path / "large.png").write_bytes(bytes(11_000_000))
+    with opened(browser, url, LOCALES[language]) as page:
+        expect(page.locator("#download-facades-pix2pix")).to_be_visible(timeout=30_000)
+        page.locator("#picture input[type=file]").set_input_files(tmp_path / "large.png")
+        too_large = texts.GRADIO_WORDS["File(s) exceed the maximum allowed size of"]
+        expect(page.get_by_test_id("toast-body").last).to_contain_text(f"{too_large.to(language)} 10")
+        page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
+        page.locator("#translate").click()
+        busy = texts.GRADIO_WORDS["This application is currently busy. Please try again."]
+        expect(page.get_by_test_id("toast-body").last).to_contain_text(busy.to(language))
+
+
 def test_the_switch_wins_over_the_browser_and_leaves_the_rest_of_the_address(browser: Browser, url: str) -> None:
     with opened(browser, f"{url}?__theme=dark", "ko-KR") as page:
         page.get_by_role("link", name="中文").click()

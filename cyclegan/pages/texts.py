@@ -144,6 +144,19 @@ GRADIO_WORDS = {
     "common.complete": Text("Complete", "완료", "完成"),  # the key itself is read out
     "processing |": Text("working |", "처리 중 |", "处理中 |"),
     "queue:": Text("in line:", "대기 순서:", "排队："),
+    "This application is currently busy. Please try again.": Text(
+        "Many people are here right now. Please try again in a few seconds.",
+        "지금 이용자가 많습니다. 잠시 후 다시 시도해 주세요.",
+        "当前使用人数较多，请稍后再试。",
+    ),
+    "Connection to the server was lost. Attempting reconnection...": Text(
+        "The connection was lost; trying to get it back.",
+        "연결이 끊겨 다시 연결하고 있습니다.",
+        "连接已断开，正在重新连接。",
+    ),
+    "File(s) exceed the maximum allowed size of": Text(
+        "This file is too large. The limit is", "파일이 너무 큽니다. 최대 크기는", "文件过大。上限为"
+    ),
     "Error": Text("Sorry", "죄송합니다", "抱歉"),
     "Warning": Text("Note", "안내", "提示"),
     "Info": Text("Note", "안내", "提示"),
@@ -157,7 +170,8 @@ GRADIO_WORDS = {
     "Paste from clipboard": Text("Paste from clipboard", "클립보드에서 붙여넣기", "从剪贴板粘贴"),
     "Gradio footer navigation": Text("Footer", "바닥글", "页脚"),
 }
-"""What Gradio 6.31 shows or reads out in English only, and what to say instead; see `language.js`."""
+"""What Gradio 6.31 shows or reads out in English only, up to the first digit, and what to say instead;
+see `language.js`."""
 
 PICTURE_FAULTS: dict[Fault, Text] = {
     "format": Text(
