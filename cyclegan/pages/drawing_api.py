@@ -46,7 +46,7 @@ def add_draw_api(models: Models, route: Route) -> None:
             gr.Dropdown([model.title for model in models.on(route)], label="method", visible=False),
             gr.Number(None, label="seed", precision=0, visible=False),
         ],
-        [gr.Image(label=label, format="png", visible=False) for label in ("drawing", "photo")],
+        [_output(label) for label in ("drawing", "photo")],
         api_name="draw",
     )
 
@@ -85,8 +85,16 @@ def add_round_trip_api(trips: RoundTrips) -> None:
             gr.Dropdown([model.title for model in models.models], label="method", visible=False),
         ],
         [
-            *(gr.Image(label=label, format="png", visible=False) for label in ("there", "back", "error")),
+            *(
+                gr.Image(label=label, format="png", interactive=False, visible=False)
+                for label in ("there", "back", "error")
+            ),
             gr.Number(label="cycle loss", visible=False),
         ],
         api_name="round_trip",
     )
+
+
+def _output(label: str) -> gr.Image:
+    """A picture for programs; PNG, so that label maps keep their colours."""
+    return gr.Image(label=label, format="png", interactive=False, visible=False)
