@@ -16,7 +16,19 @@ PACKAGE = ROOT / "cyclegan"
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
     {"files", "config", "images", "facade_drawing", "archives", "transfers", "charts", "hub_errors"},
-    {"facades", "layers", "losses", "edges", "pools", "schedules", "datasets", "devices", "downloads", "colours"},
+    {
+        "facades",
+        "layers",
+        "losses",
+        "edges",
+        "pools",
+        "schedules",
+        "datasets",
+        "devices",
+        "downloads",
+        "colours",
+        "citations",
+    },
     {"generators", "batches", "metrics", "recipes", "repositories", "uploads"},
     {"discriminators", "noise"},
     {"networks"},
@@ -39,7 +51,7 @@ TRAINING_ONLY = {
 }
 COMMANDS_ONLY = {
     *("pack", "convert", "reference", "metrics", "recipes", "comparison", "judging", "charts", "report", "compare"),
-    *("hub", "cards", "sheets", "uploads", "publishing", "spaces", "redaction"),
+    *("hub", "cards", "sheets", "uploads", "publishing", "spaces", "redaction", "citations"),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]
