@@ -16,16 +16,8 @@ PACKAGE = ROOT / "cyclegan"
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
     {
-        "files",
-        "config",
-        "images",
-        "facade_drawing",
-        "archives",
-        "transfers",
-        "charts",
-        "averages",
-        "edges",
-        "hub_errors",
+        *("files", "config", "images", "edges", "facade_drawing", "charts", "citations"),
+        *("archives", "transfers", "hub_errors"),
     },
     {
         *("facades", "layers", "averages", "losses", "pools", "schedules", "augmentation", "colours", "metrics"),
