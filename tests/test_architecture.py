@@ -16,12 +16,12 @@ PACKAGE = ROOT / "cyclegan"
 # A module imports from the rows above its own alone; those of `pages` also from each other.
 LAYERS = (
     {
-        *("files", "config", "images", "edges", "facade_drawing", "charts", "citations"),
+        *("files", "config", "images", "edges", "facade_drawing", "charts"),
         *("archives", "transfers", "hub_errors"),
     },
     {
         *("facades", "layers", "averages", "losses", "pools", "schedules", "augmentation", "colours", "metrics"),
-        *("datasets", "devices", "downloads", "recipes", "repositories", "uploads"),
+        *("datasets", "devices", "downloads", "recipes", "citations", "repositories", "uploads"),
     },
     {"generators", "batches"},
     {"discriminators", "noise", "bands", "doctor"},
