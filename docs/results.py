@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ def results(weights: Path) -> str:
     lines: dict[str, list[Line]] = {}
     ceilings: dict[str, Line] = {}
     notes: dict[str, None] = {}
+    protocol: dict[str, list[str]] = {}
     for folder in sorted(path.parent for path in weights.glob("*/metrics.json")):
         run, scores = Run.open(folder), read_scores(folder)
         if CHOSEN_ON not in scores:
@@ -44,9 +46,17 @@ def results(weights: Path) -> str:
                 ceilings[route] = Line(CEILING, "", judged["ceiling"])
             if best:
                 notes[f"{route}: the epoch of {best['rule']}."] = None
-        notes |= dict.fromkeys(f"{name}: {said}" for name, said in scores[CHOSEN_ON]["protocol"].items())
+        for heading, said in scores[CHOSEN_ON]["protocol"].items():
+            protocol.setdefault(heading, []).append(said)
     parts = [table(route, [*rows, *([ceilings[route]] if route in ceilings else [])]) for route, rows in lines.items()]
-    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)]) + "\n"
+    said = [f"{heading}: {' / '.join(widest(texts))}" for heading, texts in protocol.items()]
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in (*notes, *said))]) + "\n"
+
+
+def widest(texts: Sequence[str]) -> list[str]:
+    """The different texts, without those of which every part stands in another one."""
+    parts = {text: frozenset(re.split("[;,] ", text)) for text in texts}
+    return [text for text, own in parts.items() if not any(own < other for other in parts.values())]
 
 
 def table(route: str, lines: Sequence[Line]) -> str:

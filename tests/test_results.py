@@ -10,7 +10,7 @@ import pytest
 
 from cyclegan.runs import Run
 from cyclegan.scores import read_scores, write_scores
-from docs.results import ROOT, results, with_results
+from docs.results import ROOT, results, widest, with_results
 
 FIGURES: dict[str, dict[str, Any]] = {
     "values": {"l1": 0.25, "lpips": None, "pixel_accuracy": 0.5, "class_accuracy": 0.25, "mean_iou": 0.125},
@@ -45,6 +45,11 @@ def test_the_table_shows_the_chosen_epoch_and_the_real_images(evaluated: Path) -
     assert rows[3][:3] == ["the real images", "", ""]
     assert len(rows) == 4
     assert text.endswith("- labels → photo: the epoch of highest mean IoU.\n- size: 256x256\n")
+
+
+def test_protocols_are_said_once_and_differences_are_not_hidden() -> None:
+    assert widest(["100 a to b", "100 a to b, 100 b to a", "100 a to b"]) == ["100 a to b, 100 b to a"]
+    assert widest(["float32 on cpu", "bfloat16 on cuda"]) == ["float32 on cpu", "bfloat16 on cuda"]
 
 
 def test_without_a_choice_the_last_epoch_is_shown(evaluated: Path) -> None:
