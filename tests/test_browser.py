@@ -323,7 +323,7 @@ def test_play_runs_from_the_first_epoch_to_the_last(page: Page) -> None:
 
 def test_the_loss_curves_have_a_cursor_at_the_epoch(page: Page) -> None:
     open_watch(page)
-    plots = page.locator("#stack .curves figure")
+    plots = page.locator("#stack .curves figure", has_text="losses")
     expect(plots).to_have_count(2)
     series = [plot.locator("li", has_text="Fooling the discriminator").get_attribute("class") for plot in plots.all()]
     assert series[0] == series[1]

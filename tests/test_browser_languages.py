@@ -14,7 +14,10 @@ from cyclegan.pages import texts
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGE_TAGS, LANGUAGES, Language
 from tests.browser import Watched
 
-NAMES = {"CycleGAN", "pix2pix", "GAN", "API", "PNG", "JPEG", "WebP", "Shift", "Ctrl", "Esc"}
+NAMES = {
+    *("CycleGAN", "pix2pix", "GAN", "PatchGAN", "Hugging", "Face", "Hub", "owner", "name"),
+    *("API", "PNG", "JPEG", "WebP", "ZIP", "zip", "GIF", "MP4", "Shift", "Ctrl", "Esc", "Home", "End"),
+}
 """Latin words that are the same in every language."""
 LATIN = "[A-Za-z][A-Za-z0-9]+"
 FOREIGN: dict[Language, str] = {"en": "[가-힣一-鿿]+", "ko": f"{LATIN}|[一-鿿]+", "zh": f"{LATIN}|[가-힣]+"}
