@@ -76,6 +76,7 @@ def test_the_browsers_language_is_that_of_everything_on_every_page(
         page.get_by_role("tab").first.click()
         page.locator("#picture input[type=file]").set_input_files(tmp_path / "text.png")
         expect(page.get_by_test_id("toast-body")).to_contain_text(texts.PICTURE_FAULTS["format"].to(language))
+        expect(page.locator("#picture img")).to_have_count(0)
         page.locator("#translate").click()
         expect(page.get_by_test_id("toast-body").last).to_contain_text(texts.NO_IMAGE.to(language))
         assert foreign(page, language) == []

@@ -175,6 +175,11 @@ GRADIO_WORDS = {
     "Exit fullscreen mode": Text("Exit fullscreen", "전체 화면 종료", "退出全屏"),
     "undo": Text("Back to the middle", "가운데로 되돌리기", "回到中间"),
     "Remove Image": Text("Remove picture", "그림 지우기", "移除图片"),
+    "Click to upload or drop files": Text(
+        "Click to choose files, or drop them here",
+        "클릭하여 파일을 고르거나 여기에 놓으세요",
+        "点击选择文件，或拖放到此处",
+    ),
     "Upload file": Text("Upload a picture", "그림 올리기", "上传图片"),
     "Empty value": Text("Nothing to show yet", "아직 표시할 내용이 없습니다", "暂无内容"),
     "Paste from clipboard": Text("Paste from clipboard", "클립보드에서 붙여넣기", "从剪贴板粘贴"),
