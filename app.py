@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported: the app asks no outside host
+# Both are read when Gradio, and with it huggingface_hub, is imported.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # the app asks no outside host
+if os.environ.get("SPACE_ID"):  # whose visitors are strangers: what they name is not opened with its owner's token
+    os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
 
 import importlib.util
 import logging

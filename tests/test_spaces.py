@@ -157,3 +157,14 @@ def checked_out(files: Mapping[str, bytes], folder: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
+
+
+@pytest.mark.parametrize("where", [SPACE, {}], ids=["a Space", "at home"])
+def test_visitors_of_a_space_do_not_open_repositories_with_its_owners_token(where: dict[str, str]) -> None:
+    script = "import app; from huggingface_hub.utils import build_hf_headers; print(build_hf_headers())"
+    environment = {name: value for name, value in os.environ.items() if name not in SPACE} | where
+    environment |= {"HF_TOKEN": "hf_of_the_owner", "HF_HUB_DISABLE_IMPLICIT_TOKEN": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert ("hf_of_the_owner" in done.stdout) == (not where)
