@@ -12,14 +12,16 @@ from typing import Any
 
 from torch import nn
 
-from cyclegan.config import ConfigError, Direction, to_json
+from cyclegan.config import ConfigError, Direction, Domain, to_json
 from cyclegan.files import write_atomically
 from cyclegan.hub_errors import HubError, HubFault, in_words
 from cyclegan.repositories import Listing, Transfer, get_file, repository_cache
 from cyclegan.runs import NewerFormatError, Run
-from cyclegan.storage import WeightsError, load_generator
+from cyclegan.storage import WeightsError, load_discriminator, load_generator
 
 WEIGHTS = "model.safetensors"
+LARGEST_DISCRIMINATOR = 512_000_000
+"""Bytes that are fetched of one at most: six layers of width 256 are 491 MB in fp16."""
 SILENCE = 30.0
 """Seconds without a byte after which a fetch is no longer waited for; it goes on. The client gives up after 23."""
 POLL = 0.1
@@ -28,7 +30,7 @@ POLL = 0.1
 
 @dataclass
 class HubSource:
-    """The generators of a run on the Hub, each fetched into the folder of the run when it is wanted."""
+    """The networks of a run on the Hub, each fetched into the folder of the run when it is wanted."""
 
     listing: Listing
     names: Mapping[tuple[int, Direction], str]
@@ -85,6 +87,19 @@ class HubSource:
         except (ConfigError, WeightsError, OSError) as error:
             raise public(error, self.listing) from None
 
+    def has_discriminator(self, domain: Domain) -> bool:
+        return _judge(domain) in self.listing.files
+
+    def load_discriminator(self, run: Run, domain: Domain) -> nn.Module:
+        """The discriminator of a domain, fetched by two requests where it is not here. Raises HubError."""
+        try:
+            path = get_file(self.listing, _judge(domain), Transfer(), limit=LARGEST_DISCRIMINATOR)
+            if not (path.parent / "config.json").exists():
+                write_atomically(path.parent / "config.json", to_json(run.config.discriminator).encode())
+            return load_discriminator(path.parent, in_channels=run.judged[domain])[1]
+        except (ConfigError, WeightsError, OSError) as error:
+            raise public(error, self.listing) from None
+
     def look_ahead(self, run: Run, epoch: int, direction: Direction) -> None:
         """Begin to fetch the epochs before and after this one, and wait for none; who wants one meets its errors."""
         place = self.epochs.index(epoch)
@@ -120,6 +135,10 @@ class HubSource:
         folder = get_file(self.listing, name, transfer, limit=self.listing.files[name].size).parent
         if not (folder / "config.json").exists():  # what it says, run.json says as well: no two requests for that
             write_atomically(folder / "config.json", to_json(run.generator_config(key[1])).encode())
+
+
+def _judge(domain: Domain) -> str:
+    return f"discriminators/{domain}/{WEIGHTS}"
 
 
 def public(error: Exception, listing: Listing) -> HubError:

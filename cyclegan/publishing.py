@@ -47,8 +47,8 @@ class Publication:
 
 
 def contents(run: Run) -> dict[str, Content]:
-    """What of a run's folder is published, by path: configuration, history, metrics, samples and whole snapshots, and
-    nothing else that lies there."""
+    """What of a run's folder is published, by path: configuration, history, metrics, samples, whole snapshots and
+    discriminators, and nothing else that lies there."""
     # As bytes: the training may replace them meanwhile.
     files: dict[str, Content] = {
         name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).is_file()
@@ -60,6 +60,9 @@ def contents(run: Run) -> dict[str, Content]:
         for direction in run.directions:
             folder = run.snapshot_folder(epoch, direction)
             paths += [folder / "config.json", folder / "model.safetensors"]
+    for domain in run.judged if run.has_discriminators else ():
+        folder = run.discriminator_folder(domain)
+        paths += [folder / "config.json", folder / "model.safetensors"]
     return files | {path.relative_to(run.folder).as_posix(): path for path in paths}
 
 
@@ -169,5 +172,5 @@ def _redacted(path: Path) -> bytes:
 def _is_ours(path: str) -> bool:
     """Whether a file of a repository is part of a published run."""
     return path in ("run.json", "history.jsonl", "metrics.json", SAMPLE_ARCHIVE) or path.startswith(
-        ("samples/", "snapshots/", "card/")
+        ("samples/", "snapshots/", "discriminators/", "card/")
     )

@@ -93,6 +93,10 @@ class Source(Protocol):
 
     def look_ahead(self, run: Run, epoch: int, direction: Direction) -> None: ...
 
+    def has_discriminator(self, domain: Domain) -> bool: ...
+
+    def load_discriminator(self, run: Run, domain: Domain) -> nn.Module: ...
+
 
 @dataclass(frozen=True)
 class Run:
@@ -234,6 +238,8 @@ class Run:
     @property
     def has_discriminators(self) -> bool:
         """Whether the discriminators of its last snapshot are there: to translate, nobody needs them."""
+        if self.source:
+            return all(self.source.has_discriminator(domain) for domain in self.judged)
         return all((self.discriminator_folder(domain) / "model.safetensors").is_file() for domain in self.judged)
 
     def discriminator_folder(self, domain: Domain) -> Path:
@@ -246,7 +252,12 @@ class Run:
             save_network(self.discriminator_folder(domain), self.config.discriminator, state)
 
     def load_discriminator(self, domain: Domain) -> nn.Module:
-        """The discriminator of a domain, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged."""
+        """The discriminator of a domain, float32 on the CPU.
+
+        Raises WeightsError or ConfigError where it is damaged, and what its source raises where it cannot be had.
+        """
+        if self.source:
+            return self.source.load_discriminator(self, domain)
         return load_discriminator(self.discriminator_folder(domain), in_channels=self.judged[domain])[1]
 
     def history(self) -> list[dict[str, Any]]:

@@ -60,8 +60,15 @@ def test_a_run_comes_back_byte_for_byte(published: LoopbackHub, weights: Path) -
     for epoch in run.epochs:
         for direction in run.directions:
             run.load_generator(epoch, direction)
+    assert run.has_discriminators
+    for domain in run.judged:
+        run.load_discriminator(domain)
     assert files_of(run.folder) == {**files_of(original.folder), NAME: pack_samples(original)}
     assert Run.open(run.folder).epochs == run.epochs, "now it is a run folder like any other"
+
+
+def test_a_run_without_discriminators_has_none(published: LoopbackHub) -> None:
+    assert not open_run("owner/pix2pix").has_discriminators
 
 
 def test_few_requests(published: LoopbackHub) -> None:
