@@ -49,6 +49,7 @@ from cyclegan.training import (
     create,
     estimate_bytes,
     exclusive,
+    find_checkpoint,
     measure_step,
     resume,
 )
@@ -190,6 +191,7 @@ def run_resume(command: Resume) -> int:
     """Go on with a run."""
     set_threads(command.machine.threads)
     run = Run.open(command.resume)
+    find_checkpoint(run)
     config = replace(run.config, dataset=command.dataset or run.config.dataset)
     repository = find_repository(command.machine)
     with exclusive(run.folder):

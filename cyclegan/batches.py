@@ -123,7 +123,7 @@ class Batches:
 
         def read(path: Path) -> dict[Source, Pixels] | ImageError:
             try:
-                image = open_image(path)
+                image = open_image(path, f"{path.parent.name}/{path.name}")  # trainB may have one of that name, too
                 return {source: self._resize(source, source.cut(image)) for source in files[path]}
             except ImageError as error:
                 return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -79,6 +80,8 @@ def _run(command: Compare, line: str) -> None:
         epoch=None if command.epoch == "last" else command.epoch,
     )
     page.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(page.parent, os.W_OK):  # known now, not after the work
+        raise ComparisonError(f"{page.parent} cannot be written; choose another place with --out")
     with tqdm(total=planned.images, unit="img", dynamic_ncols=True, leave=False, disable=None) as bar:
         compared = compare(
             planned, device=device, dtype=choose_precision(device, command.precision), on_progress=bar.update

@@ -19,7 +19,7 @@ from torch import nn
 from cyclegan.averages import Average
 from cyclegan.batches import Batches, Pair
 from cyclegan.colours import encodings
-from cyclegan.config import Direction
+from cyclegan.config import ConfigError, Direction
 from cyclegan.devices import choose_precision, to_device
 from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.noise import NoiseBatches
@@ -75,6 +75,12 @@ class Trainer:
     def __init__(self, run: Run, batches: Batches | NoiseBatches, inputs: Inputs, *, device: torch.device) -> None:
         self.run, self.config = run, run.config
         self.batches, self.inputs, self.device = batches, inputs, device
+        steps = self.config.total_epochs * batches.steps
+        if self.config.critic_steps > steps:
+            raise ConfigError(
+                f"critic_steps is {self.config.critic_steps}, but the whole training has {steps} steps: the generators "
+                "would never move; train for more epochs, or lower --critic-steps"
+            )
         self.dtype = choose_precision(device, self.config.precision)
         torch.manual_seed(self.config.seed)
         self.objective = build_objective(self.config).to(device)
@@ -347,9 +353,19 @@ def create(trainer: Trainer) -> None:
         trainer.save_checkpoint(temporary)
 
 
+def find_checkpoint(run: Run) -> Path:
+    """What a training goes on from. Raises RunError where the run has none."""
+    path = run.folder / "checkpoint.pt"
+    if not path.is_file():
+        raise RunError(
+            f"{path} is missing: published and converted runs carry no checkpoint, so they cannot be trained further"
+        )
+    return path
+
+
 def resume(trainer: Trainer) -> None:
     """Load the newest checkpoint of the trainer's run. Raises RunError where it is missing or damaged."""
-    path = trainer.run.folder / "checkpoint.pt"
+    path = find_checkpoint(trainer.run)
     sweep_strays(trainer.run.folder)
     try:
         state = cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
@@ -358,10 +374,6 @@ def resume(trainer: Trainer) -> None:
         raise RunError(
             f"the training images are not those that {trainer.run.folder} began with: names or their number differ; "
             "put them back, or start a new run"
-        ) from None
-    except FileNotFoundError:
-        raise RunError(
-            f"{path} is missing: published runs carry no checkpoint, so this one cannot be trained further"
         ) from None
     except Exception as error:  # torch.load raises whatever a damaged file makes it meet
         raise RunError(f"{path} cannot be loaded ({type(error).__name__}: {str(error).splitlines()[0]})") from error

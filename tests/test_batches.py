@@ -83,7 +83,7 @@ def test_every_unreadable_image_is_named_before_training(
     (tmp_path / "trainA" / "1.png").write_bytes(b"text")
     png = (tmp_path / "trainB" / "0.png").read_bytes()
     (tmp_path / "trainB" / "0.png").write_bytes(png[: len(png) // 2])
-    with pytest.raises(DatasetError, match=r"2 images cannot be used: 0\.png is damaged.*; 1\.png is not an image"):
+    with pytest.raises(DatasetError, match=r"2 images.*: trainA/1\.png is not an image.*; trainB/0\.png is damaged"):
         make_batches(split, preprocess=preprocess, load_size=32)
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_pair_is_named_once(tmp_path: Path) -> None:
     split = make_pairs(tmp_path, 2)
     png = (tmp_path / "train" / "1.png").read_bytes()
     (tmp_path / "train" / "1.png").write_bytes(png[: len(png) // 2])
-    with pytest.raises(DatasetError, match=r"1 images cannot be used: 1\.png is damaged[^;]*$"):
+    with pytest.raises(DatasetError, match=r"1 images cannot be used: train/1\.png is damaged[^;]*$"):
         make_batches(split)
 
 

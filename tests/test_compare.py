@@ -426,3 +426,12 @@ def test_a_run_without_history_and_samples_has_a_page_too(facades: Path, tmp_pat
     out = tmp_path / "report.html"
     assert main([str(tmp_path / "bare"), "--limit", "1", "--out", str(out)]) == 0
     assert "The run has no history." in out.read_text(encoding="utf-8")
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_work(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cyclegan.compare.compare", lambda *_, **__: pytest.fail("it began to work"))
+    monkeypatch.setattr("cyclegan.compare.os.access", lambda *_: False)
+    assert main([str(weights / "facades-pix2pix"), "--out", str(tmp_path / "r.html")]) == 2
+    assert f"{tmp_path} cannot be written; choose another place with --out" in capsys.readouterr().err

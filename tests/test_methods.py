@@ -15,6 +15,7 @@ from PIL import Image
 from cyclegan.batches import Batches
 from cyclegan.config import (
     METHODS,
+    ConfigError,
     CycleGANConfig,
     DiscriminatorConfig,
     GANConfig,
@@ -346,3 +347,12 @@ def test_the_disk_that_is_planned_is_that_of_the_images_as_they_are(tmp_path: Pa
     )
     assert planned["checkpoint"] - without["checkpoint"] == 2 * 5 * (1 + 3) * 256**2 * 4
     assert planned["samples"] == 2 * 2 * 15_000  # two epochs of two directions
+
+
+def test_generators_that_would_never_move_are_refused(tmp_path: Path, facades: Path) -> None:
+    config = with_mode(CYCLEGAN, "wgangp", critic_steps=5)
+    with pytest.raises(
+        ConfigError, match=r"critic_steps is 5, .* has 4 steps.*lower --critic-steps"
+    ):
+        make_trainer(config, tmp_path / "run", facades)
+    make_trainer(replace(config, critic_steps=4), tmp_path / "run", facades)

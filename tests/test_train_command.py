@@ -393,3 +393,11 @@ def test_every_recipe_is_a_configuration_that_can_be_trained(arguments: list[str
 
 def test_there_are_recipes() -> None:
     assert len(recipe_commands()) >= 11
+
+
+def test_a_run_without_a_checkpoint_is_left_as_it_is(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = weights / "facades-pix2pix"
+    before = sorted(folder.iterdir())
+    assert train.main(["--resume", str(folder)]) == 2
+    assert "checkpoint.pt is missing: published and converted runs carry no checkpoint" in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before

@@ -3,7 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const PLOT = { width: 440, height: 170, left: 50, right: 8, top: 14, bottom: 22 };
-const COLOURS = 5;
+const COLOURS = 8;
 
 function svg(name, attributes, parent) {
   const node = document.createElementNS(SVG, name);
