@@ -66,7 +66,7 @@ def test_many_pictures_come_back_as_a_zip_and_bad_ones_are_listed(
     download.value.save_as(tmp_path / "out.zip")
     with zipfile.ZipFile(tmp_path / "out.zip") as file:
         assert file.namelist() == ["house one.png", "old/two.png"]
-        with Image.open(file.open("house one.png")) as image:
+        with file.open("house one.png") as member, Image.open(member) as image:
             assert image.format == "PNG" and image.size == (96, 64)
     expect(page.get_by_role("button", name="Stop")).to_be_disabled()
 
