@@ -351,8 +351,6 @@ def test_the_disk_that_is_planned_is_that_of_the_images_as_they_are(tmp_path: Pa
 
 def test_generators_that_would_never_move_are_refused(tmp_path: Path, facades: Path) -> None:
     config = with_mode(CYCLEGAN, "wgangp", critic_steps=5)
-    with pytest.raises(
-        ConfigError, match=r"critic_steps is 5, .* has 4 steps.*lower --critic-steps"
-    ):
+    with pytest.raises(ConfigError, match=r"critic_steps is 5, .* has 4 steps.*lower --critic-steps"):
         make_trainer(config, tmp_path / "run", facades)
     make_trainer(replace(config, critic_steps=4), tmp_path / "run", facades)
