@@ -167,7 +167,7 @@ def test_a_training_is_followed_while_it_goes_on(browser: Browser, growing: tupl
         train(run, source, 3)
         expect(page.locator("#stack .status")).to_have_text("3 pictures ready", timeout=20_000)
         expect(label(page)).to_have_text("Epoch 1")
-        (run.folder / "metrics.json").write_text(json.dumps({"best_epoch": {"ba": 2}}))
+        (run.folder / "metrics.json").write_text(json.dumps({"format": 1, "best_epoch": {"ba": 2}, "splits": {}}))
         expect(page.locator("#stack svg line.best").first).to_be_attached(timeout=20_000)
         page.get_by_label("Go to").select_option(label="★ best of pix2pix: 2")
         expect(label(page)).to_have_text("Epoch 2")
