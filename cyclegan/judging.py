@@ -32,7 +32,7 @@ from cyclegan.objectives import build_objective
 from cyclegan.pages.curves import curves_of
 from cyclegan.recipes import options_of
 from cyclegan.runs import Run, RunError
-from cyclegan.samples import SAMPLE_SIZE, cut
+from cyclegan.samples import SAMPLE_SIZE, cut, spread
 from cyclegan.translate import Translator
 
 COLUMNS = 6
@@ -158,13 +158,10 @@ def _describe(name: str, run: Run, epoch: int, judged_on: str) -> Row:
 
 
 def _through_epochs(run: Run) -> Iterable[Strip]:
-    """The first sample input after a few epochs, the first ones closer together: they change most."""
-    epochs = run.sample_epochs
-    if not epochs:
+    """The first sample input after a few epochs."""
+    chosen = spread(run.sample_epochs, COLUMNS - 1)  # the input takes the first column
+    if not chosen:
         return
-    shown = min(len(epochs), COLUMNS - 1)  # the input takes the first column
-    shares = [(step / max(shown - 1, 1)) ** (2 if shown < len(epochs) else 1) for step in range(shown)]
-    chosen = sorted({epochs[round(share * (len(epochs) - 1))] for share in shares})
     for row, (direction, kind) in enumerate(run.samples.items()):
         pictures = [draw_facade(EXAMPLE_SEEDS[0], size=SAMPLE_SIZE)] if kind == "drawn" else []
         captions = ["input"] if kind == "drawn" else []

@@ -87,3 +87,12 @@ def cut(sheet: Image.Image, row: int, column: int) -> Image.Image:
     """One picture of a sample image."""
     left, top = column * SAMPLE_SIZE, row * SAMPLE_SIZE
     return sheet.crop((left, top, left + SAMPLE_SIZE, top + SAMPLE_SIZE))
+
+
+def spread(epochs: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the epochs, which ascend, the first and the last among them, denser where most changes: early.
+    All of them where they are no more."""
+    if len(epochs) <= count:
+        return list(epochs)
+    shares = [(index / max(count - 1, 1)) ** 2 for index in range(count)]
+    return sorted({epochs[round(share * (len(epochs) - 1))] for share in shares})

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
 from cyclegan.images import open_image
 from cyclegan.runs import Run
-from cyclegan.samples import SAMPLE_SIZE, cut
+from cyclegan.samples import SAMPLE_SIZE, cut, spread
 
 SIDE, GAP, LEGEND, MARGIN = 192, 6, 22, 84
 """Pixels: side of each picture, between them, height of the names on top, least width of the names at the left."""
@@ -68,12 +68,6 @@ def through_epochs(run: Run) -> Image.Image | None:
         for row, direction in enumerate(run.samples)
     ]
     return sheet(rows, [f"epoch {epoch}" for epoch in epochs])
-
-
-def spread(epochs: Sequence[int], count: int) -> list[int]:
-    """At most `count` of the epochs, which ascend, with the first and the last, denser where most changes: early."""
-    shares = [(index / (count - 1)) ** 2 for index in range(count)]
-    return sorted({epochs[round(share * (len(epochs) - 1))] for share in shares})
 
 
 def to_webp(page: Image.Image) -> bytes:

@@ -18,7 +18,7 @@ import train
 from cyclegan.cards import is_untouched, write_card
 from cyclegan.config import CycleGANConfig
 from cyclegan.runs import Run, RunError
-from cyclegan.sheets import spread
+from cyclegan.samples import spread
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 from tests.hub_server import LoopbackHub
 
