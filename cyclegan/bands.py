@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
 import torch
 import torch.nn.functional as F
@@ -145,7 +144,7 @@ class _Scratch:
     def __init__(self, row_values: int, dtype: torch.dtype) -> None:
         self.dtype = dtype
         self.row_bytes = row_values * dtype.itemsize
-        self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this call
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this call
 
     def append(self, values: Tensor) -> None:
         self.file.write(values.flatten().view(torch.uint8).numpy().data)
@@ -153,7 +152,7 @@ class _Scratch:
     def read(self, top: int, bottom: int) -> Tensor:
         buffer = bytearray((bottom - top) * self.row_bytes)
         self.file.seek(top * self.row_bytes)
-        self.file.readinto(buffer)  # type: ignore[attr-defined]
+        self.file.readinto(buffer)
         return torch.frombuffer(buffer, dtype=self.dtype)
 
     def __del__(self) -> None:

@@ -107,7 +107,7 @@ class BackgroundPublisher:
         self.folder, self.repository = folder, repository
         self._change = threading.Condition()
         self._wanted = self._done = self._refused = 0
-        self._closing = False
+        self._closing = self._given_up = False
         disable_progress_bars()  # they would fight with that of the training
         self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
         self._thread.start()
@@ -119,11 +119,13 @@ class BackgroundPublisher:
             self._change.notify_all()
 
     def finish(self, timeout: float = LAST_WAIT) -> bool:
-        """Wait until everything is published, but no longer than this many seconds; whether it is."""
+        """Wait until everything is published, but no longer than this many seconds; whether it is. What is not
+        published then is not attempted again."""
         with self._change:
             self._closing = True
             self._change.notify_all()
         self._thread.join(timeout)
+        self._given_up = True
         return self._done == self._wanted
 
     def _work(self) -> None:
@@ -137,6 +139,8 @@ class BackgroundPublisher:
             try:
                 publish(Run.open(self.folder), self.repository)
             except TemporaryUploadError as error:
+                if self._given_up:
+                    return
                 failures += 1
                 self._pause(error, DELAYS[min(failures, len(DELAYS)) - 1])
             except Exception as error:  # whatever it is, the training goes on

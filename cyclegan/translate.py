@@ -29,8 +29,8 @@ CACHED_NETWORKS = 6
 """Generators kept ready: both directions of a few epochs; the longest unused one makes room for another."""
 
 WHOLE_PIXELS = 2_000_000
-"""Largest image that is computed at once: a ResNet of width 64 takes about 1 GB for it. Larger ones are computed by
-bands, in memory that does not grow with them."""
+"""Largest image that is computed at once; larger ones are computed by bands, in memory that hardly grows with them
+(`python -m benchmarks.large_images`)."""
 
 _seeding = threading.Lock()
 """Held while dropout draws from PyTorch's random state, which all translators share."""
