@@ -23,16 +23,16 @@ import tyro
 from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
-from cyclegan.fetching import is_address
+from cyclegan.hub.fetching import is_address
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.gpu import LENT
-from cyclegan.pages.hub_runs import HubRuns
+from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
-from cyclegan.runs import RunError
+from cyclegan.runs.run import RunError
 
 WEIGHTS = Path(__file__).parent / "weights"
 MOST_WAITING = 64

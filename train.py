@@ -18,7 +18,6 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from cyclegan.batches import Batches
 from cyclegan.config import (
     METHODS,
     ConfigError,
@@ -30,18 +29,20 @@ from cyclegan.config import (
     Pix2PixConfig,
     TranslationConfig,
 )
-from cyclegan.datasets import DatasetError, Split, find_split
+from cyclegan.data.batches import Batches
+from cyclegan.data.datasets import DatasetError, Split, find_split
+from cyclegan.data.downloads import DATASETS, NOISE, DownloadError, fetch
+from cyclegan.data.noise import NoiseBatches, read_pictures
 from cyclegan.devices import pick_device
-from cyclegan.downloads import DATASETS, NOISE, DownloadError, fetch
 from cyclegan.facades import PALETTES, looks_like_labels
+from cyclegan.hub.publishing import BackgroundPublisher
+from cyclegan.hub.uploads import Repository, UploadError, open_repository
 from cyclegan.images import ImageError
-from cyclegan.networks import parameter_count
-from cyclegan.noise import NoiseBatches, read_pictures
-from cyclegan.publishing import BackgroundPublisher
-from cyclegan.runs import Domains, Run, RunError, SampleInputs
-from cyclegan.samples import Inputs, choose_inputs, draw_noise
-from cyclegan.storage import WeightsError
-from cyclegan.training import (
+from cyclegan.networks.build import parameter_count
+from cyclegan.networks.storage import WeightsError
+from cyclegan.runs.run import Domains, Run, RunError, SampleInputs
+from cyclegan.runs.samples import Inputs, choose_inputs, draw_noise
+from cyclegan.training.trainer import (
     Progress,
     Trainer,
     TrainingError,
@@ -53,7 +54,6 @@ from cyclegan.training import (
     measure_step,
     resume,
 )
-from cyclegan.uploads import Repository, UploadError, open_repository
 
 USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, ImageError, RunError, UploadError)
 

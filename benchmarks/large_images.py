@@ -14,11 +14,11 @@ import torch
 import tyro
 from PIL import Image
 
-from cyclegan import translate
 from cyclegan.config import CycleGANConfig, GeneratorConfig, GeneratorName, Precision
-from cyclegan.networks import build_generator, initialize
-from cyclegan.runs import Domains, Run
-from cyclegan.translate import Translator
+from cyclegan.networks.build import build_generator, initialize
+from cyclegan.runs.run import Domains, Run
+from cyclegan.translate import translator as translate
+from cyclegan.translate.translator import Translator
 
 
 @dataclass(frozen=True)

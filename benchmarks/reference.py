@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
-from cyclegan.layers import DoublingConv, HalvingConv, InstanceNorm
-from cyclegan.networks import build_discriminator, build_generator, initialize
+from cyclegan.networks.build import build_discriminator, build_generator, initialize
+from cyclegan.networks.layers import DoublingConv, HalvingConv, InstanceNorm
 
 
 def generator(config: GeneratorConfig) -> nn.Module:

@@ -11,10 +11,10 @@ import tyro
 
 from benchmarks import reference
 from benchmarks.rounds import compare, report
-from cyclegan.batches import Batches, Pair
 from cyclegan.config import CycleGANConfig, GeneratorConfig, Method, MethodConfig, Pix2PixConfig, Precision
-from cyclegan.runs import Domains, Run
-from cyclegan.training import Trainer
+from cyclegan.data.batches import Batches, Pair
+from cyclegan.runs.run import Domains, Run
+from cyclegan.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from cyclegan.config import (
 )
 from cyclegan.facades import draw_facade
 from cyclegan.images import to_image, to_tensor
-from cyclegan.networks import build_generator, initialize
-from cyclegan.runs import Domains, Run
-from cyclegan.translate import Translator
+from cyclegan.networks.build import build_generator, initialize
+from cyclegan.runs.run import Domains, Run
+from cyclegan.translate.translator import Translator
 
 FORWARDS = 3
 """Images a measurement: their mean is one figure."""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cyclegan.translate import Translator
+    from cyclegan.translate.translator import Translator
 
 __all__ = ["Translator"]
 
@@ -11,7 +11,7 @@ __all__ = ["Translator"]
 def __getattr__(name: str) -> Any:
     """Import the translator, and with it PyTorch, when it is first used: `import cyclegan` stays instant."""
     if name == "Translator":
-        from cyclegan.translate import Translator
+        from cyclegan.translate.translator import Translator
 
         return Translator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,17 +14,17 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
-from cyclegan.comparison import ComparisonError, plan
 from cyclegan.config import ConfigError, Precision
-from cyclegan.datasets import DatasetError
+from cyclegan.data.datasets import DatasetError
+from cyclegan.data.downloads import DownloadError
 from cyclegan.devices import choose_precision, pick_device
-from cyclegan.downloads import DownloadError
+from cyclegan.evaluation.comparison import ComparisonError, plan
+from cyclegan.evaluation.judging import compare
+from cyclegan.evaluation.report import to_html, to_json, to_markdown
 from cyclegan.files import write_atomically
 from cyclegan.images import ImageError
-from cyclegan.judging import compare
-from cyclegan.report import to_html, to_json, to_markdown
-from cyclegan.runs import RunError
-from cyclegan.storage import WeightsError
+from cyclegan.networks.storage import WeightsError
+from cyclegan.runs.run import RunError
 
 PROG = "python -m cyclegan.compare"
 USAGE_ERRORS = (ComparisonError, ConfigError, DatasetError, DownloadError, ImageError, RunError, WeightsError)

@@ -24,7 +24,7 @@ from cyclegan.config import (
     reversed_way,
 )
 from cyclegan.files import new_folder, write_atomically
-from cyclegan.reference import (
+from cyclegan.networks.reference import (
     BLOCKS,
     CYCLEGAN_NAMES,
     PIX2PIX_NAME,
@@ -33,8 +33,8 @@ from cyclegan.reference import (
     read_generator,
     reference_state,
 )
-from cyclegan.runs import Domains, Run, RunError
-from cyclegan.storage import WeightsError, load_generator
+from cyclegan.networks.storage import WeightsError, load_generator
+from cyclegan.runs.run import Domains, Run, RunError
 
 LATEST_EPOCH = 200
 """What `latest` stands for unless told: the reference trains for 200 epochs by default."""

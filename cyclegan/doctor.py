@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 import tyro
 
-from cyclegan.batches import physical_memory
 from cyclegan.config import ConfigError
+from cyclegan.data.batches import physical_memory
+from cyclegan.data.downloads import data_root
 from cyclegan.devices import explain_precision, pick_device
-from cyclegan.downloads import data_root
 from cyclegan.files import cache_folder
 
 NEEDED = ("torch", "torchvision", "gradio", "huggingface-hub", "safetensors", "pillow", "numpy", "pydantic")

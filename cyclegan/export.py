@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from cyclegan.colours import encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, ConfigError, Direction
 from cyclegan.files import write_atomically
-from cyclegan.generators import ResnetGenerator
-from cyclegan.networks import for_translation
-from cyclegan.runs import Run, RunError
-from cyclegan.storage import WeightsError
+from cyclegan.networks.build import for_translation
+from cyclegan.networks.generators import ResnetGenerator
+from cyclegan.networks.storage import WeightsError
+from cyclegan.runs.run import Run, RunError
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 2 / 255

@@ -14,10 +14,10 @@ from PIL import Image
 from cyclegan.config import ConfigError
 from cyclegan.files import new_folder
 from cyclegan.images import open_image
-from cyclegan.runs import Run, RunError
-from cyclegan.samples import SAMPLE_SIZE
-from cyclegan.scores import ScoresError, read_scores, write_scores
-from cyclegan.storage import Storage, WeightsError, save_network
+from cyclegan.networks.storage import Storage, WeightsError, save_network
+from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.samples import SAMPLE_SIZE
+from cyclegan.runs.scores import ScoresError, read_scores, write_scores
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
-from cyclegan.runs import Run
-from cyclegan.samples import cut
-from cyclegan.sheets import sheet
-from cyclegan.translate import Translator
+from cyclegan.hub.sheets import sheet
+from cyclegan.runs.run import Run
+from cyclegan.runs.samples import cut
+from cyclegan.translate.translator import Translator
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclegan.comparison import LABELS, PAIRED, SETS, Measure
-from cyclegan.measuring import CEILING
-from cyclegan.runs import Run
-from cyclegan.scores import CHOSEN_ON, read_scores
+from cyclegan.evaluation.comparison import LABELS, PAIRED, SETS, Measure
+from cyclegan.evaluation.measuring import CEILING
+from cyclegan.runs.run import Run
+from cyclegan.runs.scores import CHOSEN_ON, read_scores
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- results: made by python -m docs.results -->\n", "<!-- end of results -->\n"

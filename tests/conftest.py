@@ -35,13 +35,13 @@ from cyclegan.config import (
     MethodConfig,
     Pix2PixConfig,
 )
-from cyclegan.datasets import Split, find_split
+from cyclegan.data.datasets import Split, find_split
 from cyclegan.facades import class_indices, draw_facade
-from cyclegan.networks import build_discriminator, build_generator, initialize
-from cyclegan.runs import Domains, Run, SampleInputs
-from cyclegan.sample_archive import NAME as SAMPLE_ARCHIVE
-from cyclegan.sample_archive import pack_samples
-from cyclegan.samples import SAMPLE_SIZE
+from cyclegan.networks.build import build_discriminator, build_generator, initialize
+from cyclegan.runs.run import Domains, Run, SampleInputs
+from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
+from cyclegan.runs.sample_archive import pack_samples
+from cyclegan.runs.samples import SAMPLE_SIZE
 from tests.browser import Watched, launch_chromium, served
 from tests.hub_server import LoopbackHub, free_port
 

@@ -16,8 +16,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from cyclegan.facades import draw_facade
-from cyclegan.pages.api_page import START, snippets
 from cyclegan.pages.models import Models
+from cyclegan.pages.more.api_page import START, snippets
 
 ENDPOINTS = {"/translate", "/history", "/batch", "/draw", "/round_trip"}
 

@@ -30,9 +30,9 @@ from cyclegan.convert import import_reference
 from cyclegan.facades import CMP_BASE_PALETTE, EXAMPLE_SEEDS, PALETTE, class_indices, colorize, draw_facade
 from cyclegan.images import ImageError
 from cyclegan.metrics import ssim
-from cyclegan.networks import build_generator
-from cyclegan.pages import texts, watch_texts
-from cyclegan.pages.api import translate_with
+from cyclegan.networks.build import build_generator
+from cyclegan.pages import texts
+from cyclegan.pages.api.pictures import translate_with
 from cyclegan.pages.curves import Curve, curves_of
 from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
@@ -40,8 +40,9 @@ from cyclegan.pages.inputs import TRANSLATE_PIXELS, picture_input, prepare, read
 from cyclegan.pages.languages import Text
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Model, Models, Route, find_runs
-from cyclegan.pages.scores import fit_truth, score
-from cyclegan.pages.watch_page import FRAME_PIXELS
+from cyclegan.pages.translate.scores import fit_truth, score
+from cyclegan.pages.watch import texts as watch_texts
+from cyclegan.pages.watch.page import FRAME_PIXELS
 from tests.conftest import TINY_GAN, make_photo, make_run
 
 ROOT = Path(__file__).parent.parent
@@ -791,7 +792,7 @@ def test_starting_the_app_loads_nothing_that_only_training_needs() -> None:
     script = "import app, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "cyclegan.translate" in loaded
+    assert "cyclegan.translate.translator" in loaded
     assert not loaded & {f"cyclegan.{name}" for name in ("training", "objectives", "losses", "downloads")}
 
 

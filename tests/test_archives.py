@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan import archives
-from cyclegan.archives import ArchiveError, extract
+from cyclegan.data import archives
+from cyclegan.data.archives import ArchiveError, extract
 
 FILES = {"facades/train/1.jpg": b"one" * 50, "facades/val/2.jpg": b"two" * 50}
 

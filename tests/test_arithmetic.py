@@ -18,11 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cyclegan.batches import Batches, Pair
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
-from cyclegan.datasets import find_split
-from cyclegan.runs import Domains, Run
-from cyclegan.training import Trainer
+from cyclegan.data.batches import Batches, Pair
+from cyclegan.data.datasets import find_split
+from cyclegan.runs.run import Domains, Run
+from cyclegan.training.trainer import Trainer
 from tests.test_networks import Functional, State
 
 STEPS = 20

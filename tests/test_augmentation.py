@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from cyclegan.augmentation import Augment
-from cyclegan.batches import Pair
 from cyclegan.config import Augmentation, Pix2PixConfig
-from cyclegan.objectives import CycleGAN, Pix2Pix, build_objective
+from cyclegan.data.batches import Pair
+from cyclegan.training.augmentation import Augment
+from cyclegan.training.objectives import CycleGAN, Pix2Pix, build_objective
 from tests.test_objectives import BOTH, CYCLEGAN, adversarial, real_pair
 
 ALL: tuple[Augmentation, ...] = ("color", "translation", "cutout")

@@ -22,7 +22,7 @@ from cyclegan.pages.examples import Examples
 from cyclegan.pages.inputs import PICTURE_INPUTS, picture_input, prepare
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.models import Models, Route
-from cyclegan.pages.translations import Translations
+from cyclegan.pages.translate.translations import Translations
 from tests.conftest import make_photo
 
 TO_LABELS = Route("photo", "labels")

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from cyclegan import bands
-from cyclegan.bands import Bands, Rows
 from cyclegan.config import GeneratorConfig
-from cyclegan.layers import InstanceNorm
-from cyclegan.networks import build_generator, for_translation, initialize
+from cyclegan.networks.build import build_generator, for_translation, initialize
+from cyclegan.networks.layers import InstanceNorm
+from cyclegan.translate import bands
+from cyclegan.translate.bands import Bands, Rows
 
 CONFIGS = {
     "resnet": GeneratorConfig("resnet_6blocks", width=4),

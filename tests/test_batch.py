@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from cyclegan.facades import PALETTE, draw_facade
-from cyclegan.pages import batch
-from cyclegan.pages.batch import Done, Pack, Skipped, Upload, gather, refused_files, translate_all
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.models import Models, Route
+from cyclegan.pages.more import batch
+from cyclegan.pages.more.batch import Done, Pack, Skipped, Upload, gather, refused_files, translate_all
 from tests.conftest import make_photo
 
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")

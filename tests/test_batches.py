@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cyclegan import batches as module
-from cyclegan.batches import Batches, Pair
 from cyclegan.colours import encode
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig, Preprocess
-from cyclegan.datasets import DatasetError, Split, find_split
+from cyclegan.data import batches as module
+from cyclegan.data.batches import Batches, Pair
+from cyclegan.data.datasets import DatasetError, Split, find_split
 from tests.conftest import RAMP_HEIGHT, RAMP_WIDTH, make_folder, make_photo, make_two_folders, ramp
 
 CROP = 24

@@ -12,10 +12,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from cyclegan.facades import draw_facade
-from cyclegan.pages import watch_texts
-from cyclegan.pages.canvas import Figure, Plan, frame_message, frame_stack, plan_message
 from cyclegan.pages.frames import Frame, data_uri
 from cyclegan.pages.languages import translated
+from cyclegan.pages.watch import texts as watch_texts
+from cyclegan.pages.watch.canvas import Figure, Plan, frame_message, frame_stack, plan_message
 from tests.browser import Watched, beyond_the_edge, pixels
 from tests.conftest import make_photo
 

@@ -15,10 +15,10 @@ from huggingface_hub import ModelCard, ModelCardData
 from PIL import Image
 
 import train
-from cyclegan.cards import is_untouched, write_card
 from cyclegan.config import CycleGANConfig
-from cyclegan.runs import Run, RunError
-from cyclegan.samples import spread
+from cyclegan.hub.cards import is_untouched, write_card
+from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.samples import spread
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 from tests.hub_server import LoopbackHub
 

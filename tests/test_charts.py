@@ -6,7 +6,7 @@ from math import inf, nan
 
 import pytest
 
-from cyclegan.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, Points, chart
+from cyclegan.evaluation.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, Points, chart
 
 
 def drawn(*lines: Points, logarithmic: bool = False) -> Chart:

@@ -20,17 +20,17 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from cyclegan.compare import main
-from cyclegan.comparison import Comparison, ComparisonError, Gap, plan
 from cyclegan.config import CycleGANConfig, GeneratorConfig, Pix2PixConfig
-from cyclegan.datasets import find_split
+from cyclegan.data.datasets import find_split
+from cyclegan.evaluation.comparison import Comparison, ComparisonError, Gap, plan
+from cyclegan.evaluation.judging import compare
+from cyclegan.evaluation.measuring import SIZE
+from cyclegan.evaluation.segmenter import load_segmenter, segment
+from cyclegan.evaluation.segmenter_training import agreement
 from cyclegan.facades import class_indices
-from cyclegan.judging import compare
-from cyclegan.measuring import SIZE
 from cyclegan.metrics import confusion, feature_distances, label_agreement, ssim
-from cyclegan.runs import Domains, Run
-from cyclegan.segmenter import load_segmenter, segment
-from cyclegan.segmenter_training import agreement
-from cyclegan.translate import Translator
+from cyclegan.runs.run import Domains, Run
+from cyclegan.translate.translator import Translator
 from tests.browser import launch_chromium
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_photo, make_run
 

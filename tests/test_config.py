@@ -10,7 +10,6 @@ from typing import Any, get_args
 import pytest
 
 from cyclegan import config as options
-from cyclegan.augmentation import DRAWS
 from cyclegan.config import (
     ConfigError,
     CycleGANConfig,
@@ -23,10 +22,11 @@ from cyclegan.config import (
     to_json,
 )
 from cyclegan.facades import PALETTES
-from cyclegan.layers import ACTIVATIONS, NORMS
-from cyclegan.losses import GAN_LOSSES
-from cyclegan.networks import DISCRIMINATORS, GENERATORS, INITIALIZERS
-from cyclegan.schedules import SCHEDULES
+from cyclegan.networks.build import DISCRIMINATORS, GENERATORS, INITIALIZERS
+from cyclegan.networks.layers import ACTIVATIONS, NORMS
+from cyclegan.training.augmentation import DRAWS
+from cyclegan.training.losses import GAN_LOSSES
+from cyclegan.training.schedules import SCHEDULES
 
 # Sources: "paper" is the method's own (CycleGAN arXiv:1703.10593, pix2pix arXiv:1611.07004); an option such as
 # --netG is that of junyanz/pytorch-CycleGAN-and-pix2pix at 2a7afba, the reference.

@@ -24,12 +24,12 @@ from torch import Tensor
 from cyclegan.config import ConfigError, CycleGANConfig, GeneratorConfig, GeneratorName, Norm, Pix2PixConfig
 from cyclegan.convert import export_reference, import_reference, main
 from cyclegan.facades import draw_facade
-from cyclegan.networks import build_generator, for_translation, initialize
+from cyclegan.networks.build import build_generator, for_translation, initialize
+from cyclegan.networks.storage import WeightsError
 from cyclegan.pack import pack
 from cyclegan.pages.models import Models, Route
-from cyclegan.runs import Domains, Run, RunError
-from cyclegan.storage import WeightsError
-from cyclegan.translate import Translator
+from cyclegan.runs.run import Domains, Run, RunError
+from cyclegan.translate.translator import Translator
 from tests.test_networks import (
     ARCHITECTURES,
     BLOCKS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cyclegan.datasets import DatasetError, find_split, load_inputs
+from cyclegan.data.datasets import DatasetError, find_split, load_inputs
 from tests.conftest import make_folder, make_two_folders
 
 

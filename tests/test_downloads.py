@@ -25,10 +25,10 @@ import pytest
 from PIL import Image
 
 import train
-from cyclegan import archives, downloads, transfers
-from cyclegan.downloads import DATASETS, IDX_FILE, DownloadError, NamedDataset, data_root, fetch
-from cyclegan.runs import Run
-from cyclegan.transfers import Archive
+from cyclegan.data import archives, downloads, transfers
+from cyclegan.data.downloads import DATASETS, IDX_FILE, DownloadError, NamedDataset, data_root, fetch
+from cyclegan.data.transfers import Archive
+from cyclegan.runs.run import Run
 from tests.conftest import idx_bytes, make_squares
 
 
@@ -431,7 +431,7 @@ def test_the_checksum_of_an_unverified_archive_is_logged(
     mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mirror.replies[FIRST] = [GOOD]
-    with caplog.at_level(logging.INFO, "cyclegan.transfers"):
+    with caplog.at_level(logging.INFO, "cyclegan.data.transfers"):
         fetch("facades", tmp_path)
     assert hashlib.sha256(TAR).hexdigest() in caplog.text
 
@@ -481,7 +481,7 @@ def killed(mirror: Mirror, tmp_path: Path) -> Path:
     mirror.replies[FIRST] = [GOOD]
     code = (
         "import os, pathlib, signal, sys\n"
-        "from cyclegan import archives, downloads, transfers\n"
+        "from cyclegan.data import archives, downloads, transfers\n"
         "archives._content = lambda folder: os.kill(os.getpid(), signal.SIGTERM)\n"
         "url, root = sys.argv[1:]\n"
         "dataset = downloads.NamedDataset(('photo', 'labels'), (transfers.Archive(url),))\n"
@@ -489,7 +489,7 @@ def killed(mirror: Mirror, tmp_path: Path) -> Path:
         "downloads.fetch('facades', pathlib.Path(root))\n"
     )
     command = [sys.executable, "-c", code, mirror.url(FIRST), str(tmp_path)]
-    package = Path(downloads.__file__).parents[1]
+    package = Path(__file__).parents[1]
     result = subprocess.run(command, cwd=package, check=False, timeout=30, capture_output=True, text=True)
     assert result.returncode not in (0, 1), result.stderr
     (stray,) = tmp_path.iterdir()

@@ -15,13 +15,13 @@ from PIL import Image
 
 from cyclegan.facades import CLASSES, EXAMPLE_SEEDS, PALETTE, class_indices, draw_facade
 from cyclegan.images import ImageError
-from cyclegan.pages.draw_page import drawable, drawn_facade, paint_boxes
+from cyclegan.pages.draw.page import drawable, drawn_facade, paint_boxes
+from cyclegan.pages.draw.painter import drawing_value, read_drawing
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import error_map
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route
-from cyclegan.pages.painter import drawing_value, read_drawing
 from tests.conftest import make_photo
 
 pytestmark = pytest.mark.usefixtures("own_cache", "closed_event_loops")

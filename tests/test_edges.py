@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cyclegan.edges import SPREAD, THRESHOLD, smooth_edges
+from cyclegan.training.edges import SPREAD, THRESHOLD, smooth_edges
 
 REACH = SPREAD // 2
 """Pixels beside an edge's own two that are smoothed."""

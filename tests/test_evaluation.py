@@ -17,17 +17,17 @@ import pytest
 import torch
 
 from cyclegan import metrics
-from cyclegan.comparison import Gap, plan
-from cyclegan.datasets import find_split
-from cyclegan.evaluation import evaluate, keep, main
+from cyclegan.data.datasets import find_split
+from cyclegan.evaluation.command import evaluate, keep, main
+from cyclegan.evaluation.comparison import Gap, plan
+from cyclegan.evaluation.measuring import Instruments, square
+from cyclegan.evaluation.segmenter import Segmenter, SegmenterConfig, segment
 from cyclegan.facades import class_indices
-from cyclegan.measuring import Instruments, square
 from cyclegan.metrics import confusion, label_agreement
-from cyclegan.runs import Run
-from cyclegan.scores import ScoresError, best_epoch, choose, read_scores, write_scores
-from cyclegan.segmenter import Segmenter, SegmenterConfig, segment
-from cyclegan.training import exclusive
-from cyclegan.translate import Translator
+from cyclegan.runs.run import Run
+from cyclegan.runs.scores import ScoresError, best_epoch, choose, read_scores, write_scores
+from cyclegan.training.trainer import exclusive
+from cyclegan.translate.translator import Translator
 from tests.conftest import TINY_GAN, make_run
 from tests.test_compare import shade, unpaired
 
@@ -172,7 +172,7 @@ def test_no_best_epoch_where_none_was_chosen_or_it_is_gone(run: Run, caplog: pyt
 
 
 def test_the_best_epoch_is_told_without_torch() -> None:
-    script = "import sys; from cyclegan.scores import best_epoch; print('torch' in sys.modules)"
+    script = "import sys; from cyclegan.runs.scores import best_epoch; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -13,8 +13,8 @@ import torch
 
 from cyclegan.config import GeneratorConfig, Pix2PixConfig
 from cyclegan.export import main
-from cyclegan.networks import for_translation
-from cyclegan.runs import Run
+from cyclegan.networks.build import for_translation
+from cyclegan.runs.run import Run
 from tests.conftest import TINY_GAN, make_run
 
 

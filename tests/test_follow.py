@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from cyclegan.facades import draw_facade
-from cyclegan.pages.api import translate_with
+from cyclegan.pages.api.pictures import translate_with
 from cyclegan.pages.curves import plots_of
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.follow import has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.frames import Frame, data_uri, sample_epochs, sample_frames
 from cyclegan.pages.models import Models, Route
-from cyclegan.pages.movies import MOVIE_FRAMES, evenly, formats, movie, places
-from cyclegan.pages.translations import Translations
-from cyclegan.runs import Run
+from cyclegan.pages.translate.translations import Translations
+from cyclegan.pages.watch.follow import has_ended, is_learning, newly_gone, stamps
+from cyclegan.pages.watch.movies import MOVIE_FRAMES, evenly, formats, movie, places
+from cyclegan.runs.run import Run
 
 TO_PHOTO = Route("labels", "photo")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import app
-from cyclegan.hub_errors import HubError, in_words
-from cyclegan.pages import hub_texts
+from cyclegan.hub.errors import HubError, in_words
 from cyclegan.pages.errors import explain
-from cyclegan.pages.hub_field import HubField
-from cyclegan.pages.hub_runs import KEPT, HubRuns
+from cyclegan.pages.hub import texts as hub_texts
+from cyclegan.pages.hub.field import HubField
+from cyclegan.pages.hub.runs import KEPT, HubRuns
 from cyclegan.pages.languages import LANGUAGES, Language
 from tests.hub_server import LoopbackHub
 

@@ -17,7 +17,8 @@ from cyclegan.pages import texts
 from cyclegan.pages.language_choice import preferred
 from cyclegan.pages.languages import LANGUAGES, Language, Text, listed, sentences
 
-TEXT_MODULES = sorted(path.stem for path in Path(next(iter(pages.__path__))).glob("*texts.py"))
+FOLDER = Path(pages.__path__[0])
+TEXT_MODULES = sorted(".".join(path.relative_to(FOLDER).with_suffix("").parts) for path in FOLDER.rglob("*texts.py"))
 HANGUL, HAN = re.compile("[가-힣]"), re.compile("[一-鿿]")
 
 
@@ -35,7 +36,7 @@ def placeholders(text: str) -> list[str]:
 
 
 def test_every_page_has_its_texts() -> None:
-    assert {"texts", "translate_texts", "watch_texts"} <= set(TEXT_MODULES)
+    assert {"texts", "translate.texts", "watch.texts"} <= set(TEXT_MODULES)
 
 
 @pytest.mark.parametrize("module", TEXT_MODULES)

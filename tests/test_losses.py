@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GanMode, Norm
 from cyclegan.facades import PALETTE, PALETTES, Array
-from cyclegan.losses import gan_loss, gradient_penalty, palette_loss
-from cyclegan.networks import build_discriminator
+from cyclegan.networks.build import build_discriminator
+from cyclegan.training.losses import gan_loss, gradient_penalty, palette_loss
 
 LOGITS = [-1.0, 0.0, 0.5, 3.0]
 

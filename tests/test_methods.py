@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.batches import Batches
 from cyclegan.config import (
     METHODS,
     ConfigError,
@@ -26,11 +25,12 @@ from cyclegan.config import (
     MethodConfig,
     Pix2PixConfig,
 )
-from cyclegan.datasets import find_split
+from cyclegan.data.batches import Batches
+from cyclegan.data.datasets import find_split
+from cyclegan.data.noise import NoiseBatches
 from cyclegan.facades import draw_facade
-from cyclegan.noise import NoiseBatches
-from cyclegan.runs import Domains, Run
-from cyclegan.training import Progress, Trainer, create, estimate_bytes, resume
+from cyclegan.runs.run import Domains, Run
+from cyclegan.training.trainer import Progress, Trainer, create, estimate_bytes, resume
 
 CRITIC = DiscriminatorConfig("n_layers", width=2, layers=2)
 CYCLEGAN = CycleGANConfig(
@@ -75,7 +75,7 @@ ALL = pytest.mark.parametrize("method", list(METHODS))
 @pytest.fixture(autouse=True)
 def no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sample images have their own tests, and take longer than these trainings."""
-    monkeypatch.setattr("cyclegan.training.render", lambda *_: Image.new("RGB", (8, 8)))
+    monkeypatch.setattr("cyclegan.training.trainer.render", lambda *_: Image.new("RGB", (8, 8)))
 
 
 def make_batches(config: MethodConfig, facades: Path, images: int) -> Batches | NoiseBatches:

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig, GeneratorName, Norm
-from cyclegan.layers import DoublingConv, HalvingConv, InstanceNorm
-from cyclegan.networks import (
+from cyclegan.networks.build import (
     build_discriminator,
     build_generator,
     for_translation,
@@ -20,6 +19,7 @@ from cyclegan.networks import (
     parameter_count,
     use_image_statistics,
 )
+from cyclegan.networks.layers import DoublingConv, HalvingConv, InstanceNorm
 
 State = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]

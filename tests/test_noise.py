@@ -15,13 +15,13 @@ from PIL import Image
 import train
 from cyclegan.colours import encodings
 from cyclegan.config import ConfigError, GANConfig
-from cyclegan.datasets import DatasetError
-from cyclegan.downloads import IDX_FILE
+from cyclegan.data.datasets import DatasetError
+from cyclegan.data.downloads import IDX_FILE
+from cyclegan.data.noise import NoiseBatches, read_pictures
 from cyclegan.images import ImageError
-from cyclegan.noise import NoiseBatches, read_pictures
-from cyclegan.runs import Domains, Run
-from cyclegan.samples import draw_noise, render
-from cyclegan.training import Trainer, create, resume
+from cyclegan.runs.run import Domains, Run
+from cyclegan.runs.samples import draw_noise, render
+from cyclegan.training.trainer import Trainer, create, resume
 from tests.conftest import TINY_GAN, idx_bytes, make_photo, make_squares
 from tests.test_train_command import assert_same_runs, checkpoint, run, start, wait_for_epoch
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from cyclegan.batches import Pair
 from cyclegan.config import (
     CycleGANConfig,
     Direction,
@@ -21,10 +20,11 @@ from cyclegan.config import (
     Norm,
     Pix2PixConfig,
 )
-from cyclegan.edges import smooth_edges
+from cyclegan.data.batches import Pair
 from cyclegan.facades import CMP_BASE_PALETTE
-from cyclegan.losses import palette_loss
-from cyclegan.objectives import GAN, CycleGAN, Losses, Objective, Pix2Pix, build_objective
+from cyclegan.training.edges import smooth_edges
+from cyclegan.training.losses import palette_loss
+from cyclegan.training.objectives import GAN, CycleGAN, Losses, Objective, Pix2Pix, build_objective
 
 GENERATOR = GeneratorConfig("resnet_6blocks", width=2)
 CYCLEGAN = CycleGANConfig(

@@ -13,9 +13,9 @@ from PIL import Image
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig
 from cyclegan.facades import draw_facade
 from cyclegan.pack import main, pack
-from cyclegan.runs import Run
-from cyclegan.scores import ScoresError, best_epoch, read_scores, write_scores
-from cyclegan.translate import Translator
+from cyclegan.runs.run import Run
+from cyclegan.runs.scores import ScoresError, best_epoch, read_scores, write_scores
+from cyclegan.translate.translator import Translator
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, add_discriminators, make_run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cyclegan.pools import ImagePool
+from cyclegan.training.pools import ImagePool
 
 
 def numbered(*values: int) -> Tensor:

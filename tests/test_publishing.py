@@ -14,14 +14,14 @@ import pytest
 from huggingface_hub import snapshot_download
 from PIL import Image
 
-from cyclegan import publishing, uploads
 from cyclegan.config import MethodConfig, Pix2PixConfig
 from cyclegan.facades import draw_facade
-from cyclegan.fetching import open_run
-from cyclegan.hub import main
-from cyclegan.publishing import BackgroundPublisher, contents
-from cyclegan.runs import Run
-from cyclegan.uploads import open_repository
+from cyclegan.hub import publishing, uploads
+from cyclegan.hub.command import main
+from cyclegan.hub.fetching import open_run
+from cyclegan.hub.publishing import BackgroundPublisher, contents
+from cyclegan.hub.uploads import open_repository
+from cyclegan.runs.run import Run
 from tests.conftest import TINY_GAN, TINY_PIX2PIX, make_run
 from tests.hub_server import TOKEN, LoopbackHub, Repository
 

@@ -13,10 +13,10 @@ import torch
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, Pix2PixConfig
 from cyclegan.facades import draw_facade
 from cyclegan.images import ImageError, to_tensor
-from cyclegan.networks import build_discriminator, initialize
-from cyclegan.objectives import Objective, build_objective
-from cyclegan.realness import Eye, over_pixels
-from cyclegan.runs import Domains, Run
+from cyclegan.networks.build import build_discriminator, initialize
+from cyclegan.runs.run import Domains, Run
+from cyclegan.training.objectives import Objective, build_objective
+from cyclegan.translate.realness import Eye, over_pixels
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, TINY_PIX2PIX, make_photo
 
 MakeEye = Callable[[CycleGANConfig | Pix2PixConfig], tuple[Eye, Objective]]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cyclegan.runs import Run
-from cyclegan.scores import read_scores, write_scores
+from cyclegan.runs.run import Run
+from cyclegan.runs.scores import read_scores, write_scores
 from docs.results import ROOT, results, widest, with_results
 
 FIGURES: dict[str, dict[str, Any]] = {

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from cyclegan.facades import draw_facade
-from cyclegan.pages import round_trip_texts, texts
+from cyclegan.pages import texts
 from cyclegan.pages.heat import FULL_HEAT, error_map, heat, tint
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route
-from cyclegan.pages.round_trips import RoundTrips
-from cyclegan.runs import Run
+from cyclegan.pages.round_trip import texts as round_trip_texts
+from cyclegan.pages.round_trip.round_trips import RoundTrips
+from cyclegan.runs.run import Run
 from tests.conftest import make_photo
 
 pytestmark = pytest.mark.usefixtures("own_cache", "closed_event_loops")

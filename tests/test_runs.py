@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from cyclegan.config import ConfigError, CycleGANConfig, Direction, Pix2PixConfig
-from cyclegan.runs import Domains, Run, RunError
+from cyclegan.runs.run import Domains, Run, RunError
 from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_run
 
 

@@ -12,11 +12,11 @@ from PIL import Image
 
 from cyclegan.colours import Encoding, decode, encode
 from cyclegan.config import Direction
-from cyclegan.datasets import Source, Split, find_split
+from cyclegan.data.datasets import Source, Split, find_split
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
 from cyclegan.images import to_image, to_tensor
-from cyclegan.networks import build_generator, for_translation
-from cyclegan.samples import SAMPLE_SIZE, choose_inputs, cut, render
+from cyclegan.networks.build import build_generator, for_translation
+from cyclegan.runs.samples import SAMPLE_SIZE, choose_inputs, cut, render
 from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_photo
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from cyclegan.config import CycleGANConfig, LrPolicy, Pix2PixConfig
-from cyclegan.schedules import learning_rate_at
+from cyclegan.training.schedules import learning_rate_at
 
 
 def config(policy: LrPolicy, epochs: int = 100, decay_epochs: int = 100, step: int = 50) -> CycleGANConfig:

@@ -13,12 +13,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from cyclegan.config import ConfigError
-from cyclegan.datasets import DatasetError, find_split
-from cyclegan.evaluation import main
+from cyclegan.data.datasets import DatasetError, find_split
+from cyclegan.evaluation.command import main
+from cyclegan.evaluation.segmenter import SHIPPED, Segmenter, SegmenterConfig, load_segmenter, save_segmenter, segment
+from cyclegan.evaluation.segmenter_training import agreement, classes_of, train_segmenter
 from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, class_indices
-from cyclegan.segmenter import SHIPPED, Segmenter, SegmenterConfig, load_segmenter, save_segmenter, segment
-from cyclegan.segmenter_training import agreement, classes_of, train_segmenter
-from cyclegan.storage import WeightsError
+from cyclegan.networks.storage import WeightsError
 from tests.conftest import make_folder, make_photo
 
 TINY = SegmenterConfig(dataset="facades", width=4, epochs=25, batch_size=2, learning_rate=2e-2)

@@ -18,9 +18,9 @@ from packaging.version import Version
 from PIL import Image
 
 from cyclegan.facades import draw_facade
-from cyclegan.hub import main
-from cyclegan.runs import Run
-from cyclegan.spaces import contents
+from cyclegan.hub.command import main
+from cyclegan.hub.spaces import contents
+from cyclegan.runs.run import Run
 from tests.browser import served
 from tests.conftest import TINY_GAN, make_run
 from tests.hub_server import TOKEN, LoopbackHub
@@ -92,7 +92,7 @@ def test_a_space_holds_what_the_app_needs_and_no_more(tmp_path: Path) -> None:
     run = make_run(tmp_path / "clothes", TINY_GAN, epochs=(1,), sample_epochs=1)
     (run.folder / "checkpoint.pt").write_bytes(b"stays at home")
     files = contents([run])
-    assert {"app.py", "README.md", "LICENSE", "cyclegan/pages/look.css"} <= files.keys()
+    assert {"app.py", "README.md", "LICENSE", "cyclegan/pages/look.css", "cyclegan/pages/icon.png"} <= files.keys()
     assert not [name for name in files if re.search(r"checkpoint|tests/|__pycache__|\.git|train\.py", name)]
     shown = re.findall(r"!\[.*\]\((.*?)\)|\]\((docs/.*?)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert {picture or page for picture, page in shown} <= files.keys()

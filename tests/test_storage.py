@@ -14,8 +14,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cyclegan.config import ConfigError, DiscriminatorConfig, GeneratorConfig
-from cyclegan.networks import build_discriminator, build_generator, initialize
-from cyclegan.storage import Storage, WeightsError, load_discriminator, load_generator, pack, save_network, unpack
+from cyclegan.networks.build import build_discriminator, build_generator, initialize
+from cyclegan.networks.storage import (
+    Storage,
+    WeightsError,
+    load_discriminator,
+    load_generator,
+    pack,
+    save_network,
+    unpack,
+)
 
 State = dict[str, Tensor]
 

@@ -21,10 +21,10 @@ import tyro
 from PIL import Image
 
 import train
-from cyclegan.runs import Run
-from cyclegan.samples import SAMPLE_SIZE
-from cyclegan.training import exclusive
-from cyclegan.translate import Translator
+from cyclegan.runs.run import Run
+from cyclegan.runs.samples import SAMPLE_SIZE
+from cyclegan.training.trainer import exclusive
+from cyclegan.translate.translator import Translator
 from tests.conftest import make_pairs, make_photo
 
 ROOT = Path(__file__).parent.parent

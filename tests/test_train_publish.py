@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 import train
-from cyclegan import publishing
-from cyclegan.hub import main
-from cyclegan.runs import Run
-from cyclegan.training import Trainer
+from cyclegan.hub import publishing
+from cyclegan.hub.command import main
+from cyclegan.runs.run import Run
+from cyclegan.training.trainer import Trainer
 from tests.hub_server import TOKEN, LoopbackHub
 
 ROOT = Path(__file__).parent.parent
@@ -106,7 +106,7 @@ def test_a_dry_run_asks_nothing_of_the_hub(facades: Path, tmp_path: Path, hub: L
 def test_a_hub_that_dies_does_not_disturb_the_training(
     facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hub: LoopbackHub
 ) -> None:
-    monkeypatch.setattr("cyclegan.publishing.BackgroundPublisher.finish.__defaults__", (1.0,))
+    monkeypatch.setattr("cyclegan.hub.publishing.BackgroundPublisher.finish.__defaults__", (1.0,))
     after_epoch(monkeypatch, 1, hub.stop)
     out = tmp_path / "run"
     assert train.main(command(facades, out)) == 0

@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.batches import Batches
 from cyclegan.config import (
     CycleGANConfig,
     Direction,
@@ -19,13 +18,14 @@ from cyclegan.config import (
     GeneratorConfig,
     Pix2PixConfig,
 )
-from cyclegan.datasets import find_split
+from cyclegan.data.batches import Batches
+from cyclegan.data.datasets import find_split
 from cyclegan.facades import draw_facade
 from cyclegan.files import STRAY_PREFIX
-from cyclegan.runs import Domains, Run, RunError
-from cyclegan.schedules import learning_rate_at
-from cyclegan.storage import load_generator
-from cyclegan.training import Progress, Trainer, TrainingError, create, exclusive, measure_step, resume
+from cyclegan.networks.storage import load_generator
+from cyclegan.runs.run import Domains, Run, RunError
+from cyclegan.training.schedules import learning_rate_at
+from cyclegan.training.trainer import Progress, Trainer, TrainingError, create, exclusive, measure_step, resume
 
 CYCLEGAN = CycleGANConfig(
     dataset="facades",

@@ -13,14 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan import bands, translate
 from cyclegan.colours import encode, rgb_to_lab
 from cyclegan.config import ConfigError, Pix2PixConfig
 from cyclegan.images import ImageError, to_image, to_tensor
-from cyclegan.networks import for_translation
-from cyclegan.runs import Run, RunError
-from cyclegan.storage import WeightsError
-from cyclegan.translate import CACHED_NETWORKS, Translator, pad
+from cyclegan.networks.build import for_translation
+from cyclegan.networks.storage import WeightsError
+from cyclegan.runs.run import Run, RunError
+from cyclegan.translate import bands
+from cyclegan.translate import translator as translate
+from cyclegan.translate.translator import CACHED_NETWORKS, Translator, pad
 from tests.conftest import TINY_GAN, TINY_PIX2PIX, make_photo, make_run
 
 RUNS = pytest.mark.parametrize("name", ["facades-cyclegan", "facades-pix2pix"])
@@ -347,7 +348,7 @@ def test_a_full_folder_of_temporary_files_is_said(cyclegan: Translator, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(translate, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr("cyclegan.bands._Scratch.append", full)
+    monkeypatch.setattr("cyclegan.translate.bands._Scratch.append", full)
     with pytest.raises(ImageError, match=r"no room for an image of 64x64 pixels in .*TMPDIR"):
         cyclegan.translate(make_photo(1, 64), to="photo")
 

@@ -21,8 +21,8 @@ from cyclegan.config import (
     Norm,
     Upsample,
 )
-from cyclegan.layers import DoublingConv, InstanceNorm, ResizeConv
-from cyclegan.networks import build_discriminator, build_generator, initialize
+from cyclegan.networks.build import build_discriminator, build_generator, initialize
+from cyclegan.networks.layers import DoublingConv, InstanceNorm, ResizeConv
 
 SIZES: dict[GeneratorName, int] = {"resnet_9blocks": 16, "resnet_6blocks": 16, "unet_256": 256, "unet_128": 128}
 ARCHITECTURES = pytest.mark.parametrize("architecture", list(SIZES))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from cyclegan.pages import watch_texts
 from cyclegan.pages.languages import Language, Text
-from cyclegan.runs import Run
+from cyclegan.pages.watch import texts as watch_texts
+from cyclegan.runs.run import Run
 
 
 @dataclass(frozen=True)

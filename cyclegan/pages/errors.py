@@ -10,9 +10,10 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 
-from cyclegan.hub_errors import HubError
+from cyclegan.hub.errors import HubError
 from cyclegan.images import MAX_MEGAPIXELS, ImageError
-from cyclegan.pages import hub_texts, texts
+from cyclegan.pages import texts
+from cyclegan.pages.hub import texts as hub_texts
 from cyclegan.pages.languages import Language, Text
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from cyclegan.pages import texts
 from cyclegan.pages.frames import sample_epochs, sample_picture
 from cyclegan.pages.languages import Text
 from cyclegan.pages.models import Model, Models, Route, fingerprint
-from cyclegan.samples import SAMPLE_SIZE
+from cyclegan.runs.samples import SAMPLE_SIZE
 
 
 @dataclass(frozen=True)

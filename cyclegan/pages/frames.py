@@ -14,7 +14,7 @@ from PIL import Image
 
 from cyclegan.images import open_image
 from cyclegan.pages.models import Model, Models, Route
-from cyclegan.samples import SAMPLE_SIZE, cut
+from cyclegan.runs.samples import SAMPLE_SIZE, cut
 
 log = logging.getLogger(__name__)
 

@@ -10,25 +10,30 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cyclegan.pages import draw_texts, more_texts, round_trip_texts, texts, translate_texts, watch_texts
-from cyclegan.pages.api import add_api
-from cyclegan.pages.draw_page import DrawPage, drawable
-from cyclegan.pages.drawing_api import add_draw_api, add_round_trip_api
+from cyclegan.pages import texts
+from cyclegan.pages.api.drawing import add_draw_api, add_round_trip_api
+from cyclegan.pages.api.pictures import add_api
+from cyclegan.pages.draw import texts as draw_texts
+from cyclegan.pages.draw.page import DrawPage, drawable
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.hub_field import HubField, Shown
-from cyclegan.pages.hub_runs import HubRuns
+from cyclegan.pages.hub.field import HubField, Shown
+from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.inputs import picture_input, shrink, shrunk_note, split_pair
 from cyclegan.pages.language_choice import PATHS, language_switch
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, sentences
 from cyclegan.pages.models import Models
-from cyclegan.pages.more_page import MorePage
+from cyclegan.pages.more import texts as more_texts
+from cyclegan.pages.more.page import MorePage
 from cyclegan.pages.picker import example_picker, thumbnails
-from cyclegan.pages.round_trip_page import RoundTripPage
-from cyclegan.pages.round_trips import RoundTrips
-from cyclegan.pages.translate_page import TranslatePage
-from cyclegan.pages.translations import NEWEST, Translation, Translations
-from cyclegan.pages.watch_page import WatchPage
+from cyclegan.pages.round_trip import texts as round_trip_texts
+from cyclegan.pages.round_trip.page import RoundTripPage
+from cyclegan.pages.round_trip.round_trips import RoundTrips
+from cyclegan.pages.translate import texts as translate_texts
+from cyclegan.pages.translate.page import TranslatePage
+from cyclegan.pages.translate.translations import NEWEST, Translation, Translations
+from cyclegan.pages.watch import texts as watch_texts
+from cyclegan.pages.watch.page import WatchPage
 
 TEMPORARY_FILES = (3600, 4 * 3600)
 """Seconds: how often uploads and results are cleared away, and how old they are by then."""

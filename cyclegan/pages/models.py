@@ -15,8 +15,8 @@ from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.gpu import on_gpu
 from cyclegan.pages.languages import Text, listed
-from cyclegan.runs import RunError
-from cyclegan.translate import Translator
+from cyclegan.runs.run import RunError
+from cyclegan.translate.translator import Translator
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,224 @@
+"""Batches: images decoded once, cropped and mirrored by nothing but the seed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cyclegan.colours import Encoding, Pixels, encode, encodings
+from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Pix2PixConfig, smallest_judged
+from cyclegan.data.datasets import DatasetError, Source, Split, some
+from cyclegan.images import ImageError, open_image
+
+log = logging.getLogger(__name__)
+
+Size = tuple[int, int]
+
+
+class Pair(NamedTuple):
+    """A batch of both domains, each [N, C, H, W] in [-1, 1]; aligned or not, as `dataset_mode` says."""
+
+    a: Tensor
+    b: Tensor
+
+
+class Batches:
+    """Training batches as a pure function of (seed, epoch, step): the same for any resume and any number of threads.
+
+    Images are decoded and resized once and kept as uint8, as many as fit in a quarter of the machine's memory;
+    the others are read again for each batch. Raises DatasetError, naming the bad files, where any is unreadable,
+    smaller than the crop, or of a size that does not go with the others.
+    """
+
+    def __init__(self, split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
+        self.config = config
+        self.paired = config.dataset_mode != "unaligned"
+        if self.paired:
+            split.require_pairs()
+        self.split = split.first(config.max_images)
+        self.encodings = encodings(config)
+        self.images = max(len(self.split.a), len(self.split.b))
+        self.steps = -(-self.images // config.batch_size)
+        self._stored: dict[Source, Pixels] = {}
+        self._check_sizes(self._read())
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the images' names and their order, on which the batches depend."""
+        names = "\n".join(f"{source.path.name} {source.half}" for source in (*self.split.a, *self.split.b))
+        return hashlib.sha256(f"{len(self.split.a)}\n{names}".encode()).hexdigest()
+
+    def batch(self, epoch: int, step: int) -> Pair:
+        """Batch `step` (from 0) of `epoch` (from 1), on the CPU; the last one of an epoch may be smaller."""
+        order = np.arange(self.images)
+        if not self.config.serial:
+            order = np.random.default_rng([self.config.seed, epoch]).permutation(self.images)
+        size = self.config.batch_size
+        samples = [self._sample(epoch, int(index)) for index in order[step * size : (step + 1) * size]]
+        return Pair(torch.stack([a for a, _ in samples]), torch.stack([b for _, b in samples]))
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Pair]:
+        """The batches of an epoch from step `start` on, each made by a thread while the one before is trained on."""
+        with ThreadPoolExecutor(1) as executor:
+            following = executor.submit(self.batch, epoch, start)
+            for step in range(start, self.steps):
+                current = following
+                if step + 1 < self.steps:
+                    following = executor.submit(self.batch, epoch, step + 1)
+                yield current.result()
+
+    def _sample(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
+        # From index 1: to NumPy a seed that ends in 0 is the one without, and that draws the order.
+        rng = np.random.default_rng([self.config.seed, epoch, index + 1])
+        a, b = self.split.a, self.split.b
+        place = other_place = _Place.draw(rng, self.config.flip)
+        partner = index % len(b)
+        if not self.paired:
+            # A random partner for every image, as the reference draws it: no fixed pairs to learn by heart.
+            partner = partner if self.config.serial else int(rng.integers(len(b)))
+            other_place = _Place.draw(rng, self.config.flip)
+        return (
+            self._cut(a[index % len(a)], place, self.encodings["a"]),
+            self._cut(b[partner], other_place, self.encodings["b"]),
+        )
+
+    def _cut(self, source: Source, place: _Place, encoding: Encoding) -> Tensor:
+        pixels = self._stored[source] if source in self._stored else self._load(source)
+        return encode(place.of(pixels, self.config.crop_size if self.config.crops else None), encoding)
+
+    def _load(self, source: Source) -> Pixels:
+        return self._resize(source, source.load())
+
+    def _resize(self, source: Source, image: Image.Image) -> Pixels:
+        size, crop = target_size(image.size, self.config), self.config.crop_size
+        if self.config.crops and min(size) < crop:
+            scaled = "" if size == image.size else f", scaled {size[0]}x{size[1]}"
+            raise ImageError(
+                f"{source.path.name} is {image.width}x{image.height} pixels{scaled}, smaller than the crop of {crop}; "
+                "lower --crop-size, or use --preprocess resize_and_crop"
+            )
+        return np.asarray(image if size == image.size else image.resize(size, Image.Resampling.BICUBIC))
+
+    def _read(self) -> dict[Source, Size]:
+        """Read every file once, and keep what fits in memory. The sizes; raises DatasetError for bad files."""
+        limit = physical_memory() // 4
+        total = kept = 0
+        sizes: dict[Source, Size] = {}
+        problems: set[str] = set()
+
+        files: dict[Path, dict[Source, None]] = {}
+        for source in (*self.split.a, *self.split.b):
+            files.setdefault(source.path, {})[source] = None
+
+        def read(path: Path) -> dict[Source, Pixels] | ImageError:
+            try:
+                image = open_image(path, f"{path.parent.name}/{path.name}")  # trainB may have one of that name, too
+                return {source: self._resize(source, source.cut(image)) for source in files[path]}
+            except ImageError as error:
+                return error
+
+        with ThreadPoolExecutor() as executor:
+            for parts in executor.map(read, files):
+                if isinstance(parts, ImageError):
+                    problems.add(str(parts))
+                    continue
+                for source, pixels in parts.items():
+                    sizes[source] = (pixels.shape[1], pixels.shape[0])
+                    total += pixels.nbytes
+                    if total <= limit:
+                        self._stored[source] = pixels
+                        kept = total
+        if problems:
+            raise DatasetError(f"{len(problems)} images cannot be used: {'; '.join(sorted(problems)[:10])}")
+        log.info("%.0f of %.0f MB of images are kept in memory", kept / 1e6, total / 1e6)
+        return sizes
+
+    def _check_sizes(self, sizes: dict[Source, Size]) -> None:
+        """Raise DatasetError where images that meet in a pair or in a batch differ in size."""
+        config, a, b = self.config, self.split.a, self.split.b
+        smallest = smallest_judged(config.discriminator)
+        small = [source.path.name for source, size in sizes.items() if not config.crops and min(size) < smallest]
+        if small:
+            raise DatasetError(
+                f"{len(small)} images are less than {smallest} pixels wide or high after preprocess "
+                f"{config.preprocess}, too small for the discriminator: {some(small)}; use --preprocess "
+                "resize_and_crop, or --discriminator.architecture pixel"
+            )
+        said = {source: f"{source.path.name} {width}x{height}" for source, (width, height) in sizes.items()}
+        pairs = zip(a, b, strict=True) if self.paired else ()
+        apart = [f"{said[one]} and {said[other]}" for one, other in pairs if sizes[one] != sizes[other]]
+        if apart:
+            raise DatasetError(
+                f"{len(apart)} pairs have images of two sizes: {some(apart)}; use --preprocess resize_and_crop"
+            )
+        for sources in (a, b) if config.batch_size > 1 and not config.crops else ():
+            usual = Counter(sizes[source] for source in sources).most_common(1)[0][0]
+            others = [said[source] for source in sources if sizes[source] != usual]
+            if others:
+                raise DatasetError(
+                    f"batches of {config.batch_size} need images of one size, and preprocess {config.preprocess} crops "
+                    f"none: most are {usual[0]}x{usual[1]} pixels, but {len(others)} of {len(sources)} are not: "
+                    f"{some(others)}; use --batch-size 1, or --preprocess resize_and_crop"
+                )
+
+
+class _Place(NamedTuple):
+    """Where to crop, as shares of what is left over, and whether to mirror."""
+
+    x: float
+    y: float
+    mirror: bool
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, flip: bool) -> _Place:
+        x, y, coin = rng.random(3)
+        return cls(x, y, flip and bool(coin < 0.5))
+
+    def of(self, pixels: Pixels, size: int | None) -> Pixels:
+        """The square of this side, or everything, mirrored or not."""
+        if size is not None:
+            top = int(self.y * (pixels.shape[0] - size + 1))
+            left = int(self.x * (pixels.shape[1] - size + 1))
+            pixels = pixels[top : top + size, left : left + size]
+        return pixels[:, ::-1] if self.mirror else pixels
+
+
+def target_size(size: Size, config: CycleGANConfig | Pix2PixConfig) -> Size:
+    """Width and height to which `preprocess` resizes an image, before the crop where there is one.
+
+    Without a crop both sides become multiples of what the generator takes, the nearest, as the reference rounds for
+    none; it does not for scale_width, whose images its networks then give back in another size.
+    """
+    width, height = size
+    if config.preprocess == "resize_and_crop":
+        return config.load_size, config.load_size
+    if config.preprocess.startswith("scale_width"):
+        width, height = config.load_size, config.load_size * height // width
+    if config.crops:
+        return width, height
+    architecture = config.generator.architecture
+    multiple, smallest = SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture]
+    return max(smallest, round(width / multiple) * multiple), max(smallest, round(height / multiple) * multiple)
+
+
+def physical_memory() -> int:
+    """Bytes that this process may use: the machine's, or what its container is given."""
+    try:
+        return int(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):  # no container, or one without a limit
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return 8 * 2**30

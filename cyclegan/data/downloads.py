@@ -1,0 +1,228 @@
+"""Named datasets: where they are, how they come here, and a folder that is there complete or not at all."""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cyclegan.data.archives import ArchiveError, extract
+from cyclegan.data.transfers import Archive, MirrorError, TransferError, download, verify
+from cyclegan.files import cache_folder
+
+logger = logging.getLogger(__name__)
+
+ABANDONED_SECONDS = 600.0  # a live download writes far more often than this
+NOISE = "noise"
+"""Domain a of the datasets that pictures are made for from noise: those of the gan method."""
+IDX_FILE = "train-images-idx3-ubyte"
+"""The training images in one file, of MNIST and everything that has its format."""
+
+
+class DownloadError(RuntimeError):
+    """A dataset could not be brought here; the message says what, where, and how to place it by hand."""
+
+
+@dataclass(frozen=True)
+class NamedDataset:
+    """`domains` are the public names of a and b; `archives` are in the order in which to try them, and each holds
+    `content`."""
+
+    domains: tuple[str, str]
+    archives: tuple[Archive, ...]
+    content: str = "its folders train, test, ..."
+
+
+_HOST = "efrosgans.eecs.berkeley.edu"
+
+# Bytes and sha256 of CycleGAN's archives, from tensorflow_datasets, url_checksums/cycle_gan.txt.
+_ZIPS = {
+    "facades": (35135868, "9a31ebf3a31b9b5cd195dd5bf62e9308e00cb94604d1019e3889ac84248695c0"),
+    "horse2zebra": (116867962, "a74d9d392eecca9966b51287a76ca126af473d9de4f3e8fc0e9cda08fa1730a1"),
+    "apple2orange": (78456409, "845a191e9af8926408ea597001cd03a452e3300a1f44a79fe329b3d59f6e3eb8"),
+    "maps": (1476754427, "639534f69dbf9f36bef8d6292a7698006361221f83f0285d7c9ca78afe6e8a9e"),
+    "summer2winter_yosemite": (132640856, "167fe1726807a9d22bd106b4a6c0bd7953b688af924ac1bf967439c4961e49f9"),
+    "monet2photo": (305231073, "88f91b00fc228f97c9411fbf1880ec1d119c98f1722e4cfcfaa2fb35fac05b04"),
+    "cezanne2photo": (279885071, "3a6c10ca21f9485862f1cbd707744b9dc258954a04631271d23a3605eeb63cff"),
+    "ukiyoe2photo": (292946532, "02a2a2fb5ecf425ca1bf86aca7304377da64a2a1d3b86df54eb65e4068bf3b08"),
+    "vangogh2photo": (306590349, "362c3473e70be0944bda08d49d660eafdc2854df55d697835b8186d1d79caaff"),
+    "iphone2dslr_flower": (339964458, "8fcb5e374d631b107e1d961b8c4cd0a186aa2a4ff3e279923f4c426128de7113"),
+}
+
+
+def _paired(name: str) -> tuple[Archive, ...]:
+    """pix2pix's archives: side-by-side pairs in train/, val/, test/. Their checksums are not published, so that they
+    are fetched over https alone."""
+    return (Archive(f"https://{_HOST}/pix2pix/datasets/{name}.tar.gz"),)
+
+
+def _unpaired(name: str) -> tuple[Archive, ...]:
+    """CycleGAN's archives: trainA/, trainB/, testA/, testB/."""
+    size, sha256 = _ZIPS[name]
+    path = f"{_HOST}/cyclegan/datasets/{name}.zip"
+    return Archive(f"https://{path}", sha256, size), Archive(f"http://{path}", sha256, size)
+
+
+DATASETS: dict[str, NamedDataset] = {
+    # The dataset reader recognises either layout by looking.
+    "facades": NamedDataset(("photo", "labels"), _paired("facades") + _unpaired("facades")),
+    "maps": NamedDataset(("aerial photo", "map"), _paired("maps") + _unpaired("maps")),
+    "edges2shoes": NamedDataset(("edges", "shoes"), _paired("edges2shoes")),
+    "edges2handbags": NamedDataset(("edges", "handbags"), _paired("edges2handbags")),
+    "night2day": NamedDataset(("night", "day"), _paired("night2day")),
+    "horse2zebra": NamedDataset(("horse", "zebra"), _unpaired("horse2zebra")),
+    "apple2orange": NamedDataset(("apple", "orange"), _unpaired("apple2orange")),
+    "summer2winter_yosemite": NamedDataset(("summer", "winter"), _unpaired("summer2winter_yosemite")),
+    "monet2photo": NamedDataset(("Monet", "photo"), _unpaired("monet2photo")),
+    "cezanne2photo": NamedDataset(("Cezanne", "photo"), _unpaired("cezanne2photo")),
+    "ukiyoe2photo": NamedDataset(("Ukiyo-e", "photo"), _unpaired("ukiyoe2photo")),
+    "vangogh2photo": NamedDataset(("Van Gogh", "photo"), _unpaired("vangogh2photo")),
+    "iphone2dslr_flower": NamedDataset(("iPhone", "DSLR"), _unpaired("iphone2dslr_flower")),
+    # Xiao et al. 2017 (arXiv:1708.07747): 60,000 images of 28x28; address and checksum are torchvision's. Its labels
+    # and test images are of no use to the plain GAN.
+    "fashion-mnist": NamedDataset(
+        (NOISE, "clothes"),
+        (
+            Archive(
+                f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{IDX_FILE}.gz",
+                md5="8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            ),
+        ),
+        f"{IDX_FILE} or {IDX_FILE}.gz",
+    ),
+}
+
+
+def data_root(given: Path | None = None) -> Path:
+    """The folder of all datasets: `given`, else $CYCLEGAN_DATASETS, else one in the user's cache."""
+    if given is not None:
+        return given
+    if chosen := os.environ.get("CYCLEGAN_DATASETS"):
+        return Path(chosen).expanduser()
+    return cache_folder() / "datasets"
+
+
+def fetch(name: str, root: Path | None = None) -> Path:
+    """The folder of the named dataset, downloaded first where it is missing.
+
+    $CYCLEGAN_MIRROR, the URL of a folder with the archives, is tried before the public mirrors. What arrived
+    of a broken transfer is kept beside the dataset, and the next call continues it.
+
+    Raises ValueError for an unknown name, DownloadError where no mirror delivers or the disk refuses.
+    """
+    if name not in DATASETS:
+        raise ValueError(
+            f"unknown dataset {name!r}; known are {', '.join(DATASETS)}. "
+            "The path of a folder of your own images works too"
+        )
+    root = data_root(root)
+    folder = root / name
+    if _is_ready(folder):
+        with suppress(OSError), _workspace(root, name) as work:
+            shutil.rmtree(work / "parts")  # what broken calls have left, of no use any more
+        return folder
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _workspace(root, name) as work:
+            _publish(_obtain(name, folder, work), folder)
+            shutil.rmtree(work / "parts")
+    except OSError as error:  # a disk's: those of the network have become TransferError
+        raise DownloadError(
+            f"dataset {name!r} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
+            f"another folder, {_by_hand(name, folder)}"
+        ) from error
+    return folder
+
+
+def _is_ready(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _by_hand(name: str, folder: Path) -> str:
+    dataset = DATASETS[name]
+    return f"or unpack {dataset.archives[0].url} yourself, so that {folder} holds {dataset.content}"
+
+
+@contextmanager
+def _workspace(root: Path, name: str) -> Iterator[Path]:
+    """A folder of this call alone. Its `parts/`, the transfers, go from a broken call to the next one.
+
+    Every hand-over is one rename: of two processes at the same time, one continues the parts, the other
+    begins anew, and neither writes where the other does.
+    """
+    kept = root / f".{name}.parts"
+
+    def close(work: Path) -> None:
+        with suppress(OSError):  # no parts, or another process has kept its own
+            (work / "parts").replace(kept)
+        shutil.rmtree(work, ignore_errors=True)
+
+    for stray in root.glob(f".{name}-*"):
+        if time.time() - _last_written(stray) > ABANDONED_SECONDS:  # its process was killed
+            close(stray)
+    work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
+    try:
+        with suppress(OSError):
+            kept.replace(work / "parts")
+        (work / "parts").mkdir(exist_ok=True)
+        yield work
+    finally:
+        close(work)
+
+
+def _last_written(folder: Path) -> float:
+    """Seconds since the epoch; infinite for a folder that vanishes meanwhile."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _publish(content: Path, folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()  # an empty one; Windows replaces none
+    try:
+        content.replace(folder)
+    except OSError:
+        if not _is_ready(folder):  # else another process was faster, and its result is as good
+            raise
+
+
+def _obtain(name: str, folder: Path, work: Path) -> Path:
+    failures = []
+    for archive in _mirrors(DATASETS[name]):
+        # The parts of different mirrors are never mixed: they may be different files.
+        part = work / "parts" / f"{hashlib.sha256(archive.url.encode()).hexdigest()[:16]}.part"
+        try:
+            download(archive, part)
+            verify(archive, part)
+            if archive.filename == f"{IDX_FILE}.gz":  # no archive of files: it is read as it is
+                (work / "unpacked").mkdir()
+                return part.replace(work / "unpacked" / archive.filename).parent
+            return extract(part, work / "unpacked")
+        except (MirrorError, ArchiveError) as error:
+            if not isinstance(error, TransferError):
+                part.unlink(missing_ok=True)  # the wrong bytes are not worth continuing
+            logger.warning("%s: %s", archive.url, error)
+            failures.append(f"  {archive.url}: {error}")
+    raise DownloadError(
+        "\n".join([f"dataset {name!r} cannot be downloaded:", *failures])
+        + "\nTry again later: what arrived of a broken transfer is kept. Or set CYCLEGAN_MIRROR to the URL "
+        f"of a folder with the archive, {_by_hand(name, folder)}"
+    )
+
+
+def _mirrors(dataset: NamedDataset) -> list[Archive]:
+    near = os.environ.get("CYCLEGAN_MIRROR")
+    if not near:
+        return list(dataset.archives)
+    if urlsplit(near).scheme not in ("http", "https"):
+        raise DownloadError(f"CYCLEGAN_MIRROR is {near!r}; it must be a folder's http:// or https:// URL")
+    local = [replace(each, url=f"{near.rstrip('/')}/{each.filename}") for each in dataset.archives]
+    return list(dict.fromkeys([*local, *dataset.archives]))

@@ -1,0 +1,1 @@
+"""How good a run is: measures, the segmenter, the evaluation of every epoch."""

@@ -1,0 +1,286 @@
+"""What is compared on what, and every figure and picture of a comparison, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from cyclegan.colours import Encoding, encodings
+from cyclegan.config import DatasetMode, Direction, Domain
+from cyclegan.data.datasets import DatasetError, Source, Split, find_split
+from cyclegan.data.downloads import DATASETS, fetch
+from cyclegan.facades import Array, label_palette
+from cyclegan.metrics import Interval
+from cyclegan.pages.curves import Curve
+from cyclegan.runs.run import Run
+
+DOMAINS: tuple[Domain, Domain] = ("a", "b")
+MEAN_IMAGES = 1000
+"""Training images that the mean image is made of, at most."""
+
+
+class ComparisonError(ValueError):
+    """Runs that cannot be compared as asked: the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """In the place of a value that there is not: the reason."""
+
+    reason: str
+
+
+Value = float | Gap
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column of a comparison."""
+
+    key: str
+    title: str
+    better: Literal["lower", "higher"]
+    form: str
+    """How its values are written, as a format specification."""
+
+
+PAIRED = (
+    Measure("l1", "L1", "lower", ".3f"),
+    Measure("psnr", "PSNR, dB", "higher", ".2f"),
+    Measure("ssim", "SSIM", "higher", ".3f"),
+    Measure("lpips", "LPIPS", "lower", ".3f"),
+)
+LABELS = (
+    Measure("pixel_accuracy", "pixel accuracy", "higher", ".3f"),
+    Measure("class_accuracy", "class accuracy", "higher", ".3f"),
+    Measure("mean_iou", "mean IoU", "higher", ".3f"),
+)
+SETS = (Measure("fid", "FID", "lower", ".1f"), Measure("kid", "KID", "lower", ".4f"))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A direction that is judged: what is translated to what, and how that is measured."""
+
+    direction: Direction
+    source: str
+    target: str
+    count: int
+    """Images translated."""
+    seen: tuple[Encoding, Encoding]
+    """How the runs see what they translate, and what they make: grey ones are judged by grey truths."""
+    measures: tuple[Measure, ...]
+    read_by: Literal["colour", "segmenter"] | None
+    """How classes are read from what is made, to compare them with the label map's: None where there is none."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Pictures in a row, with a word on each."""
+
+    title: str
+    pictures: tuple[Image.Image, ...]
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run, or the mean training image or the real ones, of which there is nothing but values."""
+
+    name: str
+    method: str = ""
+    options: str = ""
+    """What differs from the method's defaults, as on the command line of training."""
+    revision: str | None = None
+    epoch: int | None = None
+    """The epoch that is judged."""
+    epochs_trained: int | None = None
+    hours: Value = Gap("nothing is trained")
+    """Time of training up to that epoch."""
+    images_per_second: Value = Gap("nothing is trained")
+    """Median over these epochs."""
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    """Of all generators and of all discriminators."""
+    values: Mapping[Direction, Mapping[str, Value]] = field(default_factory=dict)
+    """By direction and key of the measure."""
+    intervals: Mapping[Direction, Mapping[str, Interval]] = field(default_factory=dict)
+    """95 % confidence, over the images, of those values that have it."""
+    ranks: bool = True
+    """Whether it can be the best: what is given is not."""
+    losses: tuple[Curve, ...] = ()
+    learning_rate: tuple[tuple[int, float], ...] = ()
+    """(epoch, rate) in ascending order."""
+    history: tuple[Strip, ...] = ()
+    """A sample input through the epochs, for each direction of which there are samples."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a report shows."""
+
+    protocol: tuple[tuple[str, str], ...]
+    targets: tuple[Target, ...]
+    rows: tuple[Row, ...]
+    strips: Mapping[Direction, tuple[Strip, ...]]
+    """For each direction the same inputs: themselves, the truth where there is one, each run's translations."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared on what."""
+
+    runs: tuple[tuple[str, Run, int], ...]
+    """Name, run and epoch."""
+    dataset: str
+    split_name: str
+    split: Split
+    limit: int | None
+    train: Split | None
+    targets: tuple[Target, ...]
+    palettes: Mapping[Domain, Array | None]
+    """The colours of the classes of the domains that are label maps."""
+
+    @property
+    def images(self) -> int:
+        """Calls of `on_progress`: images judged, of each run, of the mean image, and of the real ones."""
+        return sum(
+            target.count * sum(target.direction in translated(run) for _, run, _ in self.runs)
+            + target.count * (bool(self.mean_sources(target.direction)) + (target.read_by == "segmenter"))
+            for target in self.targets
+        )
+
+    def pictures(self, direction: Direction) -> tuple[Sequence[Source], Sequence[Source]]:
+        """The images to translate, and those of the target domain."""
+        a, b = self.split.a[: self.limit], self.split.b[: self.limit]
+        return (a, b) if direction == "ab" else (b, a)
+
+    def mean_sources(self, direction: Direction) -> Sequence[Source]:
+        """Training images of the target domain, evenly spread; none where they or pairs are missing."""
+        if self.train is None or not self.split.paired:
+            return ()
+        sources = self.train.b if direction == "ab" else self.train.a
+        count = min(len(sources), MEAN_IMAGES)
+        return [sources[index * len(sources) // count] for index in range(count)]
+
+
+def plan(
+    folders: Sequence[Path],
+    *,
+    dataset: str | None = None,
+    split: str = "val",
+    limit: int | None = None,
+    epoch: int | None = None,
+) -> Plan:
+    """Open runs and dataset; the dataset is that of the runs unless given, the epoch the last.
+
+    Raises ComparisonError, RunError, ConfigError, DatasetError, DownloadError or ImageError for what cannot work.
+    """
+    if not folders:
+        raise ComparisonError("there is no run to compare; give the folder of one or more")
+    if limit is not None and limit < 1:
+        raise ComparisonError(f"limit is {limit}; it must be 1 image or more")
+    runs = [Run.open(folder) for folder in folders]
+    epochs = [run.check_epoch(epoch) for run in runs]
+    named = tuple(zip(_names(folders), runs, epochs, strict=True))
+    translating = [run for run in runs if run.translates]
+    if not translating:  # plain GANs: what they are and how they learned needs no images
+        return Plan(named, runs[0].config.dataset, split, Split("images", (), ()), limit, None, (), {})
+    trained_on = sorted({run.config.dataset for run in translating})
+    if dataset is None and len(trained_on) > 1:
+        raise ComparisonError(
+            f"the runs are trained on different datasets, {', '.join(trained_on)}; choose one with --dataset"
+        )
+    names: dict[str, str] = {}
+    for run in translating:
+        for letter in "ab":
+            if names.setdefault(run.domain(letter), letter) != letter:
+                raise ComparisonError(
+                    f"what is domain {letter} of {run.folder.name}, {run.domain(letter)}, is the other domain of "
+                    "another run: their directions mean different things; compare them apart"
+                )
+    name = dataset or trained_on[0]
+    folder = fetch(name) if name in DATASETS else Path(name).expanduser()
+    colorizes = {run.config.dataset_mode == "colorization" for run in translating}
+    if len(colorizes) > 1:
+        raise ComparisonError("colorization reads its images otherwise than other runs; compare it apart from them")
+    mode: DatasetMode = "colorization" if colorizes == {True} else "unaligned"
+    judged = _find_split(folder, split, mode)
+    targets: list[Target] = []
+    palettes = {
+        letter: label_palette(sources[0].load()) for letter, sources in zip(DOMAINS, (judged.a, judged.b), strict=True)
+    }
+    for direction in sorted({direction for run in translating for direction in run.directions}, reverse=True):
+        able = [run for run in translating if direction in run.directions]
+        first = able[0]
+        seen = {(encodings(run.config)[direction[0]], encodings(run.config)[direction[1]]) for run in able}
+        if len(seen) > 1:
+            raise ComparisonError(
+                f"of {first.domain(direction[0])} to {first.domain(direction[1])}, some runs see or make grey images "
+                "and some coloured ones: their figures mean different things; compare them apart"
+            )
+        inputs = judged.a if direction == "ab" else judged.b
+        given, made = (palettes[letter] is not None for letter in domains_of(direction))
+        reader: Literal["colour", "segmenter"] | None = "colour" if made else "segmenter" if given else None
+        read_by = reader if judged.paired else None
+        targets.append(
+            Target(
+                direction,
+                first.domain(direction[0]),
+                first.domain(direction[1]),
+                min(len(inputs), limit or len(inputs)),
+                seen.pop(),
+                PAIRED + (LABELS if read_by else ()) + SETS,
+                read_by,
+            )
+        )
+    try:
+        train = find_split(folder, mode=mode)
+    except DatasetError:
+        train = None
+    return Plan(named, name, split, judged, limit, train, tuple(targets), palettes)
+
+
+def domains_of(direction: Direction) -> tuple[Domain, Domain]:
+    """What is translated, and what it is translated to."""
+    return ("a", "b") if direction == "ab" else ("b", "a")
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The folders' names, or where two share one their paths."""
+    names = [folder.resolve().name for folder in folders]
+    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+
+
+def _find_split(folder: Path, name: str, mode: DatasetMode) -> Split:
+    try:
+        return find_split(folder, name, mode)
+    except DatasetError as error:
+        others = []
+        for other in ("train", "val", "test"):
+            if other != name and ((folder / other).is_dir() or (folder / f"{other}A").is_dir()):
+                others.append(f"--split {other}")
+        if not others:
+            raise
+        raise DatasetError(f"{error}; {' or '.join(others)} is there") from None
+
+
+def translated(run: Run) -> tuple[Direction, ...]:
+    """The directions it translates in: a plain GAN's generator takes no image."""
+    return run.directions if run.translates else ()
+
+
+def plain(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Values as JSON has them; the reasons of those that there are not stand beside them."""
+    plain: dict[str, Any] = {}
+    reasons = {}
+    for key, value in values.items():
+        if isinstance(value, Gap):
+            plain[key], reasons[key] = None, value.reason
+        else:
+            plain[key] = value if math.isfinite(value) else str(value)
+    return plain | ({"reasons": reasons} if reasons else {})

@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: runs that come from it, runs and Spaces that go there."""

@@ -1,0 +1,161 @@
+"""Runs from the Hugging Face Hub: opened by a few requests, each epoch's generators fetched when they are looked at.
+
+The folder of a commit in huggingface_hub's cache has the shape of a run folder, so it is one: `run.json`, the history
+and the samples are fetched when it is opened, and generators join them one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+import torch
+
+from cyclegan.config import ConfigError, Direction, GeneratorConfig
+from cyclegan.hub.errors import HubError
+from cyclegan.hub.repositories import (
+    Address,
+    Listing,
+    Transfer,
+    get_file,
+    list_files,
+    repository_cache,
+)
+from cyclegan.hub.source import WEIGHTS, HubSource, public
+from cyclegan.networks.build import build_generator
+from cyclegan.networks.storage import WeightsError
+from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
+from cyclegan.runs.sample_archive import unpack_samples
+
+MB = 2**20
+LIMITS = {"run.json": MB, "history.jsonl": 64 * MB, "metrics.json": MB, SAMPLE_ARCHIVE: 512 * MB}
+"""What is fetched when a run is opened, and how many bytes it may have: ten times what trainings leave, and more."""
+LARGEST_SAMPLE, LARGEST_FOREIGN = 8 * MB, 512 * MB
+"""Bytes of a sample image, and of a generator of which no configuration tells the size beforehand."""
+HEADER = MB
+"""Bytes of a safetensors file beside its tensors: tens of kB, and pages of notes."""
+MOST_SAMPLES = 500
+"""Sample images that are fetched one by one, two requests each; of more, so many spread over the training."""
+_SNAPSHOT = re.compile(r"snapshots/([0-9]{4}|[1-9][0-9]{4,5})/(ab|ba)/model\.safetensors")
+_SAMPLE = re.compile(r"samples/[0-9]{4,6}\.webp")
+_REFERENCE = re.compile(r"(?P<folder>.*/)?(?P<epoch>latest|[0-9]{1,6})_net_G(?:_[AB])?\.pth")
+
+
+def is_address(source: str | Path) -> bool:
+    """Whether this means a repository on the Hub: text such as owner/name, and no folder or file of that name."""
+    if isinstance(source, Path) or Path(source).exists():
+        return False
+    try:
+        Address.parse(source)
+    except HubError:
+        return False
+    return not source.startswith(("./", "../"))
+
+
+def open_run(source: str | Path, transfer: Transfer | None = None) -> Run:
+    """The run in a folder or, where there is no such folder, of the repository on the Hub that the text names.
+
+    Raises RunError or ConfigError for a folder, HubError for a repository, Cancelled by way of the transfer.
+    """
+    if not is_address(source):
+        return Run.open(source)
+    listing = list_files(Address.parse(str(source)))
+    try:
+        opened = _open_listed if "run.json" in listing.files else _open_foreign
+        return opened(listing, transfer or Transfer())
+    except (RunError, ConfigError, WeightsError, OSError) as error:
+        raise public(error, listing) from None
+
+
+def _open_listed(listing: Listing, transfer: Transfer) -> Run:
+    transfer.total += listing.files["run.json"].size
+    folder = get_file(listing, "run.json", transfer, limit=LIMITS["run.json"]).parent
+    run = Run.open(folder)
+    source = HubSource(listing, _generators(listing, run), run.directions)
+    if not source.epochs:
+        empty = f"{listing.address} holds no whole epoch yet; publish the run again, or train it further"
+        raise HubError("foreign", str(listing.address), empty)
+    names = [name for name in LIMITS if name in listing.files and name != "run.json"]
+    if SAMPLE_ARCHIVE not in listing.files:
+        samples = sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
+        names += samples[:: -(-len(samples) // MOST_SAMPLES) or 1]
+    transfer.total += sum(listing.files[name].size for name in names)
+    with ThreadPoolExecutor(8, "hub-files") as pool:
+        list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, LARGEST_SAMPLE)), names))
+    if SAMPLE_ARCHIVE in listing.files:
+        unpack_samples(folder / SAMPLE_ARCHIVE, folder)
+    run.history()
+    return replace(run, source=source)
+
+
+def _generators(listing: Listing, run: Run) -> dict[tuple[int, Direction], str]:
+    """The weights files of a run by epoch and direction. Raises HubError where one cannot be what `run.json` says."""
+    weights = {direction: _count_weights(run.generator_config(direction)) for direction in run.directions}
+    found: dict[tuple[int, Direction], str] = {}
+    for name, file in listing.files.items():
+        match = _SNAPSHOT.fullmatch(name)
+        direction = next((each for each in weights if match and each == match[2]), None)
+        if match is None or direction is None:
+            continue
+        if not weights[direction] <= file.size <= 4 * weights[direction] + HEADER:  # 1 to 4 bytes each
+            raise HubError(
+                "refused",
+                str(listing.address),
+                f"{name} in {listing.address} has {file.size / 1e6:.1f} MB; the {weights[direction] / 1e6:.1f} million "
+                "weights that its run.json tells of have another size: it is not opened",
+            )
+        found[int(match[1]), direction] = name
+    return found
+
+
+def _count_weights(config: GeneratorConfig) -> int:
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in build_generator(config).parameters())
+
+
+def _open_foreign(listing: Listing, transfer: Transfer) -> Run:
+    """The run made of a repository that holds a generator of the reference, kept beside what was fetched of it.
+
+    Raises HubError where it holds none, and whatever `import_reference` does.
+    """
+    _, name = listing.address.name.split("/")
+    files = _foreign_files(listing)
+    out = repository_cache(listing.address.name) / "converted" / listing.commit / name
+    if not (out / "run.json").is_file():
+        from cyclegan.convert import import_reference
+
+        transfer.total += sum(listing.files[file].size for file in files)
+        paths = [get_file(listing, file, transfer, limit=LARGEST_FOREIGN) for file in files]
+        import_reference(paths, out, domains=_domains(name))
+    return Run.open(out)
+
+
+def _foreign_files(listing: Listing) -> list[str]:
+    """The newest generators that the reference has left, G_A and G_B or G alone, or one without a telling name."""
+    found = [match for match in map(_REFERENCE.fullmatch, listing.files) if match]
+    folders = sorted({match["folder"] or "" for match in found}, key=lambda folder: (folder.count("/"), folder))
+    if len(folders) > 1 and folders[0]:
+        several = f"{listing.address} holds several models, in {', '.join(folders)}; only one in a repository is opened"
+        raise HubError("foreign", str(listing.address), several)
+    beside = [match for match in found if (match["folder"] or "") == folders[0]]
+    if beside:
+        newest = max((match["epoch"] for match in beside), key=lambda epoch: int(epoch) if epoch.isdigit() else inf)
+        return sorted(match[0] for match in beside if match["epoch"] == newest)
+    if WEIGHTS in listing.files:
+        return [WEIGHTS]
+    raise HubError(
+        "foreign",
+        str(listing.address),
+        f"{listing.address} is no run of this program: it has no run.json, and no generator of the reference, "
+        f"latest_net_G.pth or {WEIGHTS}",
+    )
+
+
+def _domains(name: str) -> tuple[str, str]:
+    """What its domains are called, as far as the name of a repository tells: horse2zebra."""
+    told = re.search(r"([a-z]{2,20})2([a-z]{2,20})", name.lower())
+    return (told[1], told[2]) if told and told[1] != told[2] else ("picture", "translation")

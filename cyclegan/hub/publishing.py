@@ -1,0 +1,180 @@
+"""Publish a run: its folder without what only training needs, with a model card, as one commit."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub.utils import disable_progress_bars
+
+from cyclegan.hub.cards import LICENSE, is_untouched, write_card
+from cyclegan.hub.redaction import redact
+from cyclegan.hub.uploads import (
+    RETRY_DELAYS,
+    Content,
+    Repository,
+    TemporaryUploadError,
+    commit,
+    head_of,
+    read_text,
+    retried,
+)
+from cyclegan.runs.run import Run
+from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
+from cyclegan.runs.sample_archive import pack_samples
+
+log = logging.getLogger(__name__)
+
+CARD = "README.md"
+DELAYS = (*RETRY_DELAYS, 300.0)
+"""Seconds between attempts while a training goes on, or longer where the Hub asks for it."""
+LAST_WAIT = 600.0
+"""Seconds that the end of a training waits for what is not published yet."""
+CLOSING_DELAY = 4.0
+"""Seconds between attempts at the end, at most."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a publication did: whether there was anything new, and whether the card there is a person's, and kept."""
+
+    changed: bool
+    card_kept: bool
+
+
+def contents(run: Run) -> dict[str, Content]:
+    """What of a run's folder is published, by path: configuration, history, metrics, samples, whole snapshots and
+    discriminators, and nothing else that lies there."""
+    # As bytes: the training may replace them meanwhile.
+    files: dict[str, Content] = {
+        name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).is_file()
+    }
+    if (run.folder / "history.jsonl").is_file():
+        files["history.jsonl"] = (run.folder / "history.jsonl").read_bytes()
+    paths = [run.sample_path(epoch) for epoch in run.sample_epochs]
+    for epoch in run.epochs:
+        for direction in run.directions:
+            folder = run.snapshot_folder(epoch, direction)
+            paths += [folder / "config.json", folder / "model.safetensors"]
+    for domain in run.judged if run.has_discriminators else ():
+        folder = run.discriminator_folder(domain)
+        paths += [folder / "config.json", folder / "model.safetensors"]
+    return files | {path.relative_to(run.folder).as_posix(): path for path in paths}
+
+
+def publish(run: Run, repository: Repository, *, license: str = LICENSE) -> Publication:
+    """Make the repository hold the run as it is now, in one commit, or none where nothing is new; besides its samples
+    also all of them in one file, which is what the app fetches.
+
+    What is there of an older state of the run goes; a card that a person has edited, there or as README.md in the
+    run's folder, stays. Raises UploadError where the Hub does not take it, RunError or ImageError where the run is
+    damaged or has no snapshot yet.
+    """
+    head = head_of(repository, marker="run.json")
+    files = {**write_card(run, repository.name, license=license), **contents(run)}
+    if run.sample_epochs:
+        files[SAMPLE_ARCHIVE] = pack_samples(run)
+    own = run.folder / CARD
+    if own.is_file() and not is_untouched(own.read_text(encoding="utf-8")):
+        files[CARD] = own.read_bytes()
+    kept = CARD in head.files and not is_untouched(read_text(repository, head, CARD))
+    if kept:
+        log.info("the card at %s was edited, and is kept; remove its %s for a new one", repository.url, CARD)
+        del files[CARD]
+    older = [path for path in head.files if _is_ours(path) and path not in files]
+    message = f"{run.folder.resolve().name}, epochs {', '.join(map(str, run.epochs))}"
+    return Publication(commit(repository, head, files, removed=older, message=message), kept)
+
+
+def publish_patiently(run: Run, repository: Repository, *, license: str = LICENSE) -> Publication:
+    """`publish`, attempted again where it fails for a time."""
+    return retried(lambda: publish(run, repository, license=license), on_wait=say_later)
+
+
+class BackgroundPublisher:
+    """Publishes a run whenever it is told that it has grown, in a thread of its own.
+
+    Training never waits for it and never fails by it: what cannot be published now is published later, in the state
+    of then, so that the end is that of a single publication at the end. The thread is a daemon, since a commit that is
+    not finished leaves no trace.
+    """
+
+    def __init__(self, folder: Path, repository: Repository) -> None:
+        self.folder, self.repository = folder, repository
+        self._change = threading.Condition()
+        self._wanted = self._done = self._refused = 0
+        self._closing = self._given_up = False
+        disable_progress_bars()  # they would fight with that of the training
+        self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
+        self._thread.start()
+
+    def notify(self) -> None:
+        """Say that the run has grown; returns at once."""
+        with self._change:
+            self._wanted += 1
+            self._change.notify_all()
+
+    def finish(self, timeout: float = LAST_WAIT) -> bool:
+        """Wait until everything is published, but no longer than this many seconds; whether it is. What is not
+        published then is not attempted again."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        self._thread.join(timeout)
+        self._given_up = True
+        return self._done == self._wanted
+
+    def _work(self) -> None:
+        failures = 0
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._wanted > max(self._done, self._refused) or self._closing)
+                goal = self._wanted
+            if goal == self._done:
+                return
+            try:
+                publish(Run.open(self.folder), self.repository)
+            except TemporaryUploadError as error:
+                if self._given_up:
+                    return
+                failures += 1
+                self._pause(error, DELAYS[min(failures, len(DELAYS)) - 1])
+            except Exception as error:  # whatever it is, the training goes on
+                log.warning("not published: %s", error)
+                if self._closing:
+                    return
+                self._refused = goal
+            else:
+                failures, self._done = 0, goal
+
+    def _pause(self, error: TemporaryUploadError, delay: float) -> None:
+        wait = max(delay, error.wait)
+        say_later(error, wait)
+        with self._change:
+            closing = self._change.wait_for(lambda: self._closing, timeout=wait)
+        if closing:
+            time.sleep(min(wait, CLOSING_DELAY))
+
+
+def say_later(error: TemporaryUploadError, wait: float) -> None:
+    """Log why nothing was uploaded yet, and when the next attempt is."""
+    log.warning("not published yet: %s; again in %.0f s", error, wait)
+
+
+def _redacted(path: Path) -> bytes:
+    """A JSON file without paths of this machine; its very bytes where there are none."""
+    content = path.read_bytes()
+    record = json.loads(content)
+    changed = redact(record)
+    return content if changed == record else (json.dumps(changed, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a file of a repository is part of a published run."""
+    return path in ("run.json", "history.jsonl", "metrics.json", SAMPLE_ARCHIVE) or path.startswith(
+        ("samples/", "snapshots/", "discriminators/", "card/")
+    )

@@ -1,0 +1,1 @@
+"""Generators and discriminators: layers, configuration, weights on disk."""

@@ -1,0 +1,62 @@
+"""The painter: label maps drawn in the browser, as class indices, so that no tool makes a colour between two classes.
+
+Its value is {"png": data URI}: the drawing in exactly the colours of `facades.PALETTE`. It fires `input` as one draws,
+and `wanted` with a seed for the facade of that seed, which the server then sets as its value. The tools are in
+`painter_drawing.js`, what stands on the page in `painter.js`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+from PIL import Image
+
+from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, snap_to_palette
+from cyclegan.images import ImageError
+from cyclegan.pages.assets import read
+from cyclegan.pages.frames import data_uri
+from cyclegan.pages.inputs import read_picture
+
+SIDE = 256
+"""Pixels of a drawing's side, as in painter_drawing.js."""
+
+
+def painter(
+    first: Image.Image, examples: Sequence[tuple[Image.Image, str]], classes: Sequence[str], labels: Mapping[str, str]
+) -> gr.HTML:
+    """A painter that begins with a label map of 256x256, and offers examples with their alt texts to begin from."""
+    return gr.HTML(
+        drawing_value(first),
+        html_template=read("draw/painter.html"),
+        css_template=read("draw/painter.css"),
+        js_on_load=read("draw/painter_drawing.js") + read("draw/painter.js"),
+        apply_default_css=False,
+        palettes=[PALETTE.tolist(), CMP_BASE_PALETTE.tolist()],
+        classes=list(classes),
+        examples=[{"src": data_uri(image, exact=True), "alt": alt} for image, alt in examples],
+        labels=dict(labels),
+        elem_id="painter",
+        elem_classes="flush",
+    )
+
+
+def drawing_value(image: Image.Image) -> dict[str, str]:
+    """The value of a painter that shows this label map."""
+    return {"png": data_uri(image, exact=True)}
+
+
+def read_drawing(value: Any) -> Image.Image:
+    """The label map in a painter's value, every pixel in a colour of `facades.PALETTE`.
+
+    Raises ImageError where it is none, since everyone can send values.
+    """
+    png = value.get("png") if isinstance(value, dict) else None
+    if not isinstance(png, str) or not png.startswith("data:"):
+        raise ImageError("the drawing is no data URI", "format")
+    image = read_picture(ImageData(url=png))
+    if image is None or image.size != (SIDE, SIDE):
+        raise ImageError(f"the drawing must have {SIDE}x{SIDE} pixels", "format")
+    return snap_to_palette(image)

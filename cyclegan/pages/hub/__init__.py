@@ -1,0 +1,1 @@
+"""The field that opens runs of the Hub."""

@@ -1,0 +1,102 @@
+"""Runs on the Hugging Face Hub for the app: opened in threads of their own, so that no page waits for the network."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from cyclegan.config import Precision
+from cyclegan.hub.fetching import open_run
+from cyclegan.hub.repositories import Address, Cancelled, Transfer
+from cyclegan.hub.source import HubSource
+from cyclegan.translate.translator import Translator
+
+log = logging.getLogger(__name__)
+
+KEPT = 4
+"""Runs that stay open, each with the networks that it has loaded; the longest unused one makes room for another."""
+
+
+@dataclass
+class Opening:
+    """The opening of a run on the Hub, until `done`; then there is a translator, or an error."""
+
+    address: str
+    transfer: Transfer = field(default_factory=Transfer)
+    done: threading.Event = field(default_factory=threading.Event)
+    translator: Translator | None = None
+    error: Exception | None = None
+
+    def cancel(self) -> None:
+        """Wait for it no longer; what came is kept."""
+        self.transfer.cancelled = True
+        self.error = Cancelled()
+        self.done.set()
+
+
+class HubRuns:
+    """The runs of the Hub that visitors have opened."""
+
+    def __init__(self, *, device: str = "auto", precision: Precision = "auto") -> None:
+        self.device = device
+        self.precision = precision
+        self._openings: dict[str, Opening] = {}
+        self._kept: OrderedDict[str, Translator] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, text: str) -> Opening:
+        """Begin to open a repository, or join who does already. Raises HubError where this is no name of one."""
+        address = str(Address.parse(text))
+        with self._lock:
+            opening = self._openings.get(address)
+            if opening is None:
+                opening = self._openings[address] = Opening(address)
+                threading.Thread(target=self._work, args=(opening,), name="hub-opening", daemon=True).start()
+            return opening
+
+    def cancel(self, text: str) -> None:
+        """Stop the opening of a repository, if there is one."""
+        with self._lock:
+            opening = self._openings.pop(text, None)
+        if opening:
+            opening.cancel()
+
+    def _work(self, opening: Opening) -> None:
+        try:
+            opening.translator = self._open(opening)
+        except Cancelled:
+            pass  # whoever did it knows
+        except Exception as error:
+            opening.error = error
+        finally:
+            with self._lock:
+                if self._openings.get(opening.address) is opening:
+                    del self._openings[opening.address]
+            opening.done.set()
+
+    def _open(self, opening: Opening) -> Translator:
+        """The translator, with the newest epoch at hand: the one that is translated with first."""
+        run = open_run(opening.address, opening.transfer)
+        with self._lock:
+            known = self._kept.get(opening.address)
+        if known is not None and known.run.folder == run.folder:
+            translator = known  # with the networks that it has loaded
+        else:
+            translator = Translator.of(run, device=self.device, precision=self.precision)
+            translator.looks_ahead = True
+        if isinstance(run.source, HubSource) and run.translates:
+            for direction in run.directions:
+                run.source.bring(run, run.epochs[-1], direction, opening.transfer)
+        with self._lock:
+            self._kept[opening.address] = translator
+            self._kept.move_to_end(opening.address)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return translator
+
+    def translators(self, addresses: tuple[str, ...]) -> list[Translator]:
+        """Those of the repositories that are still open."""
+        with self._lock:
+            return [self._kept[address] for address in addresses if address in self._kept]

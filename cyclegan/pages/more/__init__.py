@@ -1,0 +1,1 @@
+"""The page More: batch, compare, curves, about, API."""

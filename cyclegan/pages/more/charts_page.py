@@ -1,0 +1,43 @@
+"""Curves: losses and learning rate of any run, with zoom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from cyclegan.pages.assets import read
+from cyclegan.pages.curves import plots_of
+from cyclegan.pages.languages import Language, translated
+from cyclegan.pages.models import Models
+from cyclegan.pages.more import charts_texts
+from cyclegan.pages.watch import texts as watch_texts
+from cyclegan.runs.scores import best_epoch
+
+
+class ChartsPage:
+    """The page's component; zooming asks nobody. What it draws is in `charts.js` and `curves.js`."""
+
+    def __init__(self, models: Models, language: Language) -> None:
+        self.models = models
+        self.language = language
+        self.charts = gr.HTML(
+            self.value(),
+            html_template=read("more/charts.html"),
+            css_template=read("curves.css") + read("more/charts.css"),
+            js_on_load=read("curves.js") + read("more/charts.js"),
+            apply_default_css=False,
+            labels={**translated(charts_texts.LABELS, language), "scale": watch_texts.LABELS["scale"].to(language)},
+            elem_id="charts",
+        )
+
+    def value(self) -> list[dict[str, Any]]:
+        """All runs as they are now: titles, plots, and the epoch that was judged best, in any direction."""
+        runs = []
+        for model in self.models.models:
+            run = model.translator.run
+            best = next(filter(None, (best_epoch(run, direction) for direction in run.directions)), None)
+            plots = [asdict(plot) for plot in plots_of(run, model.title, self.language)]
+            runs.append({"title": model.title, "plots": plots, "best": best})
+        return runs

@@ -1,0 +1,183 @@
+"""Round trip: the picture there and back again, what got lost, and what the discriminators think of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from PIL import Image
+
+from cyclegan.pages import texts
+from cyclegan.pages.errors import friendly
+from cyclegan.pages.frames import data_uri
+from cyclegan.pages.heat import heat, tint
+from cyclegan.pages.inputs import prepare, shrunk_note
+from cyclegan.pages.languages import Language, Text
+from cyclegan.pages.models import Route, domain_name, fingerprint
+from cyclegan.pages.round_trip import texts as round_trip_texts
+from cyclegan.pages.round_trip.round_trips import RoundTrips, Trip
+
+TRIP_PIXELS = 512 * 512
+"""Largest picture that travels: two translations by each model."""
+
+_HTML = """
+{{#if value.status}}<p class="status" role="status">{{value.status}}</p>{{/if}}
+{{#each value.sections}}
+<section>
+  <h2>{{this.title}}</h2>
+  <p>{{this.intro}}</p>
+  {{#each this.rows}}
+  <h3>{{this.title}}{{#if this.result}}<output>{{this.result}}</output>{{/if}}</h3>
+  <div class="stops">
+    {{#each this.stops}}
+    <figure><img src="{{this.src}}" alt="{{this.alt}}"><figcaption>{{this.caption}}</figcaption></figure>
+    {{/each}}
+  </div>
+  {{#if this.note}}<p class="note">{{this.note}}</p>{{/if}}
+  {{/each}}
+</section>
+{{/each}}
+"""
+_CSS = """
+& { color: var(--body-text-color); }
+&[data-stale="true"] .stops { visibility: hidden; }
+section { margin-bottom: 28px; }
+h2 { margin: 0 0 4px; font-size: var(--text-lg); font-weight: 600; }
+p { max-width: 90ch; margin: 0; }
+h3 { display: flex; align-items: center; gap: 12px; margin: 16px 0 8px; font-weight: 600; }
+output { padding: 2px 10px; border-radius: 99px; background: var(--background-fill-secondary); }
+.stops { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 12px; }
+@media (max-width: 640px) { .stops { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+figure { margin: 0; }
+figcaption, .note { margin-top: 4px; }
+figcaption, .note, .status { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
+img { width: 100%; border-radius: 8px; }
+"""
+# Asks for the trip of a picture when the page is open, and hides that of an earlier picture until it is there.
+_JS = """
+let announced = null;
+let asked = null;
+let isOpen = false;
+function look() {
+  const { token, wanted } = props.value;
+  if (wanted) announced = token;
+  else asked = null;
+  element.dataset.stale = String(token !== announced);
+  if (isOpen && wanted && asked !== token) {
+    asked = token;
+    trigger('wanted');
+  }
+}
+watch('value', look);
+new IntersectionObserver(([entry]) => {
+  isOpen = entry.isIntersecting;
+  if (!isOpen) asked = null; // who comes back asks again, should the answer not have come
+  look();
+}, { rootMargin: '10000px' }).observe(element);
+"""
+
+
+class RoundTripPage:
+    """The page's component, and the handlers that fill it."""
+
+    def __init__(self, trips: RoundTrips, first: Image.Image | None, language: Language) -> None:
+        self.trips = trips
+        self.language = language
+        self.journey = gr.HTML(
+            self._waiting(first, trips.models.routes[0]),
+            html_template=_HTML,
+            css_template=_CSS,
+            js_on_load=_JS,
+            apply_default_css=False,
+            elem_id="journey",
+            elem_classes="flush",
+        )
+
+    def connect(self, picture: Component, direction: Component) -> None:
+        """Go whenever the page asks for it; of several pictures on the way the last one wins."""
+        self.journey.wanted(
+            self.go, [picture, direction], self.journey,
+            api_visibility="private", show_progress="hidden", trigger_mode="always_last", concurrency_id="journey",
+        )  # fmt: skip
+
+    @friendly
+    def announce(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
+        """The page before the trip of a picture."""
+        return self._waiting(image, self.trips.models.route(direction))
+
+    @friendly
+    def go(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
+        """The page after it."""
+        route = self.trips.models.route(direction)
+        if image is None:
+            return self._waiting(image, route)
+        prepared = prepare(image, route, max_pixels=TRIP_PIXELS).image
+        trips = [self.trips.go(model, route, prepared) for model in self.trips.models.on(route)]
+        rows = [[self._trip(trip, route, prepared) for trip in trips], [self._eye(trip) for trip in trips]]
+        shrunk = image.size != prepared.size
+        status = shrunk_note(image, prepared).to(self.language) if shrunk else ""
+        return {"token": _token(image, route), "status": status, "sections": self._sections(rows)}
+
+    def _waiting(self, image: Image.Image | None, route: Route) -> dict[str, Any]:
+        status = texts.NO_IMAGE if image is None else round_trip_texts.WORKING
+        return {
+            "token": "" if image is None else _token(image, route),
+            "wanted": image is not None,
+            "status": status.to(self.language),
+            "sections": self._sections([[], []]),
+        }
+
+    def _sections(self, rows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """The two parts of the page: what a student is to see, and a row for each model."""
+        titles = [round_trip_texts.TRIP_TITLE, round_trip_texts.EYE_TITLE]
+        intros = [round_trip_texts.TRIP_INTRO, round_trip_texts.EYE_INTRO]
+        return [
+            {"title": title.to(self.language), "intro": intro.to(self.language), "rows": each}
+            for title, intro, each in zip(titles, intros, rows, strict=True)
+        ]
+
+    def _trip(self, trip: Trip, route: Route, image: Image.Image) -> dict[str, Any]:
+        title, (at_home, abroad) = trip.model.title, (route.from_labels, route.to_labels)
+        there = round_trip_texts.THERE.format(domain=domain_name(route.target))
+        back = round_trip_texts.BACK.format(domain=domain_name(route.source))
+        stops = [
+            self._stop(title, image, round_trip_texts.START, exact=at_home),
+            self._stop(title, trip.there, there, exact=abroad),
+        ]
+        if trip.back is None:
+            return {"title": title, "stops": stops, "note": trip.model.not_this_way.to(self.language)}
+        stops += [
+            self._stop(title, trip.back.image, back, exact=at_home),
+            self._stop(title, heat(trip.back.errors), round_trip_texts.ERROR, exact=True),
+        ]
+        loss = round_trip_texts.LOSS.format(loss=f"{trip.back.loss:.3f}").to(self.language)
+        return {"title": title, "stops": stops, "result": loss}
+
+    def _eye(self, trip: Trip) -> dict[str, Any]:
+        title, note = trip.model.title, None
+        if not trip.judged:
+            note = round_trip_texts.NO_EYE.format(title=title)
+        elif trip.model.translator.method == "pix2pix":
+            note = round_trip_texts.PAIRS
+        stops = [
+            self._stop(
+                title,
+                tint(judged.image, judged.realness),
+                round_trip_texts.SHARE.format(name=domain_name(judged.name), share=round(100 * judged.share)),
+            )
+            for judged in trip.judged
+        ]
+        return {"title": title, "stops": stops, "note": note.to(self.language) if note else ""}
+
+    def _stop(self, title: str, image: Image.Image, caption: Text, *, exact: bool = False) -> dict[str, str]:
+        alt = round_trip_texts.ALT.format(title=title, what=caption)
+        return {
+            "src": data_uri(image, exact=exact),
+            "alt": alt.to(self.language),
+            "caption": caption.to(self.language),
+        }
+
+
+def _token(image: Image.Image, route: Route) -> str:
+    return f"{fingerprint(image)} {route.name}"

@@ -1,0 +1,1 @@
+"""A run is one folder: what is in it, and what can be told from it."""

@@ -1,0 +1,305 @@
+"""A run is one folder: configuration, history, samples, snapshots, discriminators, checkpoint."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from PIL import Image
+from pydantic import ConfigDict
+from torch import nn
+
+from cyclegan.config import (
+    METHODS,
+    ConfigError,
+    CycleGANConfig,
+    Direction,
+    Domain,
+    GeneratorConfig,
+    Method,
+    MethodConfig,
+    Pix2PixConfig,
+    TranslationConfig,
+    from_json,
+    reversed_way,
+)
+from cyclegan.files import write_atomically
+from cyclegan.networks.storage import load_discriminator, load_generator, save_network
+
+FORMAT = 1
+LONGEST_NAME = 40
+"""Characters in the name of a domain: it stands on buttons."""
+SampleInputs = Literal["drawn", "dataset", "noise"]
+
+
+class RunError(ValueError):
+    """A folder that is no usable run, or an epoch or domain it does not have: the message lists the choices."""
+
+
+class NewerFormatError(RunError):
+    """A run that another version of this program wrote."""
+
+
+@dataclass(frozen=True)
+class Domains:
+    """What the two domains are called in public: on the page, in programs, and in the names of files."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    a: str
+    b: str
+
+    def __post_init__(self) -> None:
+        for name in (self.a, self.b):
+            if not name.strip() or len(name) > LONGEST_NAME:
+                raise ConfigError(f"domain name {name!r} has {len(name)} characters; it must have 1 to {LONGEST_NAME}")
+            if not name.isprintable() or set(name) & set("/\\"):
+                raise ConfigError(f"domain name {name!r} has a slash or a control character; leave it out")
+        if self.a == self.b:
+            raise ConfigError(f"both domains are called {self.a!r}; give them different names")
+
+
+@dataclass(frozen=True)
+class _RunFile:
+    """The content of `run.json`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    format: int
+    method: Method
+    domains: Domains
+    samples: dict[Direction, SampleInputs]
+    revision: str | None
+    config: dict[str, Any]
+    only: Direction | None = None
+
+
+class Source(Protocol):
+    """Where the generators of a run are whose folder does not hold them all yet."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def epochs(self) -> tuple[int, ...]: ...
+
+    def bring(self, run: Run, epoch: int, direction: Direction) -> None: ...
+
+    def load_generator(self, run: Run, epoch: int, direction: Direction) -> nn.Module: ...
+
+    def look_ahead(self, run: Run, epoch: int, direction: Direction) -> None: ...
+
+    def has_discriminator(self, domain: Domain) -> bool: ...
+
+    def load_discriminator(self, run: Run, domain: Domain) -> nn.Module: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk. Only `run.json` is read when it is opened; everything else is read when it is asked for."""
+
+    folder: Path
+    method: Method
+    domains: Domains
+    config: MethodConfig
+    samples: Mapping[Direction, SampleInputs]
+    """For each direction, in the order of the rows of a sample image: drawn (the project's own label maps,
+    `facades.EXAMPLE_SEEDS`), dataset (images of the validation split) or noise (one picture: a grid of images)."""
+    revision: str | None = None
+    """Commit of the code that trained it, where known."""
+    only: Direction | None = None
+    """The one direction of a CycleGAN whose other generator was never published; None where both are there."""
+    source: Source | None = field(default=None, compare=False)
+    """Where generators come from that are not in the folder yet; None where all that there are lie in it."""
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Run:
+        """The run in a folder. Raises RunError or ConfigError where there is none, or one this version cannot read."""
+        folder = Path(folder)
+        path = folder / "run.json"
+        try:
+            text = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(f"{folder} is not a run: it has no run.json") from None
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
+        try:
+            stated = json.loads(text).get("format")
+        except (ValueError, AttributeError, RecursionError):
+            raise RunError(f"{path} is damaged: it is no JSON object") from None
+        if stated != FORMAT:
+            message = f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program"
+            raise NewerFormatError(message)
+        file = from_json(_RunFile, text, str(path))
+        config = from_json(METHODS[file.method], json.dumps(file.config), f"config in {path}")
+        return cls(folder, file.method, file.domains, config, file.samples, file.revision, file.only)
+
+    def write(self) -> None:
+        """Write `run.json`."""
+        config = asdict(self.config)
+        file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
+        content = asdict(file)
+        if self.only is None:
+            del content["only"]  # what read format 1 before there was this field reads every other run still
+        write_atomically(self.folder / "run.json", (json.dumps(content, indent=2) + "\n").encode())
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and on the page."""
+        return self.source.name if self.source else self.folder.name
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions that it has a generator for."""
+        if isinstance(self.config, CycleGANConfig):
+            return (self.only,) if self.only else ("ab", "ba")
+        return (self.config.direction,) if isinstance(self.config, Pix2PixConfig) else ("ab",)
+
+    def generator_config(self, direction: Direction) -> GeneratorConfig:
+        """The generator of a direction: CycleGAN's way back has the channels exchanged."""
+        back = isinstance(self.config, CycleGANConfig) and direction == "ba"
+        return reversed_way(self.config.generator) if back else self.config.generator
+
+    @property
+    def translates(self) -> bool:
+        """Whether its generators take images; a plain GAN's take noise."""
+        return isinstance(self.config, TranslationConfig)
+
+    def domain(self, letter: str) -> str:
+        """The public name of domain a or b."""
+        return self.domains.a if letter == "a" else self.domains.b
+
+    def direction_to(self, target: str) -> Direction:
+        """The direction that translates to the domain of this public name. Raises RunError listing those there are."""
+        if not self.translates:
+            raise RunError(f"{self.name} makes {self.domains.b} from noise; it translates no images")
+        for direction in self.directions:
+            if self.domain(direction[1]) == target:
+                return direction
+        choices = ", ".join(repr(self.domain(direction[1])) for direction in self.directions)
+        raise RunError(f"{self.name} does not translate to {target!r}; it translates to {choices}")
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs whose generators are there, or to be had, in every direction, ascending."""
+        if self.source:
+            return self.source.epochs
+        found = []
+        for folder in (self.folder / "snapshots").glob("[0-9]*"):
+            if folder.name.isdigit() and all(
+                (folder / direction / "model.safetensors").is_file() for direction in self.directions
+            ):
+                found.append(int(folder.name))
+        return tuple(sorted(found))
+
+    def check_epoch(self, epoch: int | None) -> int:
+        """The epoch itself, or the last one for None. Raises RunError listing those there are."""
+        epochs = self.epochs
+        if not epochs:
+            raise RunError(f"{self.folder} has no snapshots yet; train it further")
+        if epoch is None:
+            return epochs[-1]
+        if epoch not in epochs:
+            raise RunError(f"{self.name} has no epoch {epoch}; it has {', '.join(map(str, epochs))}")
+        return epoch
+
+    def snapshot_folder(self, epoch: int, direction: Direction) -> Path:
+        return self.folder / "snapshots" / f"{epoch:04d}" / direction
+
+    def save_snapshot(self, epoch: int, generators: Mapping[Direction, nn.Module]) -> None:
+        """Keep the generators of an epoch, in half precision."""
+        for direction, generator in generators.items():
+            folder = self.snapshot_folder(epoch, direction)
+            save_network(folder, self.generator_config(direction), generator.state_dict())
+
+    def load_generator(self, epoch: int, direction: Direction) -> nn.Module:
+        """The generator of an epoch, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged, and
+        what its source raises where it cannot be had."""
+        if self.source:
+            return self.source.load_generator(self, epoch, direction)
+        return load_generator(self.snapshot_folder(epoch, direction))[1]
+
+    @property
+    def judged(self) -> dict[Domain, int]:
+        """The domains whose images its discriminators judge, and the channels that each sees: pix2pix's is shown the
+        source beside the translation (arXiv:1611.07004 section 3.1)."""
+        config = self.config
+        if isinstance(config, CycleGANConfig):
+            return {"a": config.generator.in_channels, "b": config.generator.out_channels}
+        if isinstance(config, Pix2PixConfig):
+            target: Domain = "b" if config.direction == "ab" else "a"
+            return {target: config.generator.in_channels + config.generator.out_channels}
+        return {"b": config.generator.out_channels}
+
+    @property
+    def has_discriminators(self) -> bool:
+        """Whether the discriminators of its last snapshot are there: to translate, nobody needs them."""
+        if self.source:
+            return all(self.source.has_discriminator(domain) for domain in self.judged)
+        return all((self.discriminator_folder(domain) / "model.safetensors").is_file() for domain in self.judged)
+
+    def discriminator_folder(self, domain: Domain) -> Path:
+        return self.folder / "discriminators" / domain
+
+    def save_discriminators(self, discriminators: Mapping[Domain, nn.Module]) -> None:
+        """Keep the discriminators, in half precision, in the place of those of an earlier epoch."""
+        for domain in self.judged:
+            state = discriminators[domain].state_dict()
+            save_network(self.discriminator_folder(domain), self.config.discriminator, state)
+
+    def load_discriminator(self, domain: Domain) -> nn.Module:
+        """The discriminator of a domain, float32 on the CPU.
+
+        Raises WeightsError or ConfigError where it is damaged, and what its source raises where it cannot be had.
+        """
+        if self.source:
+            return self.source.load_discriminator(self, domain)
+        return load_discriminator(self.discriminator_folder(domain), in_channels=self.judged[domain])[1]
+
+    def history(self) -> list[dict[str, Any]]:
+        """A record for each epoch: losses, learning rate, seconds. A torn last line, without its end, is passed over.
+
+        Raises RunError where any other line is no such record.
+        """
+        try:
+            content = (self.folder / "history.jsonl").read_bytes()
+        except FileNotFoundError:
+            return []
+        records = []
+        lines = content.splitlines()
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line)
+                int(record["epoch"])
+                _ = [float(value) for value in record.get("losses", {}).values()]
+            except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
+                if number == len(lines) and not content.endswith(b"\n"):
+                    break
+                raise RunError(f"{self.folder / 'history.jsonl'} is damaged at line {number}") from None
+            records.append(record)
+        return records
+
+    def write_history(self, records: list[dict[str, Any]]) -> None:
+        """Replace the history by these records."""
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        write_atomically(self.folder / "history.jsonl", text.encode())
+
+    def sample_path(self, epoch: int) -> Path:
+        return self.folder / "samples" / f"{epoch:04d}.webp"
+
+    @property
+    def sample_epochs(self) -> tuple[int, ...]:
+        """Epochs of which a sample image is there, ascending."""
+        names = (path.stem for path in (self.folder / "samples").glob("*.webp"))
+        return tuple(sorted(int(name) for name in names if name.isdigit()))
+
+    def save_sample(self, epoch: int, image: Image.Image) -> None:
+        """Keep the sample image of an epoch: a row for each direction, a column for each input."""
+        content = io.BytesIO()
+        image.save(content, "WEBP", quality=80, method=4)
+        self.sample_path(epoch).parent.mkdir(exist_ok=True)
+        write_atomically(self.sample_path(epoch), content.getvalue())

@@ -1,0 +1,1 @@
+"""Training: objectives, losses, schedules, the trainer."""

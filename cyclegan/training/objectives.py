@@ -1,0 +1,216 @@
+"""What each method asks of its networks: generators, discriminators and loss terms, no optimisers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cyclegan.config import CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig, TranslationConfig, reversed_way
+from cyclegan.data.batches import Pair
+from cyclegan.facades import PALETTES
+from cyclegan.networks.build import build_discriminator, build_generator, initialize
+from cyclegan.networks.discriminators import layer_outputs
+from cyclegan.training.augmentation import Augment
+from cyclegan.training.edges import smooth_edges
+from cyclegan.training.losses import feature_loss, gan_loss, gradient_penalty, l1_loss, palette_loss
+from cyclegan.training.pools import ImagePool
+
+Losses = dict[str, Tensor]
+
+
+class CycleGAN(nn.Module):
+    """Two generators that undo each other, and a discriminator for each domain.
+
+    Zhu et al. 2017 (arXiv:1703.10593): equations 1-3, the identity loss of section 5.2, the image pool of section 4.
+    `generators["ab"]` translates domain a to b; `discriminators["b"]` judges domain b.
+    """
+
+    generators_first = True
+
+    def __init__(self, config: CycleGANConfig) -> None:
+        super().__init__()
+        self.config = config
+        forward = config.generator
+        self.generators = nn.ModuleDict({"ab": build_generator(forward), "ba": build_generator(reversed_way(forward))})
+        self.discriminators = nn.ModuleDict(
+            {
+                "a": build_discriminator(config.discriminator, in_channels=forward.in_channels),
+                "b": build_discriminator(config.discriminator, in_channels=forward.out_channels),
+            }
+        )
+        self.pools = {
+            domain: ImagePool(config.pool_size, config.seed + index) for index, domain in enumerate(("a", "b"))
+        }
+        initialize(self, config.init_gain, config.init)
+
+    def forward(self, real: Pair) -> dict[str, Tensor]:
+        """The translations of real images and, where its loss counts, of images already in the target domain."""
+        outputs: dict[str, Tensor] = {}
+        identity_counts = self.config.lambda_identity > 0 and torch.is_grad_enabled()  # else no generator moves
+        together = self.config.generator.norm != "batch"  # the two must not share their statistics
+        for way, source, target in (("ab", real.a, real.b), ("ba", real.b, real.a)):
+            fake, identity = f"fake_{way[1]}", f"identity_{way[1]}"
+            same_size = source.shape[1:] == target.shape[1:]
+            if identity_counts and together and same_size:
+                both = self.generators[way](torch.cat([source, target]))
+                outputs[fake], outputs[identity] = both.split([len(source), len(target)])
+                continue
+            outputs[fake] = self.generators[way](source)
+            if identity_counts:
+                outputs[identity] = self.generators[way](target)
+        return outputs
+
+    def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+        config, losses = self.config, {}
+        share = 0.5 if config.average else 1.0
+        for source, target, back in (("a", "b", "ba"), ("b", "a", "ab")):
+            original = getattr(real, source)
+            losses[f"gan_{target}"] = gan_loss(config.gan_mode, self._critic(target)(fake[f"fake_{target}"]), True)
+            restored = self.generators[back](fake[f"fake_{target}"])
+            losses[f"cycle_{source}"] = share * config.lambda_cycle * l1_loss(restored, original)
+            if config.lambda_identity:
+                weight = share * config.lambda_cycle * config.lambda_identity
+                losses[f"identity_{source}"] = weight * l1_loss(fake[f"identity_{source}"], original)
+            if config.lambda_palette and source == "b":
+                losses["palette"] = config.lambda_palette * palette_loss(restored, original, palette_of(config))
+        return losses
+
+    def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+        losses: Losses = {}
+        for domain in ("a", "b"):
+            shown = self.pools[domain].show(fake[f"fake_{domain}"], self.config.pool_mode)
+            lambda_edges = self.config.lambda_edges if domain == self.config.edges_domain else 0.0
+            terms = judge(self.config, self._critic(domain), getattr(real, domain), shown, lambda_edges)
+            losses |= {f"{name}_{domain}": term for name, term in terms.items()}
+        return losses
+
+    def _critic(self, domain: str) -> Callable[[Tensor], Tensor]:
+        """The discriminator of a domain, for images that it sees augmented, each time anew."""
+        return lambda images: self.discriminators[domain](Augment(self.config.augment, images).image(images))
+
+
+class Pix2Pix(nn.Module):
+    """One generator, held to the true image by L1, and a discriminator that sees input and output together.
+
+    Isola et al. 2017 (arXiv:1611.07004): equations 1-4. The direction is `config.direction`; the discriminator
+    of the target domain judges [source, target] joined along the channels.
+    """
+
+    generators_first = False
+
+    def __init__(self, config: Pix2PixConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.source, self.target = config.direction
+        self.generators = nn.ModuleDict({config.direction: build_generator(config.generator)})
+        channels = config.generator.in_channels + config.generator.out_channels
+        self.discriminators = nn.ModuleDict(
+            {self.target: build_discriminator(config.discriminator, in_channels=channels)}
+        )
+        self.pools: dict[str, ImagePool] = {}
+        initialize(self, config.init_gain, config.init)
+
+    def forward(self, real: Pair) -> dict[str, Tensor]:
+        """The translation of the source images."""
+        return {"fake": self.generators[self.config.direction](getattr(real, self.source))}
+
+    def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+        config, made, true = self.config, fake["fake"], getattr(real, self.target)
+        losses = {"l1": config.lambda_l1 * l1_loss(made, true)}
+        if config.lambda_palette:
+            losses["palette"] = config.lambda_palette * palette_loss(made, true, palette_of(config))
+        if not config.lambda_features:
+            return {"gan": gan_loss(config.gan_mode, self._critic(real)(made), True)} | losses
+        discriminator = self.discriminators[self.target]
+        seen = self._seen(real, made, true)
+        (*features, logits), (*true_features, _) = (layer_outputs(discriminator, images) for images in seen)
+        losses["features"] = config.lambda_features * feature_loss(features, true_features)
+        return {"gan": gan_loss(config.gan_mode, logits, True)} | losses
+
+    def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+        target, shown = getattr(real, self.target), [fake["fake"].detach()]
+        return judge(self.config, self._critic(real), target, shown, self.config.lambda_edges)
+
+    def _critic(self, real: Pair) -> Callable[[Tensor], Tensor]:
+        """The discriminator for images made from these sources."""
+        return lambda images: self.discriminators[self.target](*self._seen(real, images))
+
+    def _seen(self, real: Pair, *batches: Tensor) -> list[Tensor]:
+        """Batches of images as the discriminator sees them, beside their sources, all augmented alike."""
+        source = getattr(real, self.source)
+        augment = Augment(self.config.augment, source)
+        return [torch.cat([augment.source(source), augment.image(images)], 1) for images in batches]
+
+
+class GAN(nn.Module):
+    """A generator that makes images from noise, and a discriminator.
+
+    Goodfellow et al. 2014 (arXiv:1406.2661). Noise stands in the place of domain a.
+    """
+
+    generators_first = True
+
+    def __init__(self, config: GANConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generators = nn.ModuleDict({"ab": build_generator(config.generator)})
+        self.discriminators = nn.ModuleDict(
+            {"b": build_discriminator(config.discriminator, in_channels=config.generator.out_channels)}
+        )
+        self.pools: dict[str, ImagePool] = {}
+        initialize(self, config.init_gain, config.init)
+
+    def forward(self, real: Pair) -> dict[str, Tensor]:
+        """Images made from the noise."""
+        return {"fake": self.generators["ab"](real.a)}
+
+    def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+        return {"gan": gan_loss(self.config.gan_mode, self.discriminators["b"](fake["fake"]), True)}
+
+    def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+        return judge(self.config, self.discriminators["b"], real.b, [fake["fake"].detach()])
+
+
+Objective = CycleGAN | Pix2Pix | GAN
+
+
+def build_objective(config: MethodConfig) -> Objective:
+    """The objective of a configuration, with freshly drawn weights from PyTorch's global random state."""
+    if isinstance(config, CycleGANConfig):
+        return CycleGAN(config)
+    return Pix2Pix(config) if isinstance(config, Pix2PixConfig) else GAN(config)
+
+
+def palette_of(config: TranslationConfig) -> Tensor:
+    """The colours of the classes of label maps, [classes, 3] in [-1, 1]."""
+    return torch.from_numpy(PALETTES[config.palette] / 127.5 - 1).float()
+
+
+def judge(
+    config: MethodConfig,
+    discriminator: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fakes: Sequence[Tensor],
+    lambda_edges: float = 0.0,
+) -> Losses:
+    """A discriminator's terms on real images and the batches of fakes that it is shown.
+
+    Halved, so that it learns at half the pace of a generator (CycleGAN section 7.1, pix2pix section 3.3), but for
+    wgangp, whose critic is meant to be ahead and whose penalty is weighed against the whole.
+
+    Smoothed edges are fakes beside the fakes (CartoonGAN equation 3). A critic's scores have no zero, so that it is
+    told them as their distance from the real images' scores: else it would win by scoring everything lower for ever.
+    """
+    mode = config.gan_mode
+    share = 1.0 if mode == "wgangp" else 0.5
+    real_loss = gan_loss(mode, discriminator(real), True)
+    fake_loss = torch.stack([gan_loss(mode, discriminator(fake), False) for fake in fakes]).mean()
+    terms = {"discriminator": share * (real_loss + fake_loss)}
+    if lambda_edges:
+        edges_loss = gan_loss(mode, discriminator(smooth_edges(real)), False)
+        terms["edges"] = share * lambda_edges * (edges_loss + real_loss if mode == "wgangp" else edges_loss)
+    if mode == "wgangp":
+        terms["penalty"] = config.lambda_penalty * gradient_penalty(discriminator, real, fakes[0])
+    return terms

@@ -1,0 +1,1 @@
+"""Images through the generators of a run, and past its discriminators."""

@@ -1,0 +1,211 @@
+"""Translate a folder of images: `python -m cyclegan.translate RUN IMAGES OUT --to photo`."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from PIL import Image
+from tqdm import tqdm
+
+from cyclegan.config import ConfigError, Precision
+from cyclegan.files import sweep_strays, write_atomically
+from cyclegan.images import IMAGE_SUFFIXES, ImageError, open_image
+from cyclegan.networks.storage import WeightsError
+from cyclegan.runs.run import RunError
+from cyclegan.translate.translator import Translator
+
+PROG = "python -m cyclegan.translate"
+AHEAD = 4
+"""Images that are read before, or written after, the one that is translated."""
+
+
+@dataclass(frozen=True)
+class TranslateFolder:
+    """Translate every image in a folder and below. Names and subfolders stay, as .png files; what is there already is
+    left as it is, so that a second start goes on where the first one stopped. Under torchrun the processes share the
+    images among them."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Folder of the run, or its repository on the Hugging Face Hub, owner/name."""
+    images: Annotated[Path, tyro.conf.Positional]
+    """Folder of the images, or one image."""
+    out: Annotated[Path, tyro.conf.Positional]
+    """Folder for the translations; made where it is missing."""
+    to: str | None = None
+    """What to translate to, such as photo; needed where the run knows two directions."""
+    epoch: int | None = None
+    """Epoch of the generator; the last unless given."""
+    overwrite: bool = False
+    """Translate again what is there already."""
+    device: str = "auto"
+    """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
+    precision: Precision = "auto"
+    """auto: bf16 where the device gains by it; fp32; bf16."""
+    threads: int = 0
+    """CPU threads; 0 takes PyTorch's default, all cores."""
+
+
+@dataclass
+class Report:
+    """What became of the images."""
+
+    made: int = 0
+    there: int = 0
+    failed: dict[Path, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [f"{self.made} translated, {self.there} there already, {len(self.failed)} failed"]
+        lines += [f"  {path}: {reason}" for path, reason in self.failed.items()]
+        return "\n".join(lines)
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Image files in a folder and below, by name; without hidden ones, and without following links to folders.
+
+    Raises ImageError where there is no folder, or none in it.
+    """
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise ImageError(f"{folder} is neither a folder nor an image")
+    found = []
+    for inside, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = (Path(inside, name) for name in sorted(names) if not name.startswith("."))
+        found += [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    if not found:
+        raise ImageError(f"{folder} holds no images; put {', '.join(sorted(IMAGE_SUFFIXES))} files there")
+    return found
+
+
+def destinations(paths: Sequence[Path], folder: Path, out: Path) -> dict[Path, Path]:
+    """Where the translation of each image goes: the same place and stem below `out`, .png; files that differ in nothing
+    but the suffix keep theirs, as house.jpg.png."""
+    root = folder.parent if folder.is_file() else folder
+    places = {path: path.relative_to(root) for path in paths}
+    same = Counter(str(place.with_suffix("")).casefold() for place in places.values())
+    return {
+        path: out / (place.with_suffix(".png") if same[str(place.with_suffix("")).casefold()] == 1 else f"{place}.png")
+        for path, place in places.items()
+    }
+
+
+def translate_all(
+    translator: Translator,
+    wanted: Mapping[Path, Path],
+    *,
+    to: str,
+    epoch: int | None = None,
+    overwrite: bool = False,
+    on_done: Callable[[Path], object] = lambda _: None,
+) -> Report:
+    """Translate each file to its destination; `on_done` hears of each that is finished, was there, or failed.
+
+    The next images are read, and the last ones written, while one is translated. Raises OSError where the disk
+    refuses, WeightsError where the run is damaged; a bad image is only noted.
+    """
+    report = Report()
+    todo = []
+    for path, destination in wanted.items():
+        if destination.exists() and not overwrite:
+            report.there += 1
+            on_done(path)
+        else:
+            todo.append(path)
+    writes: list[tuple[Path, Future[None]]] = []
+
+    def finish(count: int) -> None:
+        """Wait for the first of the writes, until no more than `count` are left."""
+        while len(writes) > count:
+            path, write = writes.pop(0)
+            write.result()
+            report.made += 1
+            on_done(path)
+
+    with ThreadPoolExecutor(2) as reading, ThreadPoolExecutor(2) as writing:
+        for path, read in ahead(reading, todo):
+            try:
+                picture = translator.translate(read.result(), to=to, epoch=epoch)
+            except ImageError as error:
+                report.failed[path] = str(error)
+                on_done(path)
+                continue
+            writes.append((path, writing.submit(_write, picture, wanted[path])))
+            finish(AHEAD)
+        finish(0)
+    return report
+
+
+def ahead(pool: ThreadPoolExecutor, paths: Iterable[Path]) -> Iterator[tuple[Path, Future[Image.Image]]]:
+    """The images being read, some of them before they are asked for."""
+    remaining = iter(paths)
+    started = [(path, pool.submit(open_image, path)) for path in islice(remaining, AHEAD)]
+    while started:
+        yield started.pop(0)
+        started += [(path, pool.submit(open_image, path)) for path in islice(remaining, 1)]
+
+
+def _write(picture: Image.Image, path: Path) -> None:
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content.getvalue())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit code: 0, 1 where an image or the disk failed, 2 for a mistake in the
+    input, 130 where Ctrl-C stopped it."""
+    command = tyro.cli(TranslateFolder, args=arguments, prog=PROG)
+    try:
+        return _run(command)
+    except (ConfigError, ImageError, RunError, WeightsError) as error:
+        sys.stderr.write(f"cyclegan.translate: {error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"cyclegan.translate: {error}; start again to go on\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("cyclegan.translate: interrupted; start again to go on\n")
+        return 130
+
+
+def _run(command: TranslateFolder) -> int:
+    if command.threads:
+        torch.set_num_threads(command.threads)
+    translator = Translator.load(command.run, device=command.device, precision=command.precision)
+    targets = translator.targets
+    if command.to is None and len(targets) != 1:
+        raise ConfigError(f"{translator.name} translates to {' and '.join(targets) or 'nothing'}; choose with --to")
+    to = command.to or targets[0]
+    translator.source_of(to)
+    translator.run.check_epoch(command.epoch)
+    if command.images.resolve() in (command.out.resolve(), *command.out.resolve().parents):
+        raise ConfigError(f"{command.out} lies in {command.images}: translations would be translated; choose another")
+    wanted = destinations(find_images(command.images), command.images, command.out)
+    rank, processes = (int(os.environ.get(name, alone)) for name, alone in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    mine = dict(islice(wanted.items(), rank, None, processes))
+    command.out.mkdir(parents=True, exist_ok=True)
+    if processes == 1:
+        sweep_strays(command.out)
+    with tqdm(total=len(mine), unit="img", dynamic_ncols=True, disable=None) as bar:
+        report = translate_all(
+            translator,
+            mine,
+            to=to,
+            epoch=command.epoch,
+            overwrite=command.overwrite,
+            on_done=lambda _: bar.update(),
+        )
+    sys.stderr.write(f"{command.out}: {report}\n")
+    return 1 if report.failed else 0

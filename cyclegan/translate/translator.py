@@ -1,0 +1,196 @@
+"""Translate images with the generators of a run: the fast inference path."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from cyclegan.colours import Encoding, decode, encode, encodings
+from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
+from cyclegan.devices import choose_precision, pick_device
+from cyclegan.hub.fetching import open_run
+from cyclegan.images import ImageError, check_pixels, open_image, to_rgb
+from cyclegan.networks.build import for_translation
+from cyclegan.runs.run import Run
+from cyclegan.translate.bands import Bands, Rows
+
+CACHED_NETWORKS = 6
+"""Generators kept ready: both directions of a few epochs; the longest unused one makes room for another."""
+
+WHOLE_PIXELS = 2_000_000
+"""Largest image that is computed at once; larger ones are computed by bands, in memory that hardly grows with them
+(`python -m benchmarks.large_images`)."""
+
+_seeding = threading.Lock()
+"""Held while dropout draws from PyTorch's random state, which all translators share."""
+
+
+class Translator:
+    """A run that is ready to translate: any epoch, any direction it has, images of any size.
+
+    Safe to use from several threads; translations of one translator run one after another, since each already
+    uses all cores.
+    """
+
+    def __init__(self, run: Run, *, device: torch.device, dtype: torch.dtype) -> None:
+        self.run = run
+        self.device = device
+        self.dtype = dtype
+        self.looks_ahead = False
+        """Whether an epoch of a run on the Hub brings its neighbours along, for who walks through the epochs."""
+        self._networks: OrderedDict[tuple[int, Direction], nn.Module] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, source: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Translator:
+        """The translator of the run in a folder, or in a repository on the Hugging Face Hub: "owner/name", or
+        "owner/name@revision". Weights are read, and fetched, at the first translation of their epoch.
+
+        Raises RunError or ConfigError where the folder holds no run that this version reads, HubError where the
+        repository cannot be had.
+        """
+        return cls.of(open_run(source), device=device, precision=precision)
+
+    @classmethod
+    def of(cls, run: Run, *, device: str = "auto", precision: Precision = "auto") -> Translator:
+        """The translator of a run that is open. Raises ConfigError where there is no such device or precision."""
+        chosen = pick_device(device)
+        return cls(run, device=chosen, dtype=choose_precision(chosen, precision))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the networks itself: a page's GPU may be lent to a process at a time."""
+        return partial(Translator, device=self.device, dtype=self.dtype), (self.run,)
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def method(self) -> Method:
+        return self.run.method
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What it translates to, by the public names of the domains: "photo", "labels"; nothing for a plain GAN."""
+        directions = self.run.directions if self.run.translates else ()
+        return tuple(self.run.domain(direction[1]) for direction in directions)
+
+    def source_of(self, to: str) -> str:
+        """What it translates to this target from. Raises RunError where it does not."""
+        return self.run.domain(self.run.direction_to(to)[0])
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs it can translate with, ascending; the last is the default."""
+        return self.run.epochs
+
+    def translate(
+        self,
+        image: Image.Image | Path | str,
+        *,
+        to: str,
+        epoch: int | None = None,
+        dropout_seed: int | None = None,
+        on_progress: Callable[[float], object] = lambda _: None,
+    ) -> Image.Image:
+        """The translation of an image, or of the image in a file: RGB, in the image's own size; a grey domain's in grey
+        levels, colorization's in the image's own lightness.
+
+        `to` is the public name of the target domain, `epoch` one of `epochs` or None for the last. With
+        `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
+        (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise, and of a network that was trained without
+        dropout, the result is always the same. Of an image of more than WHOLE_PIXELS `on_progress` hears, again and
+        again, which share is done, from 0 to 1; what it raises ends the translation.
+
+        Raises RunError listing the choices where there is no such target or epoch, WeightsError where the weights
+        are damaged, HubError where they cannot be fetched, ImageError where the image cannot be used.
+        """
+        direction = self.run.direction_to(to)
+        epoch = self.run.check_epoch(epoch)
+        if isinstance(image, (str, Path)):
+            image = open_image(Path(image))
+        check_pixels(image)
+        rgb = to_rgb(image)
+        architecture = self.run.config.generator.architecture
+        seen, made = (encodings(self.run.config)[domain] for domain in direction)
+        padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
+        if self.run.source:
+            self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
+        with self._lock:
+            network = self._network(epoch, direction)
+            if self.looks_ahead and self.run.source:
+                self.run.source.look_ahead(self.run, epoch, direction)
+            if padded.shape[0] * padded.shape[1] > WHOLE_PIXELS:
+                if dropout_seed is not None:
+                    limit = f"{WHOLE_PIXELS / 1e6:g} megapixels"
+                    raise ImageError(f"the image is {rgb.width}x{rgb.height}; dropout_seed works up to {limit}")
+                return _by_bands(Bands(network, on_progress), padded, rgb, seen, made)
+            x = encode(padded, seen)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
+            y = _run(network, x, dropout_seed)
+        return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
+
+    def _network(self, epoch: int, direction: Direction) -> nn.Module:
+        key = (epoch, direction)
+        if key not in self._networks:
+            loaded = self.run.load_generator(epoch, direction)
+            self._networks[key] = for_translation(loaded, device=self.device, dtype=self.dtype)
+            while len(self._networks) > CACHED_NETWORKS:
+                self._networks.popitem(last=False)
+        self._networks.move_to_end(key)
+        return self._networks[key]
+
+
+def pad(pixels: np.ndarray, multiple: int, smallest: int) -> np.ndarray:
+    """Pixels [H, W, 3] mirrored at the right and lower edge until both sides are multiples, and large enough."""
+    below, right = (max(-side % multiple, smallest - side) for side in pixels.shape[:2])
+    return np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="reflect")
+
+
+def _by_bands(bands: Bands, padded: np.ndarray, rgb: Image.Image, seen: Encoding, made: Encoding) -> Image.Image:
+    """The translation of the pixels, in the size of the image before it was padded."""
+    channels = len(encode(padded[:1, :1], seen))
+    height, width = padded.shape[:2]
+    image = Rows(channels, height, width, lambda top, bottom: encode(padded[top:bottom], seen)[None])
+    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    try:
+        translation = bands(image)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ImageError(
+            f"no room for an image of {rgb.width}x{rgb.height} pixels in {tempfile.gettempdir()}; free some space "
+            "there, or name another folder for temporary files in TMPDIR"
+        ) from None
+    with torch.inference_mode():
+        for top in range(0, rgb.height, translation.band):
+            bottom = min(top + translation.band, rgb.height)
+            rows = translation.read(top, bottom)[0, :, :, : rgb.width]
+            pixels[top:bottom] = np.asarray(decode(rows, made, rgb.crop((0, top, rgb.width, bottom))))
+    return Image.fromarray(pixels)
+
+
+def _run(network: nn.Module, x: torch.Tensor, dropout_seed: int | None) -> torch.Tensor:
+    if dropout_seed is None:
+        with torch.inference_mode():
+            return network(x)
+    dropouts = [module for module in network.modules() if isinstance(module, nn.Dropout)]
+    with _seeding, torch.inference_mode(), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+        torch.manual_seed(dropout_seed)
+        try:
+            for dropout in dropouts:
+                dropout.train()
+            return network(x)
+        finally:
+            for dropout in dropouts:
+                dropout.eval()

@@ -1,0 +1,159 @@
+"""Folders of images: names, subfolders, bad files, going on, sharing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cyclegan.images import open_image
+from cyclegan.translate.command import main
+from cyclegan.translate.translator import Translator
+from tests.conftest import make_photo
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six images in subfolders, one of them turned by EXIF, one with alpha, and a note."""
+    folder = tmp_path / "my photos"
+    (folder / "old" / "дом").mkdir(parents=True)
+    make_photo(1, 40).save(folder / "b.jpg")
+    make_photo(2, 40).save(folder / "old" / "a b.webp")
+    make_photo(3, 40).save(folder / "old" / "дом" / "집.png")
+    make_photo(4, 40).save(folder / "old" / "twice.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    make_photo(5, 40).resize((60, 40)).save(folder / "old" / "twice.jpg", exif=turned)
+    alpha = make_photo(6, 40).convert("RGBA")
+    alpha.putalpha(0)
+    alpha.save(folder / "clear.png")
+    (folder / "note.txt").write_text("no image")
+    (folder / ".hidden.png").write_bytes(b"")
+    (folder / "loop").symlink_to(folder)
+    return folder
+
+
+def translate(weights: Path, photos: Path, out: Path, *more: str) -> int:
+    return main([str(weights / "facades-cyclegan"), str(photos), str(out), "--to", "labels", "--device", "cpu", *more])
+
+
+def made(out: Path) -> dict[str, Image.Image]:
+    return {path.relative_to(out).as_posix(): open_image(path) for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def test_names_and_subfolders_are_kept(
+    weights: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert translate(weights, photos, out, "--precision", "fp32") == 0
+    assert "6 translated, 0 there already, 0 failed" in capsys.readouterr().err
+    found = made(out)
+    expected = {"b.png", "clear.png", "old/a b.png", "old/twice.jpg.png", "old/twice.png.png", "old/дом/집.png"}
+    assert set(found) == expected
+    assert found["old/twice.jpg.png"].size == (40, 60), "upright"
+    translator = Translator.load(weights / "facades-cyclegan", device="cpu", precision="fp32")
+    assert found["b.png"].tobytes() == translator.translate(photos / "b.jpg", to="labels").tobytes()
+    white = translator.translate(Image.new("RGB", (40, 40), "white"), to="labels")
+    assert found["clear.png"].tobytes() == white.tobytes()
+
+
+def test_a_bad_file_stops_nothing_and_a_second_start_goes_on(
+    weights: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    good = (photos / "b.jpg").read_bytes()
+    (photos / "b.jpg").write_bytes(good[: len(good) // 2])
+    (photos / "old" / "a b.webp").write_bytes(b"")
+    assert translate(weights, photos, out) == 1
+    printed = capsys.readouterr().err
+    assert "4 translated, 0 there already, 2 failed" in printed
+    assert "b.jpg is damaged" in printed and "a b.webp is not an image" in printed
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+
+    (photos / "b.jpg").write_bytes(good)
+    assert translate(weights, photos, out) == 1
+    assert "1 translated, 4 there already, 1 failed" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+    (photos / "old" / "a b.webp").unlink()
+    assert translate(weights, photos, out, "--overwrite") == 0
+    assert "5 translated, 0 there already, 0 failed" in capsys.readouterr().err
+
+
+def test_one_image_is_enough(weights: Path, photos: Path, tmp_path: Path) -> None:
+    assert translate(weights, photos / "b.jpg", tmp_path / "out") == 0
+    assert set(made(tmp_path / "out")) == {"b.png"}
+
+
+def test_processes_of_torchrun_share_the_images(
+    weights: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    shares = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        assert translate(weights, photos, tmp_path / rank) == 0
+        shares.append(set(made(tmp_path / rank)))
+    assert [len(share) for share in shares] == [3, 3]
+    assert not shares[0] & shares[1]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--to", "cats"], "does not translate to 'cats'; it translates to 'labels', 'photo'"),
+        ([], "translates to labels and photo; choose with --to"),
+        (["--to", "labels", "--epoch", "4"], "has no epoch 4; it has 1, 3, 5"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    more: list[str], said: str, weights: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(weights / "facades-cyclegan"), str(photos), str(tmp_path / "out"), *more]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "out", "said"),
+    [
+        ("nowhere", "out", "is neither a folder nor an image"),
+        ("empty", "out", "holds no images"),
+        ("my photos", "my photos", "translations would be translated"),
+        ("my photos", "my photos/out", "translations would be translated"),
+    ],
+)
+def test_a_wrong_folder_is_one_line(
+    images: str, out: str, said: str, weights: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert translate(weights, tmp_path / images, tmp_path / out) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_only_whole_images(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "many").mkdir()
+    for index in range(300):
+        make_photo(index, 64).save(tmp_path / "many" / f"{index}.png")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "cyclegan.translate", str(weights / "facades-cyclegan"), str(tmp_path / "many")]
+    process = subprocess.Popen(
+        [*command, str(out), "--to", "labels"], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    while process.poll() is None and len(list(out.glob("*.png"))) < 3:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == 130, printed
+    assert "interrupted; start again to go on" in printed and "Traceback" not in printed
+    pictures = made(out)
+    assert 3 <= len(pictures) < 300
+    assert all(picture.size == (64, 64) for picture in pictures.values())
