@@ -20,6 +20,7 @@ from cyclegan.networks.build import (
     use_image_statistics,
 )
 from cyclegan.networks.layers import DoublingConv, HalvingConv, InstanceNorm
+from cyclegan.networks.packing import can_pack, pack
 
 State = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]
@@ -331,8 +332,9 @@ def test_each_logit_sees_a_patch_of_70_x_70_pixels() -> None:
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("grad", [True, False])
-def test_instance_norm_is_pytorchs(count: int, layout: torch.memory_format, grad: bool) -> None:
-    x = (3 * images(count, 12, channels=5) + 1).contiguous(memory_format=layout)
+@pytest.mark.parametrize("side", [2, 12, 24])
+def test_instance_norm_is_pytorchs(count: int, layout: torch.memory_format, grad: bool, side: int) -> None:
+    x = (3 * images(count, side, channels=5) + 1).contiguous(memory_format=layout)
     with torch.set_grad_enabled(grad):
         torch.testing.assert_close(InstanceNorm(5)(x), F.instance_norm(x), rtol=0, atol=1e-12)
 
@@ -373,6 +375,29 @@ def test_a_network_for_translation_leaves_the_original_as_it_was() -> None:
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not {each.data_ptr() for each in translating.parameters()} & {each.data_ptr() for each in after.values()}
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])
+def test_packed_weights_translate_alike(dtype: torch.dtype, tolerance: float) -> None:
+    plain = for_translation(small_generator("unet_128", "batch"), dtype=dtype)
+    packed = for_translation(plain)
+    pack(packed)
+    assert can_pack(dtype) and not any(isinstance(each, nn.Conv2d | nn.ConvTranspose2d) for each in packed.modules())
+    for size in (128, 256):
+        x = images(1, size).to(dtype)
+        with torch.inference_mode():
+            torch.testing.assert_close(packed(x), plain(x), rtol=0, atol=tolerance)
+
+
+def test_where_weights_cannot_be_packed_they_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = for_translation(small_generator("unet_128", "batch"))
+    before = list(network.modules())
+    pack(network)  # float64
+    assert list(network.modules()) == before
+    can_pack.cache_clear()
+    monkeypatch.setattr(torch.ops, "mkldnn", None)
+    assert not can_pack(torch.float32)
+    can_pack.cache_clear()
 
 
 @pytest.mark.parametrize("gain", [0.02, 0.5])

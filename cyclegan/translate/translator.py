@@ -22,6 +22,7 @@ from cyclegan.devices import choose_precision, pick_device
 from cyclegan.hub.fetching import open_run
 from cyclegan.images import ImageError, check_pixels, open_image, to_rgb
 from cyclegan.networks.build import for_translation
+from cyclegan.networks.packing import pack
 from cyclegan.runs.run import Run
 from cyclegan.translate.bands import Bands, Rows
 
@@ -49,7 +50,7 @@ class Translator:
         self.dtype = dtype
         self.looks_ahead = False
         """Whether an epoch of a run on the Hub brings its neighbours along, for who walks through the epochs."""
-        self._networks: OrderedDict[tuple[int, Direction], nn.Module] = OrderedDict()
+        self._networks: OrderedDict[tuple[int, Direction, bool], nn.Module] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
@@ -127,11 +128,12 @@ class Translator:
         padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
         if self.run.source:
             self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
+        by_bands = padded.shape[0] * padded.shape[1] > WHOLE_PIXELS
         with self._lock:
-            network = self._network(epoch, direction)
+            network = self._network(epoch, direction, packed=not by_bands)
             if self.looks_ahead and self.run.source:
                 self.run.source.look_ahead(self.run, epoch, direction)
-            if padded.shape[0] * padded.shape[1] > WHOLE_PIXELS:
+            if by_bands:
                 if dropout_seed is not None:
                     limit = f"{WHOLE_PIXELS / 1e6:g} megapixels"
                     raise ImageError(f"the image is {rgb.width}x{rgb.height}; dropout_seed works up to {limit}")
@@ -140,11 +142,13 @@ class Translator:
             y = _run(network, x, dropout_seed)
         return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
 
-    def _network(self, epoch: int, direction: Direction) -> nn.Module:
-        key = (epoch, direction)
+    def _network(self, epoch: int, direction: Direction, *, packed: bool) -> nn.Module:
+        key = (epoch, direction, packed)
         if key not in self._networks:
-            loaded = self.run.load_generator(epoch, direction)
-            self._networks[key] = for_translation(loaded, device=self.device, dtype=self.dtype)
+            network = for_translation(self.run.load_generator(epoch, direction), device=self.device, dtype=self.dtype)
+            if packed:
+                pack(network)
+            self._networks[key] = network
             while len(self._networks) > CACHED_NETWORKS:
                 self._networks.popitem(last=False)
         self._networks.move_to_end(key)
