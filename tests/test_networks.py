@@ -20,7 +20,7 @@ from cyclegan.networks.build import (
     use_image_statistics,
 )
 from cyclegan.networks.layers import DoublingConv, HalvingConv, InstanceNorm
-from cyclegan.networks.packing import can_pack, pack
+from cyclegan.networks.packing import SquaresConv, can_pack, pack
 
 State = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]
@@ -387,6 +387,17 @@ def test_packed_weights_translate_alike(dtype: torch.dtype, tolerance: float) ->
         x = images(1, size).to(dtype)
         with torch.inference_mode():
             torch.testing.assert_close(packed(x), plain(x), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_last_convolution_of_a_resnet_gives_the_same_by_squares(dtype: torch.dtype) -> None:
+    plain = for_translation(small_generator("resnet_6blocks", "instance"), dtype=dtype)
+    packed = for_translation(plain)
+    pack(packed)
+    assert any(isinstance(each, SquaresConv) for each in packed.modules())
+    x = images(1, 64)[..., :36].to(dtype)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(x), plain(x), rtol=0, atol=1e-6 if dtype is torch.float32 else 0.01)
 
 
 def test_where_weights_cannot_be_packed_they_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
