@@ -7,6 +7,7 @@ import json
 import logging
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -68,11 +69,16 @@ def explain_precision(device: torch.device) -> str:
 
 def bf16_gain() -> float:
     """How many times faster bf16 is on this CPU, measured once and remembered."""
-    path = cache_folder() / f"precision-{_machine_key()}.json"
+    return remembered(f"precision-{machine_key()}", measure_bf16_gain)
+
+
+def remembered(name: str, measure: Callable[[], float]) -> float:
+    """A gain that was measured before under this name, or is measured now and remembered for other processes."""
+    path = cache_folder() / f"{name}.json"
     try:
-        return float(json.loads(path.read_bytes())["bf16_gain"])
+        return float(json.loads(path.read_bytes())["gain"])
     except (OSError, ValueError, KeyError, TypeError):
-        gain = measure_bf16_gain()
+        gain = measure()
         _remember(path, gain)
         return gain
 
@@ -94,7 +100,7 @@ def measure_bf16_gain(rounds: int = 5) -> float:
     return seconds[torch.float32] / seconds[torch.bfloat16]
 
 
-def _machine_key() -> str:
+def machine_key() -> str:
     """Changes with whatever could change the measurement: processor, PyTorch, number of threads."""
     processor = platform.processor() or platform.machine()
     try:
@@ -109,6 +115,6 @@ def _machine_key() -> str:
 def _remember(path: Path, gain: float) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"bf16_gain": round(gain, 3)}).encode())
+        write_atomically(path, json.dumps({"gain": round(gain, 3)}).encode())
     except OSError as error:
-        log.info("the choice of precision is measured again next time: %s", error)
+        log.info("what is faster here is measured again next time: %s", error)

@@ -17,8 +17,9 @@ import tyro
 from cyclegan.config import ConfigError
 from cyclegan.data.batches import physical_memory
 from cyclegan.data.downloads import data_root
-from cyclegan.devices import explain_precision, pick_device
+from cyclegan.devices import choose_precision, explain_precision, pick_device
 from cyclegan.files import cache_folder
+from cyclegan.translate.openvino import explain_backend
 
 NEEDED = ("torch", "torchvision", "gradio", "huggingface-hub", "safetensors", "pillow", "numpy", "pydantic")
 OPTIONAL = ("torch-fidelity", "openvino", "onnxruntime", "spaces", "datasets")
@@ -46,6 +47,8 @@ def findings(device: torch.device) -> Iterator[tuple[str, str]]:
     for name, folder in _folders():
         yield name, _room(folder)
     yield "precision", explain_precision(device)
+    if device.type == "cpu":
+        yield "resnets", explain_backend(choose_precision(device))
     yield "hub", hub_state()
 
 

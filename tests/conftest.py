@@ -58,6 +58,7 @@ os.environ |= {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DOWNLOAD_TIMEOUT": "2",
     "HF_HUB_ETAG_TIMEOUT": "2",
+    "CYCLEGAN_BACKEND": "torch",  # whatever is installed and faster here
 }
 for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
     os.environ.pop(_name, None)

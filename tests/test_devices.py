@@ -82,7 +82,7 @@ def test_the_measurement_is_remembered(cache: Path, monkeypatch: pytest.MonkeyPa
     for _ in range(3):
         choose_precision(CPU)
     assert measurement.count == 1
-    assert json.loads(remembered(cache).read_text()) == {"bf16_gain": 2.0}
+    assert json.loads(remembered(cache).read_text()) == {"gain": 2.0}
 
 
 def test_another_number_of_threads_is_measured_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,14 +93,14 @@ def test_another_number_of_threads_is_measured_for_itself(monkeypatch: pytest.Mo
     assert measurement.count == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"no json", b"[]", b"{}", b'{"bf16_gain": "fast"}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"no json", b"[]", b"{}", b'{"gain": "fast"}', b"\xff"])
 def test_a_damaged_memory_is_measured_again(content: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measurement = Measurement(2.0, monkeypatch)
     choose_precision(CPU)
     remembered(cache).write_bytes(content)
     assert choose_precision(CPU) == torch.bfloat16
     assert measurement.count == 2
-    assert json.loads(remembered(cache).read_text()) == {"bf16_gain": 2.0}
+    assert json.loads(remembered(cache).read_text()) == {"gain": 2.0}
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(

@@ -22,9 +22,11 @@ from cyclegan.devices import choose_precision, pick_device
 from cyclegan.hub.fetching import open_run
 from cyclegan.images import ImageError, check_pixels, open_image, to_rgb
 from cyclegan.networks.build import for_translation
+from cyclegan.networks.generators import ResnetGenerator
 from cyclegan.networks.packing import pack
 from cyclegan.runs.run import Run
 from cyclegan.translate.bands import Bands, Rows
+from cyclegan.translate.openvino import OpenVinoGenerator, is_faster
 
 CACHED_NETWORKS = 6
 """Generators kept ready: both directions of a few epochs; the longest unused one makes room for another."""
@@ -130,7 +132,7 @@ class Translator:
             self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
         by_bands = padded.shape[0] * padded.shape[1] > WHOLE_PIXELS
         with self._lock:
-            network = self._network(epoch, direction, packed=not by_bands)
+            network = self._network(epoch, direction, fast=not by_bands and dropout_seed is None)
             if self.looks_ahead and self.run.source:
                 self.run.source.look_ahead(self.run, epoch, direction)
             if by_bands:
@@ -142,17 +144,29 @@ class Translator:
             y = _run(network, x, dropout_seed)
         return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
 
-    def _network(self, epoch: int, direction: Direction, *, packed: bool) -> nn.Module:
-        key = (epoch, direction, packed)
-        if key not in self._networks:
-            network = for_translation(self.run.load_generator(epoch, direction), device=self.device, dtype=self.dtype)
-            if packed:
-                pack(network)
-            self._networks[key] = network
-            while len(self._networks) > CACHED_NETWORKS:
-                self._networks.popitem(last=False)
+    def _network(self, epoch: int, direction: Direction, *, fast: bool) -> nn.Module:
+        """The generator as PyTorch's layers, or in the fastest form that this machine has for it."""
+        key = (epoch, direction, fast)
+        known = self._networks.get(key)
+        if known is None:
+            known = self._load(epoch, direction)
+            if fast:
+                pack(known)
+        elif fast and self._compiles and isinstance(known, ResnetGenerator):
+            # Not the first time: who walks through the epochs would wait for each to be compiled.
+            known = OpenVinoGenerator(self._load(epoch, direction), dtype=self.dtype)
+        self._networks[key] = known
         self._networks.move_to_end(key)
-        return self._networks[key]
+        while len(self._networks) > CACHED_NETWORKS:
+            self._networks.popitem(last=False)
+        return known
+
+    def _load(self, epoch: int, direction: Direction) -> nn.Module:
+        return for_translation(self.run.load_generator(epoch, direction), device=self.device, dtype=self.dtype)
+
+    @property
+    def _compiles(self) -> bool:
+        return self.device.type == "cpu" and is_faster(self.dtype)
 
 
 def pad(pixels: np.ndarray, multiple: int, smallest: int) -> np.ndarray:
