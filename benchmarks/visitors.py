@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import tyro
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from PIL import Image
 
@@ -34,6 +39,8 @@ class Options:
     size: int = 128
     """Side of their pictures in pixels."""
     method: str = "pix2pix"
+    troublemakers: int = 0
+    """Further visitors who send broken and oversized files, cancel, break off, and ask for what is none of theirs."""
 
 
 @dataclass
@@ -44,6 +51,8 @@ class Tally:
     refused: int = 0
     failures: list[str] = field(default_factory=list)
     wrong: int = 0
+    troubles: Counter[str] = field(default_factory=Counter)
+    """What troublemakers did, and were answered rightly."""
 
 
 def picture(folder: Path, visitor: int, size: int) -> Path:
@@ -73,6 +82,55 @@ def visit(url: str, path: Path, method: str, expected: str, deadline: float, tal
             tally.failures.append(repr(error)[:200])
 
 
+def trouble(url: str, path: Path, method: str, deadline: float, tally: Tally) -> None:
+    """One trouble after the other; a failure is an answer other than the one that is due."""
+    client = Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
+    broken = path.with_suffix(".broken.png")
+    broken.write_bytes(path.read_bytes()[:200])
+
+    def send_broken_file() -> None:
+        try:
+            client.predict(handle_file(broken), "photo", method, None, api_name="/translate")
+            raise RuntimeError("a broken file was translated")
+        except AppError as error:
+            if "Traceback" in str(error) or str(ROOT) in str(error):
+                raise RuntimeError(f"a broken file was answered with {error}") from error
+
+    def cancel() -> None:
+        client.submit(handle_file(path), "photo", method, None, api_name="/translate").cancel()
+
+    def break_off_an_upload() -> None:
+        address = urlsplit(url)
+        with socket.create_connection((str(address.hostname), int(address.port or 80))) as connection:
+            connection.sendall(
+                b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n"
+                b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n" + bytes(1000)
+            )
+
+    def send_too_much() -> None:
+        answer = httpx.post(f"{url}/gradio_api/upload", files={"files": bytes(11 * 10**6)}, timeout=PATIENCE)
+        if answer.status_code != 413:
+            raise RuntimeError(f"11 MB were answered with {answer.status_code}")
+
+    def ask_for_a_foreign_file() -> None:
+        for foreign in ("/etc/passwd", "../../etc/passwd", str(ROOT / "app.py"), "http://127.0.0.1:1/x"):
+            answer = httpx.get(f"{url}/gradio_api/file={foreign}", timeout=PATIENCE)
+            if answer.status_code < 400:
+                raise RuntimeError(f"{foreign} was answered with {answer.status_code}")
+
+    kinds = (send_broken_file, cancel, break_off_an_upload, send_too_much, ask_for_a_foreign_file)
+    while time.monotonic() < deadline:
+        for kind in kinds:
+            try:
+                kind()
+                tally.troubles[kind.__name__] += 1
+            except QueueError:
+                tally.refused += 1
+            except Exception as error:
+                tally.failures.append(f"{kind.__name__}: {error!r}"[:200])
+        time.sleep(0.5)
+
+
 def main(options: Options) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -94,9 +152,12 @@ def main(options: Options) -> None:
 
             watcher = threading.Thread(target=watch)
             watcher.start()
-            with ThreadPoolExecutor(options.visitors) as pool:
+            with ThreadPoolExecutor(options.visitors + options.troublemakers) as pool:
                 for path, own in zip(paths, expected, strict=True):
                     pool.submit(visit, url, path, options.method, own, deadline, tally)
+                for number in range(options.troublemakers):
+                    mischief = picture(folder, options.visitors + number, options.size)
+                    pool.submit(trouble, url, mischief, options.method, deadline, tally)
             watching.set()
             watcher.join()
         finally:
@@ -111,7 +172,9 @@ def main(options: Options) -> None:
                 "failures": tally.failures,
                 "another_visitors_picture": tally.wrong,
                 "refused_as_busy": tally.refused,
+                "troubles": dict(tally.troubles),
                 "median_s": round(times[len(times) // 2], 2) if times else None,
+                "p95_s": round(times[int(0.95 * len(times))], 2) if times else None,
                 "longest_s": round(times[-1], 2) if times else None,
                 "memory_mb": memory,
             },
