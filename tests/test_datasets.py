@@ -106,6 +106,16 @@ def test_an_empty_folder_is_named(inner: str, tmp_path: Path) -> None:
         find_split(tmp_path)
 
 
+def test_a_folder_of_folders_of_images_says_which(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        make_folder(tmp_path / name, ["1.png"])
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(
+        DatasetError, match=r"holds no images; .* or name one of its folders that hold some: cats, dogs$"
+    ):
+        find_split(tmp_path)
+
+
 @pytest.mark.parametrize("missing", ["A", "B"])
 def test_a_lacking_domain_is_named(missing: str, tmp_path: Path) -> None:
     make_folder(tmp_path / f"train{'AB'.replace(missing, '')}", ["1.png"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -134,10 +135,18 @@ def list_images(folder: Path) -> list[Path]:
     """The image files in a folder, 2.jpg before 10.jpg. Raises DatasetError where there are none."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is missing; unpaired datasets need both an A and a B folder")
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    paths = _images_in(folder)
     if not paths:
-        raise DatasetError(f"{folder} holds no images; put {', '.join(sorted(IMAGE_SUFFIXES))} files there")
+        inside = sorted(each.name for each in folder.iterdir() if each.is_dir() and _images_in(each))
+        hint = f", or name one of its folders that hold some: {some(inside)}" if inside else ""
+        raise DatasetError(f"{folder} holds no images; put {', '.join(sorted(IMAGE_SUFFIXES))} files there{hint}")
     return sorted(paths, key=_natural)
+
+
+def _images_in(folder: Path) -> list[Path]:
+    suffixes = tuple(IMAGE_SUFFIXES)
+    with os.scandir(folder) as entries:  # which says what is a file without asking the disk about each
+        return [folder / entry.name for entry in entries if entry.name.lower().endswith(suffixes) and entry.is_file()]
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
