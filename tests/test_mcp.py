@@ -1,4 +1,4 @@
-"""The endpoints as tools of an AI assistant: by the protocol's own client, where the extra is installed."""
+"""The endpoints as tools of an AI assistant, by the protocol's own client."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def test_without_the_extra_it_is_said_what_to_install(
 async def use(url: str, image: Image.Image) -> tuple[set[str], Sequence[Any]]:
     """The names of the tools, and what the first one makes of an image."""
     from mcp import ClientSession
-    from mcp.client.streamable_http import streamablehttp_client
+    from mcp.client.streamable_http import streamable_http_client
 
     async with (
-        streamablehttp_client(f"{url}/gradio_api/mcp/") as (read, write, _),
+        streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _),
         ClientSession(read, write) as session,
     ):
         await session.initialize()
@@ -46,7 +46,6 @@ async def use(url: str, image: Image.Image) -> tuple[set[str], Sequence[Any]]:
 
 
 def test_an_assistant_translates_a_picture(weights: Path, tmp_path: Path) -> None:
-    pytest.importorskip("mcp")
     with served([weights / "facades-cyclegan", weights / "facades-pix2pix"], tmp_path, "--mcp") as url:
         names, content = asyncio.run(use(url, draw_facade(3).resize((90, 70), Image.Resampling.NEAREST)))
     assert len(names) == 5
