@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Tiny networks gain nothing from more threads, and two that spin beside another busy process cost fourfold.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -44,6 +45,12 @@ from cyclegan.runs.sample_archive import pack_samples
 from cyclegan.runs.samples import SAMPLE_SIZE
 from tests.browser import Watched, launch_chromium, served
 from tests.hub_server import LoopbackHub, free_port
+
+if TYPE_CHECKING:
+    from gradio_client import Client
+
+    from cyclegan.pages.layout import Layout
+    from cyclegan.pages.models import Models
 
 HUB_PORT = free_port()
 HUB_HOME = Path(tempfile.mkdtemp(prefix="loopback-hub-"))
@@ -199,6 +206,22 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def models(weights: Path) -> Models:
+    """Both runs of `weights`, as the app loads them."""
+    from cyclegan.pages.models import Models  # with it Gradio, after the variables above
+
+    return Models.load([weights / "facades-cyclegan", weights / "facades-pix2pix"], precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def layout(models: Models, own_cache: None, closed_event_loops: None) -> Layout:
+    """The app of both runs, without a server."""
+    from cyclegan.pages.layout import Layout
+
+    return Layout(models)
+
+
 @pytest.fixture
 def hub() -> Iterator[LoopbackHub]:
     """An empty Hub on the loopback, and an empty cache. It is asked without a token unless HF_TOKEN is set."""
@@ -254,6 +277,16 @@ def url(weights: Path, cache: Path) -> Iterator[str]:
     """The address of the app, served with two tiny runs."""
     with served([weights / "facades-cyclegan", weights / "facades-pix2pix"], cache) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def client(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A program that uses the served app."""
+    from gradio_client import Client
+
+    client = Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")

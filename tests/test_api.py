@@ -6,7 +6,6 @@ import json
 import re
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,13 +19,6 @@ from cyclegan.pages.models import Models
 from cyclegan.pages.more.api_page import START, snippets
 
 ENDPOINTS = {"/translate", "/history", "/batch", "/draw", "/round_trip"}
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Iterator[Client]:
-    client = Client(url, verbose=False)
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -39,11 +39,6 @@ def kept(path: Path, content: bytes) -> Upload:
     return Upload(path, path.name)
 
 
-@pytest.fixture
-def models(weights: Path) -> Models:
-    return Models.load([weights / "facades-cyclegan", weights / "facades-pix2pix"], precision="fp32")
-
-
 class TestGather:
     def test_files_and_zips_with_subfolders_keep_their_names(self, tmp_path: Path) -> None:
         uploads = [

@@ -25,11 +25,6 @@ RUNS = ("facades-cyclegan", "facades-pix2pix")
 MARK = CLASSES.index("deco")
 
 
-@pytest.fixture(scope="module")
-def models(weights: Path) -> Models:
-    return Models.load([weights / run for run in RUNS], precision="fp32")
-
-
 @pytest.fixture
 def painter(page: Page) -> Page:
     return open_painter(page)
@@ -270,7 +265,7 @@ def test_the_drawing_is_watched_and_goes_to_the_other_pages(painter: Page) -> No
     drawn = drawing(painter)
     assert drawn.tobytes() != START.tobytes()
     painter.get_by_role("button", name="Watch them learn to build it").click()
-    expect(painter.locator("#stack .status")).to_have_text("6 pictures ready", timeout=30_000)
+    expect(painter.locator("#stack .status")).to_have_text("Pictures ready: 6", timeout=30_000)
     painter.get_by_role("tab", name="Translate").click()
     picture = painter.locator("#picture img")
     expect(picture).to_be_visible()

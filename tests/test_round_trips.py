@@ -26,18 +26,8 @@ TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
 
 
 @pytest.fixture(scope="module")
-def models(weights: Path) -> Models:
-    return Models.load([weights / "facades-cyclegan", weights / "facades-pix2pix"], precision="fp32")
-
-
-@pytest.fixture(scope="module")
 def trips(models: Models) -> RoundTrips:
     return RoundTrips(models)
-
-
-@pytest.fixture(scope="module")
-def layout(models: Models) -> Layout:
-    return Layout(models)
 
 
 class TestColours:
