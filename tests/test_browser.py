@@ -107,6 +107,9 @@ def test_translating_no_picture_gives_a_message_and_no_badges(page: Page) -> Non
     expect(page.locator("#picture img")).to_have_count(0)
     page.get_by_role("button", name="Translate").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("Choose a picture first.")
+    expect(page.locator("#missing")).to_have_text("Choose a picture first.")
+    for run in RUNS:  # nothing of the picture before
+        expect(page.locator(f"#result-{run} .stage")).to_be_hidden()
     assert page.locator(".error:visible").count() == 0
     expect(page.get_by_text("Error", exact=True)).to_have_count(0)
 
@@ -120,7 +123,7 @@ def test_without_a_picture_the_player_waits(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_role("slider", name="Epoch of training")).to_be_disabled()
     expect(page.locator("#stack .cursor").first).to_have_attribute("visibility", "hidden")
     page.locator("#examples button").first.click()
-    expect(page.locator("#stack .status")).to_have_text("10 pictures ready", timeout=30_000)
+    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 10", timeout=30_000)
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
     expect(page.locator("#stack .cursor").first).to_have_attribute("visibility", "visible")
     (tmp_path / "text.png").write_text("this is no picture")
@@ -322,6 +325,8 @@ def test_play_runs_from_the_first_epoch_to_the_last(page: Page) -> None:
 
 
 def test_the_loss_curves_have_a_cursor_at_the_epoch(page: Page) -> None:
+    page.locator("#examples button").nth(2).click()  # before the page is opened for the first time, as most visitors do
+    expect(page.locator("#download-facades-pix2pix")).to_be_visible()
     open_watch(page)
     plots = page.locator("#stack .curves figure", has_text="losses")
     expect(plots).to_have_count(2)
@@ -342,7 +347,7 @@ def test_an_own_picture_is_watched_at_the_kept_epochs(watched: Watched, tmp_path
     open_watch(page)
     draw_facade(4).resize((300, 200), Image.Resampling.NEAREST).save(tmp_path / "mine.png")
     upload(page, tmp_path / "mine.png")
-    expect(page.locator("#stack .status")).to_have_text("6 pictures ready", timeout=30_000)
+    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 6", timeout=30_000)
     asked = len(watched.requests)
     seen = []
     for position, (label, epochs) in enumerate({1: "1 1", 2: "1 2", 3: "3 2", 5: "5 5"}.items()):
@@ -363,7 +368,7 @@ def test_a_new_example_takes_the_place_of_an_own_picture(page: Page, tmp_path: P
     upload(page, tmp_path / "mine.png")
     expect(page.locator("#stack .status")).to_have_text(re.compile("of 6$|^6 "))  # its fill is under way
     page.locator("#examples button").nth(2).click()
-    expect(page.locator("#stack .status")).to_have_text("10 pictures ready", timeout=30_000)
+    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 10", timeout=30_000)
     for epoch in range(1, LAST_EPOCH + 1):
         go_to(page, epoch - 1)
         assert all(near(pixels(canvas)["mean"], sample_colour(epoch)) for canvas in canvases(page))
@@ -418,7 +423,7 @@ def test_frames_of_an_earlier_picture_are_dropped_and_missing_ones_asked_for(bro
 def test_the_other_direction_is_watched_with_cyclegan_alone(page: Page) -> None:
     open_watch(page)
     page.get_by_label("Photo -> Labels").click()
-    expect(page.locator("#stack .status")).to_have_text("3 pictures ready", timeout=30_000)
+    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 3", timeout=30_000)
     expect(page.locator("#stack .note")).to_have_text("This pix2pix was trained for Labels -> Photo only.")
     assert [canvas.is_visible() for canvas in canvases(page)] == [True, False]
 

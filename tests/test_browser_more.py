@@ -52,7 +52,7 @@ def test_many_pictures_come_back_as_a_zip_and_bad_ones_are_listed(
     expect(page.locator("#batch-files")).to_contain_text("street")
     choose(page, "Network", "pix2pix: Labels -> Photo")
     page.get_by_role("button", name="Translate all").click()
-    expect(page.locator("#batch-status")).to_contain_text("2 pictures translated.", timeout=60_000)
+    expect(page.locator("#batch-status")).to_contain_text("Pictures translated: 2.", timeout=60_000)
     report = page.locator("#batch-report")
     expect(report.locator("li")).to_have_count(2)
     expect(report).to_contain_text("old/readme.png: Your picture is not an image this program can read")
@@ -82,7 +82,7 @@ def test_a_batch_can_be_stopped_and_gives_what_it_has(page: Page, tmp_path: Path
     page.get_by_role("button", name="Translate all").click()
     expect(page.locator("#batch-status progress")).to_have_attribute("max", "40", timeout=30_000)
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#batch-status")).to_contain_text("Stopped after", timeout=30_000)
+    expect(page.locator("#batch-status")).to_contain_text("Stopped. Pictures translated", timeout=30_000)
     expect(page.get_by_role("button", name="Translate all")).to_be_enabled()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download all as zip").click()

@@ -94,7 +94,7 @@ def test_a_gif_of_all_epochs_is_saved_with_one_click(page: Page, tmp_path: Path)
             gif.seek(epoch - 1)
             red = gif.convert("RGB").getpixel((gif.width // 4, gif.height // 2))[0]  # type: ignore[index]
             assert abs(red - 20 * epoch) <= 8
-    expect(page.locator("#stack .status")).to_have_text("10 pictures ready")
+    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 10")
 
 
 def test_negative_losses_stand_below_zero_on_an_even_axis(browser: Browser) -> None:
@@ -157,7 +157,7 @@ def test_a_training_is_followed_while_it_goes_on(browser: Browser, growing: tupl
         for epoch in (1, 2):
             train(run, source, epoch)
             expect(label(page)).to_have_text(f"Epoch {epoch}", timeout=20_000)
-            expect(page.locator("#stack .status")).to_have_text(f"{epoch} pictures ready", timeout=20_000)
+            expect(page.locator("#stack .status")).to_have_text(f"Pictures ready: {epoch}", timeout=20_000)
             assert all(near(colour, sample_colour(epoch)) for colour in shown(page)) and shown(page)
             points = str(page.locator("#stack polyline").first.get_attribute("points")).split()
             assert len(points) == max(2, epoch)
@@ -165,7 +165,7 @@ def test_a_training_is_followed_while_it_goes_on(browser: Browser, growing: tupl
         page.locator("#stack .figures").focus()
         page.keyboard.press("Home")
         train(run, source, 3)
-        expect(page.locator("#stack .status")).to_have_text("3 pictures ready", timeout=20_000)
+        expect(page.locator("#stack .status")).to_have_text("Pictures ready: 3", timeout=20_000)
         expect(label(page)).to_have_text("Epoch 1")
         (run.folder / "metrics.json").write_text(json.dumps({"format": 1, "best_epoch": {"ba": 2}, "splits": {}}))
         expect(page.locator("#stack svg line.best").first).to_be_attached(timeout=20_000)

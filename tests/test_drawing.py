@@ -29,21 +29,6 @@ pytestmark = pytest.mark.usefixtures("own_cache", "closed_event_loops")
 HOUSE = [["facade", 20, 40, 236, 256], ["window", 60, 80, 92, 120], ["door", 110, 200, 140, 256]]
 
 
-@pytest.fixture(scope="module")
-def models(weights: Path) -> Models:
-    return Models.load([weights / "facades-cyclegan", weights / "facades-pix2pix"], precision="fp32")
-
-
-@pytest.fixture(scope="module")
-def layout(models: Models) -> Layout:
-    return Layout(models)
-
-
-@pytest.fixture(scope="module")
-def client(url: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
-
-
 def picture_in(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
 
@@ -129,7 +114,7 @@ class TestPage:
         assert len(updates) == len(page.models) == 2
         shown: dict[int, str] = {}
         for update in updates:
-            ((place, uri),) = [(place, value) for place, value in enumerate(update) if isinstance(value, str)]
+            ((place, uri),) = [(place, value["src"]) for place, value in enumerate(update) if "src" in value]
             assert update[1 - place] == gr.skip()
             shown[place] = uri
         for place, model in enumerate(page.models):

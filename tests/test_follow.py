@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
+from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig
+from cyclegan.data.batches import Pair
 from cyclegan.facades import draw_facade
 from cyclegan.pages.api.pictures import translate_with
-from cyclegan.pages.curves import plots_of
+from cyclegan.pages.curves import curves_of, plots_of
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import Frame, data_uri, sample_epochs, sample_frames
@@ -21,6 +26,8 @@ from cyclegan.pages.translate.translations import Translations
 from cyclegan.pages.watch.follow import has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.watch.movies import MOVIE_FRAMES, evenly, formats, movie, places
 from cyclegan.runs.run import Run
+from cyclegan.training.objectives import build_objective
+from tests.conftest import make_run
 
 TO_PHOTO = Route("labels", "photo")
 
@@ -52,10 +59,6 @@ class TestYoungRuns:
         assert model.waiting in young.missing(TO_PHOTO)
         with pytest.raises(Refusal, match="still in training"):
             translate_with(young, draw_facade(3), to="photo", method="pix2pix")
-
-    def test_the_others_translate_meanwhile(self, young: Models) -> None:
-        translation = Translations(young, Examples.of(young)).translate(draw_facade(3), TO_PHOTO)
-        assert [result is not None for result in translation.results] == [False, True]
 
     def test_it_translates_as_soon_as_it_can(self, young: Models, weights: Path) -> None:
         translations = Translations(young, Examples.of(young))
@@ -122,6 +125,28 @@ class TestPlots:
         assert not losses.from_zero and len(losses.curves) == 3
         assert rate.title == "pix2pix: learning rate" and rate.from_zero
         assert rate.curves[0].points == tuple((epoch, 2e-4) for epoch in range(1, 6))
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            CycleGANConfig(dataset="x", lambda_edges=1, lambda_palette=1, gan_mode="wgangp"),
+            Pix2PixConfig(dataset="x", direction="ab", lambda_features=1, lambda_palette=1),
+        ],
+        ids=["cyclegan", "pix2pix"],
+    )
+    def test_every_term_of_a_loss_has_a_name_in_every_language(
+        self, config: CycleGANConfig | Pix2PixConfig, tmp_path: Path
+    ) -> None:
+        tiny = DiscriminatorConfig(width=2, norm="instance"), GeneratorConfig(architecture="resnet_6blocks", width=2)
+        config = replace(config, discriminator=tiny[0], generator=tiny[1], crop_size=32)
+        objective = build_objective(config)
+        real = Pair(*torch.rand(2, 2, 3, 32, 32))
+        fake = objective(real)
+        losses = objective.generator_losses(real, fake) | objective.discriminator_losses(real, fake)
+        run = make_run(tmp_path / "run", config, epochs=(), sample_epochs=0)
+        run.write_history([{"epoch": 1, "losses": dict.fromkeys(losses, 1.0)}])
+        curves = curves_of(run, "ko")
+        assert len(curves) >= 5 and all(re.search("[가-힣]", curve.name) for curve in curves)
 
     def test_a_young_run_has_none(self, young: Models) -> None:
         assert plots_of(young.models[0].translator.run, "pix2pix", "en") == []

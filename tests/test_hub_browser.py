@@ -52,7 +52,7 @@ def test_it_is_loaded_translates_at_any_epoch_and_gives_way(published: LoopbackH
     expect(caption).to_contain_text("After epoch 1", timeout=SECONDS)
     page.locator("#examples button").nth(2).click()
     page.get_by_role("tab", name="Watch it learn").click()
-    expect(page.locator("#stack")).to_contain_text("10 pictures ready", timeout=SECONDS)
+    expect(page.locator("#stack")).to_contain_text("Pictures ready: 10", timeout=SECONDS)
     page.locator("#hub-back").click()
     expect(caption).to_have_count(0)
     expect(page.locator("#caption-facades-cyclegan")).to_be_visible()

@@ -17,15 +17,15 @@ from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.page import DrawPage, drawable
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
+from cyclegan.pages.header import header
 from cyclegan.pages.hub.field import HubField, Shown
 from cyclegan.pages.hub.runs import HubRuns
-from cyclegan.pages.inputs import picture_input, shrink, shrunk_note, split_pair
-from cyclegan.pages.language_choice import PATHS, language_switch
-from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language, Text, sentences
+from cyclegan.pages.input_column import InputColumn
+from cyclegan.pages.language_choice import PATHS
+from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language
 from cyclegan.pages.models import Models
 from cyclegan.pages.more import texts as more_texts
 from cyclegan.pages.more.page import MorePage
-from cyclegan.pages.picker import example_picker, thumbnails
 from cyclegan.pages.round_trip import texts as round_trip_texts
 from cyclegan.pages.round_trip.page import RoundTripPage
 from cyclegan.pages.round_trip.round_trips import RoundTrips
@@ -75,10 +75,7 @@ class Layout:
             else gr.Blocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
         )
         with self.blocks:
-            with gr.Row(elem_id="header"):
-                language_switch(language)
-                intro = texts.NOISE_INTRO if models.models and not models.routes else self._intro()
-                gr.Markdown(f"# {texts.TITLE.to(language)}\n{intro.to(language)}", elem_id="intro")
+            header(models, self.examples, language)
             if hub is None:
                 self._runs()
                 return
@@ -112,7 +109,7 @@ class Layout:
     def _pages(self, *, loaded: bool) -> None:
         with gr.Row():
             with gr.Column(scale=1, min_width=260, elem_id="inputs"):
-                self._input_column()
+                self.inputs = InputColumn(self.models, self.examples, self.language)
             with gr.Column(scale=3, min_width=320), gr.Tabs() as self.tabs:
                 with gr.Tab(translate_texts.TAB.to(self.language), id="translate"):
                     cache = Path(self.blocks.GRADIO_CACHE)
@@ -128,7 +125,7 @@ class Layout:
                     examples = self.examples.on(self.models.routes[0])
                     first = examples[0].image if examples else None
                     self.round_trip_page = RoundTripPage(self.trips, first, self.language)
-                with gr.Tab(more_texts.TAB.to(self.language), id="more"):
+                with gr.Tab(more_texts.TAB.to(self.language), id="more", elem_id="more"):
                     self.more_page = MorePage(self.models, self.language, cache)
         self._connect(loaded=loaded)
         if self.language == "en" and not loaded:  # programs are not told apart by it
@@ -144,53 +141,18 @@ class Layout:
         self.watch_page.connect(nothing, nothing)
         self.watch_page.follow(self.blocks, nothing, nothing)
 
-    def _intro(self) -> Text:
-        """What the page is about: the methods and examples that are there."""
-        models = self.models.translating.models
-        methods = dict.fromkeys(model.translator.method for model in models)
-        examples = any(self.examples.on(route) for route in self.models.routes)
-        return sentences(
-            [
-                texts.INTRO_ONE if len(models) == 1 else texts.INTRO_MANY,
-                *(texts.METHOD_INTROS[method] for method in methods),
-                texts.INTRO_EXAMPLES if examples else texts.INTRO_OWN,
-            ]
-        )
-
-    def _input_column(self) -> None:
-        route = self.models.routes[0]
-        examples = self.examples.on(route)
-        directions = [(route.label.to(self.language), route.name) for route in self.models.routes]
-        self.direction = gr.Radio(
-            directions, value=route.name, label=texts.DIRECTION.to(self.language), interactive=True,
-            elem_id="direction",
-        )  # fmt: skip
-        self.picture = picture_input(
-            self.language,
-            examples[0].image if examples else None,
-            label=texts.YOUR_PICTURE.to(self.language),
-            alt_text=texts.YOUR_PICTURE_ALT.to(self.language),
-            placeholder=texts.UPLOAD_PLACEHOLDER.to(self.language),
-            sources=["upload", "clipboard"],
-            buttons=[],
-            height=280,
-            elem_id="picture",
-        )
-        self.shrunk = gr.Markdown(visible=False, elem_id="shrunk")
-        self.note = gr.Markdown(visible=False, elem_id="note")
-        self.switch = gr.Button(visible=False, size="sm", elem_id="switch")
-        self.picker = example_picker(examples, self.language)
-
     def _connect(self, *, loaded: bool) -> None:
         """Every way to a new picture or direction ends in the same two steps: announce it, translate it."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        page, stack, journey = self.translate_page, self.watch_page.stack, self.round_trip_page.journey
-        source = [self.picture, self.direction]
+        inputs, page = self.inputs, self.translate_page
+        stack, journey = self.watch_page.stack, self.round_trip_page.journey
+        picture, direction, shrunk, picker = inputs.picture, inputs.direction, inputs.shrunk, inputs.picker
+        source = [picture, direction]
         asked = [*source, page.epoch, page.truth]
-        own = [self.picture, page.truth]
-        results = [self.note, self.switch, *page.outputs]
-        fill = self.watch_page.connect(self.picture, self.direction)
-        self.round_trip_page.connect(self.picture, self.direction)
+        own = [picture, page.truth]
+        results = [inputs.note, inputs.switch, *page.outputs]
+        fill = self.watch_page.connect(picture, direction)
+        self.round_trip_page.connect(picture, direction)
 
         def translate_on(listen: Callable[..., Any], handler: Callable[..., Any] = self.show) -> None:
             listen(
@@ -200,16 +162,14 @@ class Layout:
 
         # The first step of each way stops the fill of the picture before: Gradio cancels nothing on `success`.
         first: dict[str, Any] = {**quiet, "cancels": [fill]}
-        uploaded = self.picture.upload(self.accept, source, [*own, self.shrunk], **first)
+        uploaded = picture.upload(inputs.accept, source, [*own, shrunk], **first)
         # Every click counts, in its order: "once" would drop those that come too quick, "always_last" their indices.
-        chosen = self.picker.select(
-            self.choose, self.direction, [*own, self.shrunk], trigger_mode="multiple", **first
-        )  # fmt: skip
-        turned = self.direction.input(self.turn, [*source, page.truth], [*own, self.picker], **first)
-        switched = self.switch.click(self.turn_back, self.direction, [self.direction, self.picker], **first)
+        chosen = picker.select(inputs.choose, direction, [*own, shrunk], trigger_mode="multiple", **first)
+        turned = direction.input(inputs.turn, [*source, page.truth], [*own, picker], **first)
+        switched = inputs.switch.click(inputs.turn_back, direction, [direction, picker], **first)
         ways = [uploaded, chosen, turned, switched]
         if self.draw_page:
-            taken = [*own, self.shrunk, self.direction, self.picker]
+            taken = [*own, shrunk, direction, picker]
             ways.append(self.draw_page.use.click(self.draw_page.take, self.draw_page.painter, taken, **first))
         for way in ways:
             announced = way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
@@ -220,20 +180,20 @@ class Layout:
         translate_on(page.run.click, self.press)
         translate_on(page.epoch.input)
         translate_on(page.truth.clear)
-        given = page.truth.upload(self.accept_truth, page.truth, page.truth, **quiet)
+        given = page.truth.upload(inputs.accept_truth, page.truth, page.truth, **quiet)
         translate_on(given.success)
         given.failure(lambda: None, None, page.truth, **quiet)
-        empty = [page.truth, self.shrunk, stack, journey, *results]
-        uploaded.failure(self.reject, self.direction, [self.picture, *empty], **quiet)
-        self.picture.clear(self.clear, self.direction, empty, **first)
+        empty = [page.truth, shrunk, stack, journey, *results]
+        uploaded.failure(self.reject, direction, [picture, *empty], **quiet)
+        picture.clear(self.clear, direction, empty, **first)
         if loaded:  # the page is open already: nothing but a clock begins anything
             clock = gr.Timer(0.1)
             clock.tick(self.open, None, results, concurrency_id="translate", **quiet)
             clock.tick(lambda: gr.Timer(active=False), None, clock, queue=False, **quiet)
         else:
             self.blocks.load(self.open, None, results, concurrency_id="translate", **quiet)
-        self.more_page.connect(self.picture, self.direction)
-        if (seen := self.watch_page.follow(self.blocks, self.picture, self.direction)) is not None:
+        self.more_page.connect(picture, direction)
+        if (seen := self.watch_page.follow(self.blocks, picture, direction)) is not None:
             seen.change(lambda: gr.update(choices=page.epochs()), None, page.epoch, **quiet)
             self.more_page.follow(seen)
 
@@ -260,28 +220,6 @@ class Layout:
             warn(texts.NO_IMAGE, self.language)
         return self.show(image, direction, epoch, truth)
 
-    @friendly
-    def accept(
-        self, image: Image.Image | None, direction: str
-    ) -> tuple[Image.Image | None, Image.Image | None, dict[str, Any]]:
-        """An upload, not larger than it will be translated, as the networks see it: upright, alpha over white; of a
-        pair one half, and the other one as its truth."""
-        if image is None:
-            return None, None, gr.update(visible=False)
-        notes, truth = [], None
-        pair = split_pair(image, self.models.route(direction))
-        if pair is not None:
-            (image, truth), notes = pair, [texts.PAIR]
-        small = shrink(image)
-        if small.size != image.size:
-            notes.append(shrunk_note(image, small))
-        return small, truth, gr.update(value=sentences(notes).to(self.language), visible=bool(notes))
-
-    @friendly
-    def accept_truth(self, truth: Image.Image | None) -> Image.Image | None:
-        """A truth, not larger than the picture can be."""
-        return shrink(truth) if truth else None
-
     def reject(self, direction: str) -> list[Any]:
         """Take an unreadable file out of the input, and all that shows the picture before it out of the page."""
         return [None, *self.clear(direction)]
@@ -292,49 +230,6 @@ class Layout:
         pages = [page.announce(None, direction) for page in (self.watch_page, self.round_trip_page)]
         return [None, gr.update(visible=False), *pages, *self._shown(None)]
 
-    @friendly
-    def choose(self, direction: str, event: gr.EventData) -> tuple[Image.Image, None, Any]:
-        """The example that was clicked; a visitor's truth is not its own."""
-        example = self.examples.on(self.models.route(direction))[int(event.index)]
-        return example.image, None, gr.update(visible=False)
-
-    @friendly
-    def turn(
-        self, image: Image.Image | None, direction: str, truth: Image.Image | None = None
-    ) -> tuple[Any, Any, list[dict[str, str]]]:
-        """After the direction was changed: its examples; an example gives way to that of the same building, and a
-        picture to its truth."""
-        route = self.models.route(direction)
-        examples = self.examples.on(route)
-        if image is not None and truth is not None:
-            return truth, image, thumbnails(examples, self.language)
-        column = self._example_column(image)
-        fitting = next((example.image for example in examples if example.column == column), None)
-        return (gr.skip() if fitting is None else fitting), None, thumbnails(examples, self.language)
-
-    @friendly
-    def turn_back(self, direction: str) -> tuple[str, list[dict[str, str]]]:
-        """The other direction and its examples, for a picture that belongs there."""
-        route = self.models.route(direction)
-        back = self.models.reverse(route) or route
-        return back.name, thumbnails(self.examples.on(back), self.language)
-
-    def _example_column(self, image: Image.Image | None) -> int | None:
-        """Which of the drawn facades the picture shows, if it is an example of any direction; the first without one."""
-        if image is None:
-            return 0
-        found = (self.examples.find(image, route) for route in self.models.routes)
-        return next((example.column for example in found if example), None)
-
     def _shown(self, translation: Translation | None) -> list[Any]:
         """The note, the button that switches the direction, and the results; None empties them."""
-        results = self.translate_page.updates(translation)
-        if translation is None:
-            return [gr.update(visible=False), gr.update(visible=False), *results]
-        prepared, back = translation.prepared, self.models.reverse(translation.route)
-        label = texts.SWITCH_TO.format(route=back.label).to(self.language) if back else ""
-        return [
-            gr.update(value=sentences(translation.notes).to(self.language), visible=bool(translation.notes)),
-            gr.update(value=label, visible=prepared.wrong_way and back is not None),
-            *results,
-        ]
+        return [*self.inputs.hints(translation), *self.translate_page.updates(translation)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from cyclegan.config import Direction, Precision
+from cyclegan.networks.storage import WeightsError
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.gpu import on_gpu
@@ -109,7 +110,12 @@ class Model:
         return self.translator.run.direction_to(route.target)
 
     def translate(self, image: Image.Image, route: Route, epoch: int) -> Image.Image:
-        return _translate(self.translator, image, route.target, epoch)
+        """The translation of an image. Raises Refusal where the networks of that epoch cannot be read."""
+        try:
+            return _translate(self.translator, image, route.target, epoch)
+        except WeightsError as error:
+            log.error("%s cannot translate: %s", self.title, error)
+            raise Refusal(texts.DAMAGED_NETWORKS.format(title=self.title, epoch=epoch)) from None
 
     def epoch_at(self, wanted: int | None) -> int | None:
         """The wanted epoch, else the nearest earlier one whose networks are kept; the newest for None. None where none

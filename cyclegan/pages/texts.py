@@ -1,6 +1,6 @@
-"""The sentences that all pages share; each page has its own beside it: `translate_texts`, `watch_texts`, ...
+"""The sentences that all pages share; each page has its own beside it: `translate/texts.py`, `watch/texts.py`, ...
 
-To add a text: write it in the `*_texts.py` of its page as a constant, a `Text` with all three languages, or as an entry
+To add a text: write it in the `*texts.py` of its page as a constant, a `Text` with all three languages, or as an entry
 of a dict of them; take placeholders over by name, `{count}`. Then
 
 - labels, captions, alt texts: `texts.DIRECTION.to(self.language)`, the language that the page was built in;
@@ -100,6 +100,12 @@ RUN_GONE = Text(
     "The folder of {title} was moved or deleted while the app was running: start the app again to show it.",
     "앱이 실행되는 동안 {title} 폴더가 옮겨지거나 삭제되었습니다. 다시 보려면 앱을 다시 시작해 주세요.",
     "应用运行期间，{title} 的文件夹被移动或删除：请重新启动应用。",
+)
+DAMAGED_NETWORKS = Text(
+    "The files of {title} after epoch {epoch} are damaged, so it cannot translate: whoever runs this app must copy or "
+    "train it again.",
+    "{title}의 {epoch} 에포크 파일이 손상되어 변환할 수 없습니다. 앱 운영자가 다시 복사하거나 학습해야 합니다.",
+    "{title} 第 {epoch} 轮的文件已损坏，无法转换：需要由运行本应用的人重新复制或训练。",
 )
 SHRUNK = Text(
     "Your picture was shrunk from {before} to {after} pixels.",

@@ -24,11 +24,13 @@ from cyclegan.pages.picker import thumbnails
 LARGEST_SEED = 999_999
 
 _PICTURE_HTML = """
-<figure><figcaption>{{title}}</figcaption>{{#if value}}<img src="{{value}}" alt="{{alt}}">{{/if}}</figure>
+<figure><figcaption>{{title}}</figcaption>{{#if value.src}}<img src="{{value.src}}" alt="{{alt}}">{{/if}}</figure>
+{{#if value.note}}<p role="status">{{value.note}}</p>{{/if}}
 """
 _PICTURE_CSS = """
 figure { margin: 0; }
 figcaption { margin-bottom: 4px; font-weight: 600; }
+p { margin: 0; color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 img { width: 100%; max-width: 512px; aspect-ratio: 1; border-radius: 8px; }
 """
 
@@ -54,7 +56,7 @@ class DrawPage:
                 self.painter = painter(
                     drawn[0],
                     [(image, texts.LABELS_ALT.format(number=n).to(language)) for n, image in enumerate(drawn, 1)],
-                    [draw_texts.CLASSES[name].to(language) for name in CLASSES],
+                    [(draw_texts.CLASSES[name].to(language), draw_texts.HINTS[name].to(language)) for name in CLASSES],
                     translated(draw_texts.LABELS, language),
                 )
             with gr.Column(min_width=300, elem_id="drawn"):
@@ -74,13 +76,17 @@ class DrawPage:
         self.painter.wanted(self.facade, None, self.painter, trigger_mode="multiple", **quiet)
 
     def redraw(self, drawing: Any) -> Iterator[list[Any]]:
-        """The drawing by every model: new values for `pictures`, each as soon as it is there."""
+        """The drawing by every model: new values for `pictures`, each as soon as it is there; where a model cannot
+        translate, the reason, for a message at every stroke would be in the way."""
         with explained(self.language):
             image = read_drawing(drawing)
             # The quicker model first: each alone uses all cores, and so the other one comes no later.
             for place in sorted(range(len(self.models)), key=lambda place: self._seconds.get(place, 0)):
                 model, started = self.models[place], time.perf_counter()
-                picture = data_uri(model.translate(image, self.route, model.newest_epoch))
+                try:
+                    picture = {"src": data_uri(model.translate(image, self.route, model.newest_epoch))}
+                except Refusal as refusal:
+                    picture = {"note": refusal.text.to(self.language)}
                 self._seconds[place] = time.perf_counter() - started
                 yield [picture if each == place else gr.skip() for each in range(len(self.models))]
 

@@ -178,14 +178,13 @@ function move([across, down], fine) {
   if (stroke) draw(point);
   cursor = point;
   showMark();
-  say(fill(labels.at, { ...cursor, name: classes[shown[cursor.y * SIDE + cursor.x]] }));
+  say(fill(labels.at, { ...cursor, name: classes[shown[cursor.y * SIDE + cursor.x]].name }));
 }
 
 function check(name, value) {
   const input = find(`[name=${name}][value="${value}"]`);
   input.checked = true;
   input.dispatchEvent(new Event("change", { bubbles: true }));
-  say(input.closest("label").textContent.trim());
 }
 
 element.addEventListener("keydown", (event) => {
@@ -260,7 +259,10 @@ function ask() {
 const ACTIONS = {
   undo: () => step(undo, redo),
   redo: () => step(redo, undo),
-  clear: () => replace(new Uint8Array(SIDE * SIDE)),
+  clear: () => {
+    replace(new Uint8Array(SIDE * SIDE));
+    check("painter-class", 1); // a facade comes first: all else stands on it
+  },
   random: () => {
     seed.value = Math.floor(Math.random() * 10000);
     ask();
@@ -285,8 +287,9 @@ find("[type=file]").addEventListener("change", (event) => {
 for (const node of element.querySelectorAll("[data-text]")) node.textContent = labels[node.dataset.text];
 canvas.setAttribute("aria-label", labels.canvas);
 find(".tools").setAttribute("aria-label", labels.tools);
-classes.forEach((name, index) => {
+classes.forEach(({ name, hint }, index) => {
   const label = document.createElement("label");
+  label.title = hint;
   const input = document.createElement("input");
   Object.assign(input, { type: "radio", name: "painter-class", value: index, checked: index === 2 });
   const swatch = document.createElement("span");
@@ -304,7 +307,9 @@ examples.forEach(({ src, alt }) => {
   button.addEventListener("click", async () => replace(await load(src)));
   find(".examples").append(button);
 });
-element.addEventListener("change", () => {
+element.addEventListener("change", ({ target }) => {
+  if (target.name === "painter-class") say(fill(labels.hint, classes[target.value]));
+  else if (target.name === "painter-tool") say(target.closest("label").textContent.trim());
   find(".size").hidden = tool() !== "brush";
   find(".snap").hidden = tool() !== "box";
   showMark();

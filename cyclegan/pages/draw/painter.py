@@ -25,9 +25,13 @@ SIDE = 256
 
 
 def painter(
-    first: Image.Image, examples: Sequence[tuple[Image.Image, str]], classes: Sequence[str], labels: Mapping[str, str]
+    first: Image.Image,
+    examples: Sequence[tuple[Image.Image, str]],
+    classes: Sequence[tuple[str, str]],
+    labels: Mapping[str, str],
 ) -> gr.HTML:
-    """A painter that begins with a label map of 256x256, and offers examples with their alt texts to begin from."""
+    """A painter that begins with a label map of 256x256, and offers examples with their alt texts to begin from; a
+    class is its name and what it means."""
     return gr.HTML(
         drawing_value(first),
         html_template=read("draw/painter.html"),
@@ -35,7 +39,7 @@ def painter(
         js_on_load=read("draw/painter_drawing.js") + read("draw/painter.js"),
         apply_default_css=False,
         palettes=[PALETTE.tolist(), CMP_BASE_PALETTE.tolist()],
-        classes=list(classes),
+        classes=[{"name": name, "hint": hint} for name, hint in classes],
         examples=[{"src": data_uri(image, exact=True), "alt": alt} for image, alt in examples],
         labels=dict(labels),
         elem_id="painter",

@@ -4,9 +4,11 @@ from cyclegan.pages.languages import Text
 
 TAB = Text("Draw", "그리기", "绘制")
 INTRO = Text(
-    "Draw a house front: choose a class, drag boxes. The networks turn it into a photo as you draw.",
-    "건물 정면을 그려 보세요. 클래스를 고르고 상자를 끌어 그리면, 그리는 동안 신경망이 사진으로 바꿉니다.",
-    "画一个建筑立面：选择类别，拖出方框。网络会随着你的绘制将其转换为照片。",
+    "Draw a house front: drag boxes, first a facade, then windows and a door on it. The networks turn it into a photo "
+    "as you draw.",
+    "건물 정면을 그려 보세요. 상자를 끌어 먼저 외벽을, 그 위에 창문과 문을 그립니다. 그리는 동안 신경망이 사진으로 "
+    "바꿉니다.",
+    "画一个建筑立面：拖出方框，先画墙面，再在上面画窗户和门。网络会随着你的绘制将其转换为照片。",
 )
 CLASSES = {
     "background": Text("Background", "배경", "背景"),
@@ -23,6 +25,21 @@ CLASSES = {
     "shop": Text("Shop", "상점", "店铺"),
 }
 """`facades.CLASSES`, as visitors read them."""
+HINTS = {
+    "background": Text("all that is not the house", "건물이 아닌 모든 것", "建筑以外的一切"),
+    "facade": Text("the wall: begin with it", "건물의 벽, 여기서 시작하세요", "建筑的墙，从这里画起"),
+    "window": Text("with its frame", "창틀까지 포함합니다", "包括窗框"),
+    "door": Text("the way into the house", "건물로 들어가는 곳", "进入建筑的地方"),
+    "cornice": Text("the ledge above a window", "창문 위의 장식 턱", "窗户上方的装饰檐"),
+    "sill": Text("the ledge below a window", "창문 아래의 턱", "窗户下方的台面"),
+    "balcony": Text("with its railing", "난간까지 포함합니다", "包括栏杆"),
+    "blind": Text("shutters and awnings of a window", "창문의 덧문과 가리개", "窗户的遮板和遮帘"),
+    "deco": Text("ornaments: a relief, a statue, a painting", "부조, 조각상, 벽화 같은 꾸밈", "浮雕、雕像、壁画等"),
+    "molding": Text("a decorated stripe across the front", "정면을 가로지르는 장식 띠", "横贯立面的装饰带"),
+    "pillar": Text("a decorated stripe upwards", "위로 뻗은 장식 띠", "向上延伸的装饰带"),
+    "shop": Text("shop windows and their signs", "진열창과 간판", "橱窗和招牌"),
+}
+"""What the classes mean, for who has never read of the dataset."""
 LABELS = {
     "tools": Text("Tools", "도구", "工具"),
     "box": Text("Box", "상자", "方框"),
@@ -33,7 +50,7 @@ LABELS = {
     "undo": Text("Undo", "실행 취소", "撤销"),
     "redo": Text("Redo", "다시 실행", "重做"),
     "clear": Text("Clear", "지우기", "清空"),
-    "classes": Text("Class", "클래스", "类别"),
+    "classes": Text("What to draw", "그릴 것", "画什么"),
     "start": Text("Start from an example, or", "예시에서 시작하거나", "从示例开始，或者"),
     "random": Text("Random facade", "무작위 건물", "随机立面"),
     "seed": Text("Seed", "시드", "种子"),
@@ -41,6 +58,7 @@ LABELS = {
     "save": Text("Save PNG", "PNG 저장", "保存 PNG"),
     "canvas": Text("Your drawing", "내 그림판", "你的画布"),
     "at": Text.same("{x}, {y}: {name}"),
+    "hint": Text.same("{name}: {hint}"),
     "unreadable": Text(
         "This file cannot be read as a picture; use PNG.",
         "그림으로 읽을 수 없는 파일입니다. PNG를 사용해 주세요.",

@@ -4,11 +4,7 @@ from cyclegan.hub.errors import HubFault
 from cyclegan.pages.languages import Text
 
 FIELD = Text("Hub repository", "Hub 저장소", "Hub 仓库")
-PLACEHOLDER = Text(
-    "A run on the Hugging Face Hub: owner/name",
-    "Hugging Face Hub의 실행 결과: owner/name",
-    "Hugging Face Hub 上的训练结果：owner/name",
-)
+PLACEHOLDER = Text.same("Hugging Face: owner/name")
 LOAD = Text("Load", "불러오기", "加载")
 CANCEL = Text("Cancel", "취소", "取消")
 BACK = Text("Back", "돌아가기", "返回")

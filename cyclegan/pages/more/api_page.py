@@ -12,7 +12,7 @@ from cyclegan.pages.more import api_texts
 START = """\
 from gradio_client import Client, handle_file
 
-app = Client("http://127.0.0.1:7860/")
+app = Client("http://127.0.0.1:7860/")  # the address of this page
 """
 _EXAMPLES: tuple[tuple[Text, str], ...] = (
     (

@@ -16,9 +16,9 @@ STOP = Text("Stop", "중지", "停止")
 RESULTS = Text("Results", "결과", "结果")
 DOWNLOAD = Text("Download all as zip", "모두 zip으로 내려받기", "下载全部（zip）")
 PROGRESS = Text("{done} of {total}: {name}", "{total}장 중 {done}장: {name}", "第 {done}/{total} 张：{name}")
-FINISHED = Text("{count} pictures translated.", "그림 {count}장을 변환했습니다.", "已转换 {count} 张图片。")
+FINISHED = Text("Pictures translated: {count}.", "그림 {count}장을 변환했습니다.", "已转换 {count} 张图片。")
 STOPPED = Text(
-    "Stopped after {count} pictures: those are in the zip.",
+    "Stopped. Pictures translated: {count}; they are in the zip.",
     "그림 {count}장에서 멈췄습니다. 그때까지의 결과가 zip에 들어 있습니다.",
     "已在 {count} 张后停止：这些结果都在 zip 中。",
 )

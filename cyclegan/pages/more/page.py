@@ -24,7 +24,7 @@ class MorePage:
         with gr.Tabs():
             with gr.Tab(batch_texts.TAB.to(language), id="batch"):
                 self.batch = BatchPage(models.translating, language, cache)
-            with gr.Tab(compare_texts.TAB.to(language), id="compare"):
+            with gr.Tab(compare_texts.TAB.to(language), id="compare", elem_id="compare"):
                 self.compare = ComparePage(models.translating, language)
             with gr.Tab(charts_texts.TAB.to(language), id="curves"):
                 self.charts = ChartsPage(models, language)

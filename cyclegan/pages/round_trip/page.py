@@ -9,7 +9,7 @@ from gradio.components import Component
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.errors import friendly
+from cyclegan.pages.errors import Refusal, friendly
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import heat, tint
 from cyclegan.pages.inputs import prepare, shrunk_note
@@ -28,7 +28,7 @@ _HTML = """
   <h2>{{this.title}}</h2>
   <p>{{this.intro}}</p>
   {{#each this.rows}}
-  <h3>{{this.title}}{{#if this.result}}<output>{{this.result}}</output>{{/if}}</h3>
+  {{#if this.title}}<h3>{{this.title}}{{#if this.result}}<output>{{this.result}}</output>{{/if}}</h3>{{/if}}
   <div class="stops">
     {{#each this.stops}}
     <figure><img src="{{this.src}}" alt="{{this.alt}}"><figcaption>{{this.caption}}</figcaption></figure>
@@ -113,11 +113,21 @@ class RoundTripPage:
         if image is None:
             return self._waiting(image, route)
         prepared = prepare(image, route, max_pixels=TRIP_PIXELS).image
-        trips = [self.trips.go(model, route, prepared) for model in self.trips.models.on(route)]
-        rows = [[self._trip(trip, route, prepared) for trip in trips], [self._eye(trip) for trip in trips]]
+        there: list[dict[str, Any]] = []
+        seen: list[dict[str, Any]] = []
+        for model in self.trips.models.on(route):
+            try:
+                trip = self.trips.go(model, route, prepared)
+            except Refusal as refusal:  # the trips of the others are worth showing
+                there.append({"title": model.title, "stops": [], "note": refusal.text.to(self.language)})
+                continue
+            there.append(self._trip(trip, route, prepared))
+            seen.append(self._eye(trip))
+        if not any(map(self.trips.sees, self.trips.models.on(route))):
+            seen = [{"stops": [], "note": round_trip_texts.NO_EYES.to(self.language)}]
         shrunk = image.size != prepared.size
         status = shrunk_note(image, prepared).to(self.language) if shrunk else ""
-        return {"token": _token(image, route), "status": status, "sections": self._sections(rows)}
+        return {"token": _token(image, route), "status": status, "sections": self._sections([there, seen])}
 
     def _waiting(self, image: Image.Image | None, route: Route) -> dict[str, Any]:
         status = texts.NO_IMAGE if image is None else round_trip_texts.WORKING
@@ -157,7 +167,8 @@ class RoundTripPage:
     def _eye(self, trip: Trip) -> dict[str, Any]:
         title, note = trip.model.title, None
         if not trip.judged:
-            note = round_trip_texts.NO_EYE.format(title=title)
+            blind = round_trip_texts.NOT_JUDGED if self.trips.sees(trip.model) else round_trip_texts.NO_EYE
+            note = blind.format(title=title)
         elif trip.model.translator.method == "pix2pix":
             note = round_trip_texts.PAIRS
         stops = [

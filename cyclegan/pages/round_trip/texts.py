@@ -33,6 +33,18 @@ PAIRS = Text(
     "pix2pix의 판별자는 내 그림과 변환 결과를 함께 보므로 변환 결과만 판별합니다.",
     "pix2pix 的判别器会同时看到你的图片和转换结果，因此只评判转换结果。",
 )
+NO_EYES = Text(
+    "None of these networks carries its discriminator: it is needed to train, not to translate. A run that you train "
+    "yourself keeps it.",
+    "여기 있는 신경망에는 판별자가 들어 있지 않습니다. 판별자는 변환이 아니라 학습에만 필요하기 때문입니다. 직접 "
+    "학습하면 판별자도 함께 저장됩니다.",
+    "这里的网络都不带判别器：判别器只用于训练，转换时并不需要。自己训练的网络会保留判别器。",
+)
+NOT_JUDGED = Text(
+    "The discriminators of {title} cannot judge this picture: it is too small, or their files are damaged.",
+    "{title}의 판별자가 이 그림을 판별할 수 없습니다. 그림이 너무 작거나 판별자 파일이 손상되었습니다.",
+    "{title} 的判别器无法评判这张图片：图片太小，或判别器文件已损坏。",
+)
 NO_EYE = Text(
     "This {title} does not carry its discriminators: they are needed to train, not to translate.",
     "이 {title} 모델에는 판별자가 들어 있지 않습니다. 판별자는 변환이 아니라 학습에만 필요하기 때문입니다.",

@@ -118,8 +118,8 @@ class TranslatePage:
         )
 
     def _missing(self, translation: Translation | None) -> str:
-        """Which models are not shown, and why."""
-        return sentences(self.models.missing(translation.route)).to(self.language) if translation else ""
+        """Which models show no result, and why."""
+        return sentences(translation.missing if translation else [texts.NO_IMAGE]).to(self.language)
 
     def _keep(self, image: Image.Image, name: str) -> Path:
         """A PNG of the image where Gradio serves it from, under a name to download it by."""

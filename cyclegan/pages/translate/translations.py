@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from PIL import Image
 
+from cyclegan.pages.errors import Refusal
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import sample_epochs, sample_picture
 from cyclegan.pages.inputs import Prepared, prepare
@@ -37,7 +38,9 @@ class Translation:
     results: tuple[Result | None, ...]
     truth: Image.Image | None
     notes: tuple[Text, ...]
-    """What the visitor should know."""
+    """What the visitor should know of the picture."""
+    missing: tuple[Text, ...] = ()
+    """Why there are no results of some models."""
 
 
 class Translations:
@@ -55,7 +58,8 @@ class Translations:
             return None
         results = tuple(_sampled(model, route, example.column) for model in self.models.models)
         prepared = prepare(example.image, route)
-        return Translation(prepared, route, results, example.truth, prepared.notes)
+        missing = tuple(self.models.missing(route))
+        return Translation(prepared, route, results, example.truth, prepared.notes, missing)
 
     @property
     def opening(self) -> Translation | None:
@@ -82,15 +86,17 @@ class Translations:
             notes += (reason,) if reason else ()
         elif example is not None:
             truth = example.truth
-        results = []
+        results: list[Result | None] = []
+        missing = self.models.missing(route)
         for model in self.models.models:
             at = model.epoch_at(epoch or None) if route in model.routes else None
-            result = None
-            if at is not None:
-                made = model.translate(prepared.image, route, at)
-                result = Result(made, at, score(made, truth, route) if truth else None)
-            results.append(result)
-        return Translation(prepared, route, tuple(results), truth, notes)
+            try:
+                made = model.translate(prepared.image, route, at) if at is not None else None
+            except Refusal as refusal:  # what the others make of it is worth showing
+                made, missing = None, [*missing, refusal.text]
+            scores = score(made, truth, route) if made and truth else None
+            results.append(Result(made, at, scores) if made and at is not None else None)
+        return Translation(prepared, route, tuple(results), truth, notes, tuple(missing))
 
 
 def _sampled(model: Model, route: Route, column: int) -> Result | None:

@@ -94,7 +94,6 @@ function start(next) {
   const isNew = next.token !== plan.token;
   const last = +slider.value >= epochs.length - 1;
   const epoch = epochs[slider.value];
-  const bests = bestEpochs();
   // A run whose folder is gone has no epochs any more: what has come of it stays.
   const stays = (figure, index) => !isNew && !figure.epochs.length && views[index].pictures.size;
   plan = next;
@@ -113,7 +112,7 @@ function start(next) {
   }
   find(".note").textContent = plan.note;
   listJumps();
-  if (plan.plots || bests !== bestEpochs()) drawCurves(plan.plots ?? plots);
+  drawCurves();
   slider.max = Math.max(0, epochs.length - 1);
   for (const control of [slider, play, speed, jump]) control.disabled = epochs.length < 2;
   show(isNew || (last && !timer) ? epochs.length - 1 : Math.max(0, epochs.indexOf(epoch)));
@@ -204,10 +203,8 @@ element.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-const bestEpochs = () => plan.figures.map((figure) => figure.best).join();
-
-function drawCurves(ofModels) {
-  plots = ofModels.map((each, index) => (each.length ? each : plots[index] ?? []));
+function drawCurves() {
+  plots = plan.plots.map((each, index) => (each.length ? each : plots[index] ?? []));
   find(".curves").replaceChildren();
   const marked = plots.flatMap((each, index) => each.map((plot) => ({ ...plot, best: plan.figures[index].best })));
   const axes = commonAxes(marked);

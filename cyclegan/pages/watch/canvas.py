@@ -45,8 +45,8 @@ class Plan:
     """Whether the slider moves along with the frames as they come, until the visitor touches it."""
     frames: tuple[Frame, ...] = ()
     """Pictures to show at once."""
-    plots: tuple[tuple[Plot, ...], ...] | None = None
-    """The curves of every model; None where they are as they were."""
+    plots: tuple[tuple[Plot, ...], ...] = ()
+    """The curves of every model; a model without any keeps those it had."""
 
 
 def frame_stack(plan: Plan, labels: dict[str, str], formats: Sequence[str]) -> gr.HTML:

@@ -113,8 +113,9 @@ class WatchPage:
 
     @friendly
     def announce(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
-        """The message that empties the stack and says what will fill it."""
-        return plan_message(self.plan(image, self.models.route(direction)))
+        """The message that empties the stack and says what will fill it. With the curves: Gradio makes a tab when it is
+        opened, and then this may be the first message that it gets."""
+        return plan_message(self._with_plots(self.plan(image, self.models.route(direction))))
 
     def fill_missing(
         self, image: Image.Image | None, direction: str | None, event: gr.EventData

@@ -4,12 +4,14 @@ from cyclegan.pages.languages import Text
 
 TAB = Text("Watch it learn", "학습 과정 보기", "观看学习过程")
 INTRO = Text(
-    "How good were they after one round of training, after ten, at the end? Drag the slider or press play.",
-    "한 번, 열 번, 그리고 학습이 끝난 뒤에는 얼마나 잘할까요? 슬라이더를 움직이거나 재생을 눌러 보세요.",
-    "训练一轮、十轮、直到结束，效果分别如何？拖动滑块或点击播放。",
+    "An epoch is one round through all pictures of the training. How good were they after one epoch, after ten, at the "
+    "end? Drag the slider or press play.",
+    "에포크는 학습용 그림 전체를 한 번 훑는 것입니다. 한 번, 열 번, 그리고 학습이 끝난 뒤에는 얼마나 잘할까요? "
+    "슬라이더를 움직이거나 재생을 눌러 보세요.",
+    "一轮就是把全部训练图像学习一遍。训练一轮、十轮、直到结束，效果分别如何？拖动滑块或点击播放。",
 )
 KEPT = Text(
-    "Your picture: the {count} epochs whose networks are kept.",
+    "Your picture: only epochs whose networks are kept, {count} in all.",
     "내 그림: 신경망이 저장된 {count}개 에포크만 볼 수 있습니다.",
     "你的图片：仅限保存了网络的 {count} 个轮次。",
 )
@@ -38,7 +40,7 @@ LABELS = {
         "그림을 만드는 중: {total}장 중 {done}장",
         "正在生成图像：{done}/{total}",
     ),
-    "ready": Text("{total} pictures ready", "그림 {total}장이 준비되었습니다", "{total} 张图像已就绪"),
+    "ready": Text("Pictures ready: {total}", "그림 {total}장이 준비되었습니다", "{total} 张图像已就绪"),
     "canvas": Text(
         "Picture by {title} after epoch {epoch}", "{title}의 {epoch} 에포크 그림", "{title} 训练 {epoch} 轮后的图像"
     ),
@@ -69,5 +71,9 @@ LOSS_NAMES = {
     "cycle": Text("There and back again", "갔다가 되돌아오기", "往返一致"),
     "identity": Text("Leaving alone what fits", "맞는 것은 그대로 두기", "保持原样"),
     "l1": Text("Distance to the truth", "정답과의 거리", "与真实图像的差距"),
+    "features": Text("Alike to the discriminator", "판별자가 보기에 닮은 정도", "在判别器看来的相似度"),
+    "palette": Text("The right label colours", "올바른 라벨 색", "正确的标签颜色"),
+    "edges": Text("Spotting blurred edges", "흐린 윤곽 알아보기", "识别模糊的边缘"),
+    "penalty": Text("Gradient penalty", "기울기 벌점", "梯度惩罚"),
 }
 """Keys of a run's history without the domain; CycleGAN's two directions are shown as their mean."""
