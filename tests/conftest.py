@@ -185,6 +185,10 @@ def add_discriminators(run: Run) -> None:
     run.save_discriminators(discriminators)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", action="store_true", help="make the pictures of the app in docs/ anew")
+
+
 @pytest.fixture(scope="session")
 def facades(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset folder named facades in the pix2pix form: 6 training pairs, 2 for validation."""

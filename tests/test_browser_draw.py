@@ -119,7 +119,7 @@ def test_the_brush_paints_a_line_without_gaps(painter: Page) -> None:
 
 def test_filling_changes_one_area(painter: Page) -> None:
     press(painter, "Clear")
-    choose(painter, "Facade")
+    expect(painter.locator("#painter .said")).to_have_text("Facade: the wall of the house, begin with it")
     drag(painter, (32, 32), (200, 200))
     choose(painter, "Fill")
     choose(painter, "Molding")

@@ -225,5 +225,6 @@ def test_no_page_sticks_out_of_a_phone(browser: Browser, url: str) -> None:
             tab.click()
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+            assert page.locator("#inputs").is_visible() == (name == "Compare")
             if name == "Curves":
                 assert page.locator("#charts svg").first.is_visible()

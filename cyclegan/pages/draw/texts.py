@@ -27,7 +27,7 @@ CLASSES = {
 """`facades.CLASSES`, as visitors read them."""
 HINTS = {
     "background": Text("all that is not the house", "건물이 아닌 모든 것", "建筑以外的一切"),
-    "facade": Text("the wall: begin with it", "건물의 벽, 여기서 시작하세요", "建筑的墙，从这里画起"),
+    "facade": Text("the wall of the house, begin with it", "건물의 벽, 여기서 시작하세요", "建筑的墙，从这里画起"),
     "window": Text("with its frame", "창틀까지 포함합니다", "包括窗框"),
     "door": Text("the way into the house", "건물로 들어가는 곳", "进入建筑的地方"),
     "cornice": Text("the ledge above a window", "창문 위의 장식 턱", "窗户上方的装饰檐"),

@@ -4,8 +4,8 @@ from cyclegan.pages.languages import Text
 
 TAB = Text("Watch it learn", "학습 과정 보기", "观看学习过程")
 INTRO = Text(
-    "An epoch is one round through all pictures of the training. How good were they after one epoch, after ten, at the "
-    "end? Drag the slider or press play.",
+    "An epoch is once through all training pictures. How good are they after one, after ten, at the end? Drag "
+    "the slider or play.",
     "에포크는 학습용 그림 전체를 한 번 훑는 것입니다. 한 번, 열 번, 그리고 학습이 끝난 뒤에는 얼마나 잘할까요? "
     "슬라이더를 움직이거나 재생을 눌러 보세요.",
     "一轮就是把全部训练图像学习一遍。训练一轮、十轮、直到结束，效果分别如何？拖动滑块或点击播放。",
