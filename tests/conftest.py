@@ -298,6 +298,7 @@ def browser() -> Iterator[Browser]:
     """For one module at a time: the event loop that Playwright keeps running would be in the way of others."""
     with sync_playwright() as playwright:
         browser = launch_chromium(playwright)
+        expect.set_options(timeout=20_000)  # five seconds are few where other tests run beside
         yield browser
         browser.close()
 
