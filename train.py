@@ -18,6 +18,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from cyclegan import distributed
 from cyclegan.config import (
     METHODS,
     ConfigError,
@@ -140,28 +141,38 @@ COMMANDS: dict[str, type[TrainCycleGAN | TrainPix2Pix | TrainGAN]] = {
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code: 0, 1 where training failed, 2 for a mistake in the input,
     128 + the signal's number where it was stopped by one."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    level = logging.INFO if distributed.place().rank == 0 else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     try:
-        if any(argument.split("=")[0] == "--resume" for argument in arguments):
-            return run_resume(tyro.cli(Resume, args=arguments, prog="train.py"))
-        named = arguments[0] if arguments and arguments[0] in COMMANDS else None
-        command = COMMANDS[named or "cyclegan"]
-        prog = f"train.py {named}" if named else "train.py"
-        parsed = tyro.cli(command, args=arguments[1:] if named else arguments, prog=prog)
-        return run_new(parsed.config, parsed.launch)
+        with distributed.joined():
+            return run(arguments)
     except USAGE_ERRORS as error:
-        print(f"train.py: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
     except (TrainingError, WeightsError) as error:
-        print(f"train.py: {error}", file=sys.stderr)
+        complain(str(error))
+        return 1
+    except distributed.LostError as error:
+        complain(f"{error}; what was saved before is whole")
         return 1
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        print(f"train.py: {error.strerror or error}{where}; what was saved before is whole", file=sys.stderr)
+        complain(f"{error.strerror or error}{where}; what was saved before is whole")
         return 1
     except KeyboardInterrupt:
-        print("train.py: interrupted; what was saved before is whole", file=sys.stderr)
+        complain("interrupted; what was saved before is whole")
         return 128 + signal.SIGINT
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the command line says."""
+    if any(argument.split("=")[0] == "--resume" for argument in arguments):
+        return run_resume(tyro.cli(Resume, args=arguments, prog="train.py"))
+    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    command = COMMANDS[named or "cyclegan"]
+    prog = f"train.py {named}" if named else "train.py"
+    parsed = tyro.cli(command, args=arguments[1:] if named else arguments, prog=prog)
+    return run_new(parsed.config, parsed.launch)
 
 
 def run_new(config: MethodConfig, launch: Launch) -> int:
@@ -176,6 +187,8 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         check_palette(split, config)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     out = launch.out or Path("runs") / f"{folder.name}-{method}"
+    if distributed.from_first(lambda: goes_on(out, config)):
+        return run_resume(Resume(out, launch))
     run = Run(out, method, name_domains(split, launch, config), config, {}, revision())
     check_free(out)
     trainer = prepare(run, folder, launch, split)
@@ -185,6 +198,11 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     create(trainer)
     with exclusive(out):
         return train(trainer, launch, repository)
+
+
+def goes_on(out: Path, config: MethodConfig) -> bool:
+    """Whether torchrun repeats a command that has begun this very run before one of its processes failed."""
+    return distributed.is_restart() and (out / "checkpoint.pt").is_file() and Run.open(out).config == config
 
 
 def run_resume(command: Resume) -> int:
@@ -199,6 +217,8 @@ def run_resume(command: Resume) -> int:
         resume(trainer)
         if not trainer.finished:
             return train(trainer, command.machine, repository)
+    if not distributed.is_first():
+        return 0
     print(f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained; for more, start a new run")
     if repository:
         publisher = BackgroundPublisher(run.folder, repository)
@@ -222,8 +242,11 @@ def known_datasets(config: MethodConfig) -> list[str]:
 
 
 def find_repository(machine: Machine) -> Repository | None:
-    """Where to publish, looked at before hours of training: UploadError where it cannot be written."""
+    """Where to publish, looked at before hours of training: UploadError where it cannot be written. Of several
+    processes the first publishes."""
     if machine.publish:
+        if not distributed.is_first():
+            return None
         return open_repository(machine.publish, private=machine.private)
     if machine.private:
         raise ConfigError("private is for a repository that is made; name it with --publish owner/name")
@@ -234,7 +257,8 @@ def find_dataset(config: MethodConfig, data_root: Path | None) -> Path:
     """The folder of a method's dataset; a named one is downloaded where it is missing."""
     names = known_datasets(config)
     if config.dataset in names:
-        return fetch(config.dataset, data_root)
+        with distributed.first_on_machine():
+            return fetch(config.dataset, data_root)
     folder = Path(config.dataset).expanduser()
     if not folder.is_dir():
         raise DatasetError(
@@ -311,6 +335,7 @@ def train(trainer: Trainer, machine: Machine, repository: Repository | None = No
         unit="img",
         dynamic_ncols=True,
         smoothing=0.02,
+        disable=not distributed.is_first(),
     )
 
     def show(progress: Progress) -> None:
@@ -351,7 +376,9 @@ def wait_for(publisher: BackgroundPublisher) -> None:
 
 def resume_command(run: Run, machine: Machine) -> str:
     """What to type to go on with a run on this machine, as it was told to train here."""
-    words = ["python", "train.py", "--resume", str(run.folder)]
+    processes = distributed.place().local_size
+    words = ["torchrun", f"--nproc_per_node={processes}"] if distributed.size() > 1 else ["python"]
+    words += ["train.py", "--resume", str(run.folder)]
     for option in fields(Machine):
         value = getattr(machine, option.name)
         if value != option.default:
@@ -383,6 +410,8 @@ def print_plan(trainer: Trainer) -> None:
     disk = estimate_bytes(trainer)
     say("measuring 4 training steps; at full size on a CPU that takes minutes")
     seconds = measure_step(trainer)
+    if not distributed.is_first():
+        return
     epoch_seconds = seconds * batches.steps
     free = shutil.disk_usage(next(folder for folder in trainer.run.folder.absolute().parents if folder.is_dir())).free
     for name, player in trainer.players.items():
@@ -416,7 +445,13 @@ def revision() -> str | None:
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr)
+    if distributed.is_first():
+        print(line, file=sys.stderr)
+
+
+def complain(line: str) -> None:
+    place = distributed.place()
+    print(f"train.py: {f'process {place.rank}: ' if place.rank else ''}{line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ class TrainingConfig:
     decay_epochs: int = 100
     """Further epochs, over which the linear policy lowers the learning rate towards zero."""
     batch_size: int = 1
-    """Images (or pairs) a step."""
+    """Images (or pairs) a step, of all processes together."""
     learning_rate: float = 2e-4
     """Adam's step size."""
     betas: tuple[float, float] = (0.5, 0.999)

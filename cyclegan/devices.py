@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cyclegan import distributed
 from cyclegan.config import ConfigError, Precision
 from cyclegan.files import cache_folder, write_atomically
 
@@ -28,6 +29,9 @@ def pick_device(name: str = "auto") -> torch.device:
 
     Raises ConfigError where the name is unknown or the device is not there.
     """
+    place = distributed.place()
+    if place.size > 1:
+        name = _own_device(name, place)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -40,6 +44,21 @@ def pick_device(name: str = "auto") -> torch.device:
             f"device {name!r} is not available here ({str(error).splitlines()[0]}); use auto or cpu"
         ) from None
     return device
+
+
+def _own_device(name: str, place: distributed.Place) -> str:
+    """The device of one of several processes: a GPU that it shares with none of the others, or the CPU."""
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if name not in ("auto", "cuda"):
+        raise ConfigError(f"device {name!r} cannot be that of {place.size} processes; use auto, cuda or cpu")
+    gpus = torch.cuda.device_count()
+    if place.local_rank >= gpus:
+        raise ConfigError(
+            f"{place.local_size} processes on this machine need a GPU each, and it has {gpus}; start fewer processes, or "
+            "use --device cpu"
+        )
+    return f"cuda:{place.local_rank}"
 
 
 def to_device(batch: Tensor, device: torch.device) -> Tensor:

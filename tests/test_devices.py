@@ -52,6 +52,21 @@ def test_auto_is_the_first_that_is_there(cuda: bool, mps: bool, expected: str, m
     assert pick_device() == torch.device(expected)
 
 
+def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    assert pick_device("auto") == pick_device("cpu") == CPU
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ConfigError, match=r"4 processes on this machine need a GPU each, and it has 1; .*--device cpu"):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        pick_device("auto")
+    with pytest.raises(ConfigError, match="device 'cuda:1' cannot be that of 8 processes; use auto, cuda or cpu"):
+        pick_device("cuda:1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch, "zeros", lambda *_, **options: torch.ones(1))
+    assert pick_device("auto") == pick_device("cuda") == torch.device("cuda:1")
+
+
 @pytest.mark.parametrize("name", ["", "gpu", "hpu", "cuda:99", "meta", "cpu:x"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"^device {name!r} is not available here \(.+\); use auto or cpu$"):

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cyclegan import distributed
 from cyclegan.colours import Encoding, Pixels, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Pix2PixConfig, smallest_judged
 from cyclegan.data.datasets import DatasetError, Source, Split, some
@@ -36,9 +37,10 @@ class Pair(NamedTuple):
 class Batches:
     """Training batches as a pure function of (seed, epoch, step): the same for any resume and any number of threads.
 
-    Images are decoded and resized once and kept as uint8, as many as fit in a quarter of the machine's memory;
-    the others are read again for each batch. Raises DatasetError, naming the bad files, where any is unreadable,
-    smaller than the crop, or of a size that does not go with the others.
+    Images are decoded and resized once and kept as uint8, as many as fit in a quarter of the machine's memory; the
+    others are read again for each batch. Several processes share that memory, and each gets its rows of a batch. Raises
+    DatasetError, naming the bad files, where any is unreadable, smaller than the crop, or of a size that does not go
+    with the others.
     """
 
     def __init__(self, split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
@@ -65,7 +67,8 @@ class Batches:
         if not self.config.serial:
             order = np.random.default_rng([self.config.seed, epoch]).permutation(self.images)
         size = self.config.batch_size
-        samples = [self._sample(epoch, int(index)) for index in order[step * size : (step + 1) * size]]
+        chosen = order[step * size : (step + 1) * size]
+        samples = [self._sample(epoch, int(index)) for index in chosen[distributed.own_rows(len(chosen))]]
         return Pair(torch.stack([a for a, _ in samples]), torch.stack([b for _, b in samples]))
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Pair]:
@@ -112,7 +115,7 @@ class Batches:
 
     def _read(self) -> dict[Source, Size]:
         """Read every file once, and keep what fits in memory. The sizes; raises DatasetError for bad files."""
-        limit = physical_memory() // 4
+        limit = physical_memory() // 4 // distributed.place().local_size
         total = kept = 0
         sizes: dict[Source, Size] = {}
         problems: set[str] = set()

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cyclegan import distributed
 from cyclegan.colours import Pixels
 from cyclegan.config import GANConfig
 from cyclegan.data.batches import Pair
@@ -105,4 +106,5 @@ class NoiseBatches:
         # From step 1: to NumPy a seed that ends in 0 is the one without, and that draws the order.
         rng = np.random.default_rng([self.config.seed, epoch, step + 1])
         noise = rng.standard_normal((len(pictures), self.config.generator.in_channels), dtype=np.float32)
-        return Pair(torch.from_numpy(noise), pictures.float().div_(127.5).sub_(1))
+        own = distributed.own_rows(len(pictures))
+        return Pair(torch.from_numpy(noise[own]), pictures[own].float().div_(127.5).sub_(1))

@@ -15,6 +15,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from cyclegan import distributed
 from cyclegan.config import ConfigError, Direction, Precision
 from cyclegan.data.datasets import DatasetError, find_split
 from cyclegan.data.downloads import DATASETS, DownloadError, fetch
@@ -61,6 +62,8 @@ class Evaluate:
     """Translate a split with every epoch of a run and measure the results: the figures go to metrics.json in the run
     and to the records of its history, tables to standard output as Markdown.
 
+    torchrun --nproc_per_node 8 -m cyclegan.evaluation RUN: the processes share the images among them.
+
     python -m cyclegan.evaluation train-segmenter --dataset facades: make the segmenter that scores photos of facades.
     """
 
@@ -90,16 +93,18 @@ class TrainSegmenter:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command line; returns the exit code: 0, 1 where the disk refuses, 2 for a mistake in the input."""
+    """Run the command line; returns the exit code: 0, 1 where the disk refuses or another process of torchrun is gone,
+    2 for a mistake in the input."""
     try:
         if arguments and arguments[0] == "train-segmenter":
             _train(tyro.cli(TrainSegmenter, args=arguments[1:], prog=f"{PROG} train-segmenter"))
         else:
-            _evaluate(tyro.cli(Evaluate, args=arguments, prog=PROG), f"{PROG} {shlex.join(arguments)}")
+            with distributed.joined():
+                _evaluate(tyro.cli(Evaluate, args=arguments, prog=PROG), f"{PROG} {shlex.join(arguments)}")
     except USAGE_ERRORS as error:
         sys.stderr.write(f"cyclegan.evaluation: {' '.join(str(error).split())}\n")
         return 2
-    except OSError as error:
+    except (OSError, distributed.LostError) as error:
         sys.stderr.write(f"cyclegan.evaluation: {error}\n")
         return 1
     return 0
@@ -110,16 +115,26 @@ def _evaluate(command: Evaluate, line: str) -> None:
         sys.stdout.reconfigure(encoding="utf-8")  # arrows and names, whatever the terminal was set to
     device = pick_device(command.machine.device)
     dtype = choose_precision(device, command.machine.precision)
-    jobs = [(each, *_chosen(each, command)) for each in command.runs]
-    tools = instruments(device)
+    with distributed.first_on_machine():  # the dataset and the weights may have to be downloaded
+        jobs = [(each, *_chosen(each, command)) for each in command.runs]
+        tools = instruments(device)
+    first = distributed.is_first()
     for folder, planned, epochs in jobs:
         with (
             exclusive(folder),
-            tqdm(total=_images(planned, len(epochs)), unit="img", dynamic_ncols=True, leave=False, disable=None) as bar,
+            tqdm(
+                total=_images(planned, len(epochs)),
+                unit="img",
+                dynamic_ncols=True,
+                leave=False,
+                disable=None if first else True,  # None: where nobody looks
+            ) as bar,
         ):
             found = evaluate(planned, epochs, tools, device=device, dtype=dtype, on_progress=bar.update)
-            if command.limit is None:
+            if first and command.limit is None:
                 keep(planned, found)
+        if not first:
+            continue
         sys.stdout.write(to_markdown(found.table, line) + "\n")
         sys.stderr.write(f"{folder / 'metrics.json'} is {'written' if command.limit is None else 'left as it was'}\n")
 
@@ -136,8 +151,11 @@ def _chosen(folder: Path, command: Evaluate) -> tuple[Plan, tuple[int, ...]]:
 
 
 def _images(planned: Plan, epochs: int) -> int:
-    """Calls of `on_progress`."""
-    return sum(target.count * (epochs + (target.read_by == "segmenter")) for target in planned.targets)
+    """Calls of `on_progress` in this process."""
+    return sum(
+        len(distributed.own_items(range(target.count))) * (epochs + (target.read_by == "segmenter"))
+        for target in planned.targets
+    )
 
 
 @dataclass(frozen=True)

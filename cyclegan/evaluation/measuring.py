@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from cyclegan import distributed
 from cyclegan.colours import as_seen
 from cyclegan.config import Direction
 from cyclegan.data.datasets import Source
@@ -89,50 +90,57 @@ def true_image(source: Source, target: Target) -> Image.Image:
 def translations(
     plan: Plan, target: Target, translator: Translator, epoch: int, on_progress: Callable[[], object]
 ) -> Iterator[Image.Image]:
-    """What an epoch of a run makes of the images of a direction."""
-    for source in plan.pictures(target.direction)[0]:
+    """What an epoch of a run makes of the images of a direction; of several processes each translates its own."""
+    for source in distributed.own_items(plan.pictures(target.direction)[0]):
         yield translator.translate(square(source), to=translator.run.domain(target.direction[1]), epoch=epoch)
         on_progress()
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is found of one image, before all are taken together."""
+
+    distances: Mapping[str, float]
+    counts: NDArray[np.int64] | None
+    features: torch.Tensor | None
+
+
 class Bench:
-    """Everything that images of one direction are measured against, made ready once for all runs and epochs."""
+    """Everything that images of one direction are measured against, made ready once for all runs and epochs.
+
+    Of several processes each looks at its own images, and all get the figures of all.
+    """
 
     def __init__(self, plan: Plan, target: Target, tools: Instruments) -> None:
         self.target, self.tools = target, tools
         inputs, truths = plan.pictures(target.direction)
-        self.truths: Sequence[Source] | None = truths if plan.split.paired else None
+        self.truths = distributed.own_items(truths) if plan.split.paired else None
         source, made = (plan.palettes[domain] for domain in domains_of(target.direction))
         self.palette = made
         self.classes: list[NDArray[np.uint8]] = []
         labels, palette = (truths, made) if target.read_by == "colour" else (inputs, source)
         if target.read_by and palette is not None:
-            for each in labels:  # NEAREST mixes no colours
+            for each in distributed.own_items(labels):  # NEAREST mixes no colours
                 self.classes.append(class_indices(square(each, Image.Resampling.NEAREST), palette))
         self.real = torch.empty(0, 0)
         if not isinstance(tools.features, Gap):
-            self.real = torch.cat([tools.features(_batch(np.asarray(true_image(each, target)))) for each in truths])
+            own = [
+                tools.features(_batch(np.asarray(true_image(each, target)))) for each in distributed.own_items(truths)
+            ]
+            self.real = torch.cat(distributed.gathered(own, len(truths)))
 
     def measure(self, images: Iterable[Image.Image], *, no_sets: Gap | None = None) -> Measured:
         """The measures of these images, in the order of those that are translated; distances between sets unless there
         is a reason for none."""
         extractor = no_sets or self.tools.features
-        figures: dict[str, list[float]] = {}
-        counts: list[NDArray[np.int64]] = []
-        features: list[torch.Tensor] = []
-        for index, image in enumerate(images):
-            pixels = np.asarray(image)
-            if self.truths is not None:
-                truth = np.asarray(true_image(self.truths[index], self.target))
-                for key, distance in self._distances().items():
-                    figures.setdefault(key, []).append(distance(pixels, truth))
-            if self.classes and (read := self._read(image)) is not None:
-                counts.append(confusion(read, self.classes[index], len(CLASSES)))
-            if not isinstance(extractor, Gap):
-                features.append(extractor(_batch(pixels)))
+        own = [self._look(index, image, extractor) for index, image in enumerate(images)]
+        looks = distributed.gathered(own, self.target.count)
+        counts = [look.counts for look in looks if look.counts is not None]
+        features = [look.features for look in looks if look.features is not None]
         values = self._gaps() | (_sets(extractor) if isinstance(extractor, Gap) else self._between_sets(features))
         intervals: dict[str, Interval] = {}
-        for key, each in figures.items():
+        for key in looks[0].distances:
+            each = [look.distances[key] for look in looks]
             values[key] = mean(each)
             if np.isfinite(each).all():
                 (intervals[key],) = bootstrap(np.array(each) / len(each), lambda total: [float(total)])
@@ -146,15 +154,29 @@ class Bench:
         """How the segmenter's reading of the real images agrees with their label maps: what perfect ones would get."""
         if self.target.read_by != "segmenter" or self.truths is None:
             return None
-        counts: list[NDArray[np.int64]] = []
-        for source, classes in zip(self.truths, self.classes, strict=False):
-            if (read := self._read(true_image(source, self.target))) is not None:
-                counts.append(confusion(read, classes, len(CLASSES)))
+        own: list[NDArray[np.int64] | None] = []
+        for index, source in enumerate(self.truths):
+            own.append(self._confusion(index, true_image(source, self.target)))
             on_progress()
+        counts = [each for each in distributed.gathered(own, self.target.count) if each is not None]
         agreement = _agreement(counts) if counts else Measured(self._gaps(), {})
         others = {measure.key for measure in self.target.measures} - {measure.key for measure in LABELS}
         real = dict.fromkeys(others, Gap("these are the real images"))
         return Measured({**agreement.values, **real}, agreement.intervals)
+
+    def _look(self, index: int, image: Image.Image, extractor: Features | Gap) -> Look:
+        pixels = np.asarray(image)
+        distances: dict[str, float] = {}
+        if self.truths is not None:
+            truth = np.asarray(true_image(self.truths[index], self.target))
+            distances = {key: distance(pixels, truth) for key, distance in self._distances().items()}
+        features = None if isinstance(extractor, Gap) else extractor(_batch(pixels))
+        return Look(distances, self._confusion(index, image), features)
+
+    def _confusion(self, index: int, image: Image.Image) -> NDArray[np.int64] | None:
+        """How the classes of an image's pixels fit the true ones, where both can be told."""
+        read = self._read(image) if self.classes else None
+        return None if read is None else confusion(read, self.classes[index], len(CLASSES))
 
     def _distances(self) -> dict[str, Distance]:
         perceptual = self.tools.perceptual

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cyclegan.config import Augmentation
+from cyclegan.training.sharing import draw
 
 Change = Callable[[Tensor], Tensor]
 """The same to every batch of as many images of the same size: [N, C, H, W] -> the same."""
@@ -21,7 +22,8 @@ Change = Callable[[Tensor], Tensor]
 
 def draw_color(like: Tensor) -> Change:
     """Brightness moved by up to 0.5, saturation times 0 to 2, contrast times 0.5 to 1.5."""
-    shift, saturation, contrast = torch.rand(3, len(like), 1, 1, 1).to(like.device)
+    drawn = draw(len(like), lambda rows: torch.rand(3, rows, 1, 1, 1).transpose(0, 1))
+    shift, saturation, contrast = drawn.to(like.device).unbind(1)
 
     def change(images: Tensor) -> Tensor:
         images = images + (shift - 0.5)
@@ -88,4 +90,4 @@ class Augment:
 
 
 def _draw_whole(low: int, high: int, count: int) -> list[int]:
-    return torch.randint(low, high + 1, (count,)).tolist()
+    return draw(count, lambda rows: torch.randint(low, high + 1, (rows,))).tolist()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cyclegan.config import GanMode
+from cyclegan.training.sharing import draw
 
 COLOR_SPREAD = 16 / 127.5
 """Standard deviation of the colours of label maps: 16 levels of 255, where the closest two classes are 58 apart."""
@@ -86,7 +87,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     precision of the images, without autocast, since the norm of a gradient in bf16 is coarse.
     """
     with torch.autocast(real.device.type, enabled=False):
-        mixing = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+        mixing = draw(len(real), lambda rows: torch.rand(rows, 1, 1, 1, device=real.device, dtype=real.dtype))
         height, width = map(min, real.shape[2:], fake.shape[2:])
         made, true = (image.detach()[..., :height, :width].to(real.dtype) for image in (fake, real))
         between = torch.lerp(made, true, mixing).requires_grad_()

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from cyclegan.config import PoolMode
+from cyclegan.training import sharing
 
 
 class ImagePool:
     """The last translations of a domain.
 
-    Shrivastava et al. 2017 (arXiv:1612.07828) section 2.3, as CycleGAN's section 4 uses it.
+    Shrivastava et al. 2017 (arXiv:1612.07828) section 2.3, as CycleGAN's section 4 uses it. Of several processes each
+    keeps the same whole pool: for an image of 256x256 they exchange 0.8 MB, for the gradients 114 MB.
     """
 
     def __init__(self, size: int, seed: int) -> None:
@@ -31,13 +33,14 @@ class ImagePool:
         images = images.detach()
         if self.size == 0:
             return [images]
+        images = sharing.all_rows(images)
         if mode == "replace":
-            return [self._exchange(images)]
+            return [sharing.own_rows(self._exchange(images))]
         older = []
         for image in images.split(1):
             older.append(self.images[int(self.rng.integers(len(self.images)))] if self.images else image)
             self._remember(image, int(self.rng.integers(self.size)))
-        return [images, torch.cat(older)]
+        return [sharing.own_rows(batch) for batch in (images, torch.cat(older))]
 
     def _exchange(self, images: Tensor) -> Tensor:
         chosen = []

@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from cyclegan import distributed
 from cyclegan.colours import encodings
 from cyclegan.config import ConfigError, Direction
 from cyclegan.data.batches import Batches, Pair
@@ -27,6 +28,7 @@ from cyclegan.runs.samples import Inputs, render
 from cyclegan.training.averages import Average
 from cyclegan.training.objectives import Losses, build_objective
 from cyclegan.training.schedules import learning_rate_at
+from cyclegan.training.sharing import begin_batch, check_equal, check_processes, share_layers, weighed
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +83,11 @@ class Trainer:
                 f"critic_steps is {self.config.critic_steps}, but the whole training has {steps} steps: the generators "
                 "would never move; train for more epochs, or lower --critic-steps"
             )
-        self.dtype = choose_precision(device, self.config.precision)
+        check_processes(self.config)
+        self.dtype = distributed.from_first(lambda: choose_precision(device, self.config.precision))
         torch.manual_seed(self.config.seed)
         self.objective = build_objective(self.config).to(device)
+        share_layers(self.objective)
         if device.type != "cpu":  # there fused Adam copies weights that are not contiguous, six times its own work
             self.objective.to(memory_format=torch.channels_last)
         averaged = self.objective.generators.items() if self.config.ema_half_life else ()
@@ -118,9 +122,13 @@ class Trainer:
         """One batch, one move of each player, in the order the reference plays this objective.
 
         Of `critic_steps` steps, counted by their index in the training, the generators move in the last alone: a critic
-        is to be ahead of them (Gulrajani et al. 2017, algorithm 1).
+        is to be ahead of them (Gulrajani et al. 2017, algorithm 1). Of several processes each is given its rows of the
+        batch, and returns its part of the losses: these add up.
         """
         real = Pair(*(to_device(x, self.device) for x in real))
+        done = index % self.batches.steps * self.config.batch_size
+        images = min(self.config.batch_size, self.batches.images - done)  # of all processes
+        begin_batch(images)
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
         moves = ["generators", "discriminators"] if (index + 1) % self.config.critic_steps == 0 else ["discriminators"]
         if not self.objective.generators_first:
@@ -137,6 +145,7 @@ class Trainer:
                     if player == "generators"
                     else self.objective.discriminator_losses(real, fake)
                 )
+            terms = weighed(terms)
             optimizer = self.optimizers[player]
             torch.stack(list(terms.values())).sum().backward()
             self._zero_explosions(optimizer)
@@ -147,7 +156,7 @@ class Trainer:
             network.requires_grad_(True)
         for name, average in self.averages.items():
             seen = (index + 1) * self.config.batch_size
-            average.update(self.objective.generators[name], images=len(real.a), seen=seen)
+            average.update(self.objective.generators[name], images=images, seen=seen)
         return losses
 
     def _zero_explosions(self, optimizer: torch.optim.Optimizer) -> None:
@@ -155,6 +164,7 @@ class Trainer:
         momentum; without waiting for a GPU."""
         gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
         present = [gradient for gradient in gradients if gradient is not None]
+        distributed.add_up_together(present)
         exploded = ~(torch.nn.utils.get_total_norm(present) < self.config.gradient_limit)
         self._left_out += exploded
         if self.device.type != "cpu" or exploded:
@@ -170,28 +180,30 @@ class Trainer:
     ) -> bool:
         """Train to the end, or until `should_stop`; either way everything is saved. Returns whether it is finished.
 
-        `on_snapshot` is told of every epoch whose generators are kept, when all of the epoch is on disk.
+        `on_snapshot` is told of every epoch whose generators are kept, when all of the epoch is on disk. Of several
+        processes the first writes; where one should stop, all do.
 
-        Raises TrainingError where a loss is not finite, OSError where the run cannot be written: what was saved
-        before stays good.
+        Raises TrainingError where a loss is not finite, OSError where the run cannot be written, LostError where
+        another process is gone: what was saved before stays good.
         """
+        check_equal(self.objective, self.batches.fingerprint, self.progress)
         while not self.finished:
             progress = self.progress
-            rate = learning_rate_at(self.config, progress.epoch, self._generator_losses())
+            rate = distributed.from_first(self._learning_rate)
             for optimizer in self.optimizers.values():
                 for group in optimizer.param_groups:
                     group["lr"] = rate
             started = time.monotonic()
             for index, real in enumerate(self.batches.epoch(progress.epoch, progress.step), progress.step):
                 self._unread.append(self.step(real, (progress.epoch - 1) * self.batches.steps + index))
-                stop = should_stop()
+                stop = distributed.any_says(should_stop())
                 save = stop or (self.config.checkpoint_steps and (index + 1) % self.config.checkpoint_steps == 0)
                 if save or self.device.type == "cpu" or len(self._unread) >= CHECK_EVERY:
                     self._read_losses()
                     on_progress(progress)
                 if save:
                     progress.seconds += time.monotonic() - started
-                    self.save_checkpoint()
+                    self._save_together()
                     started = time.monotonic()
                 if stop:
                     return False
@@ -207,6 +219,12 @@ class Trainer:
         """Write everything that going on needs, whole or not at all, into the run's folder unless told otherwise."""
         state = self.state_dict()
         write_atomically((folder or self.run.folder) / "checkpoint.pt", lambda file: torch.save(state, file))
+
+    def _save_together(self) -> None:
+        """Save the checkpoint of all processes: none goes on, or leaves, before it is written."""
+        if distributed.is_first():
+            self.save_checkpoint()
+        distributed.wait_for_all()
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -252,7 +270,8 @@ class Trainer:
         if not self._unread:
             return
         progress = self.progress
-        values = iter(torch.stack([loss for losses in self._unread for loss in losses.values()]).tolist())
+        unread = torch.stack([loss for losses in self._unread for loss in losses.values()])
+        values = iter(distributed.add_up(unread).tolist())
         steps = [list(losses) for losses in self._unread]
         progress.left_out += int(self._left_out)
         self._left_out.zero_()
@@ -280,13 +299,14 @@ class Trainer:
             "Go on with a lower --learning-rate, or --precision fp32, in a new run"
         )
 
-    def _generator_losses(self) -> list[float]:
-        """Sum of the generators' losses, for each epoch before this one."""
+    def _learning_rate(self) -> float:
+        """That of this epoch, given the sum of the generators' losses in each before it."""
         records = [line for line in self.run.history() if line["epoch"] < self.progress.epoch]
         players = ("discriminator", "penalty", "edges")
-        return [
+        losses = [
             sum(value for name, value in record["losses"].items() if not name.startswith(players)) for record in records
         ]
+        return learning_rate_at(self.config, self.progress.epoch, losses)
 
     def _finish_epoch(self, rate: float) -> None:
         """Samples, snapshot and history first, the checkpoint last: a crash between them repeats the epoch, and the
@@ -296,6 +316,14 @@ class Trainer:
         self._check_weights()
         if progress.left_out > progress.step:  # of two moves a step
             raise self._broken(f"{progress.left_out} gradients of epoch {epoch}, more than half, exploded")
+        if distributed.is_first():
+            self._write_epoch(rate)
+        self.progress = Progress(epoch + 1)
+        self._save_together()
+
+    def _write_epoch(self, rate: float) -> None:
+        progress = self.progress
+        epoch = progress.epoch
         if self.config.shows_samples(epoch):
             sheet = render(self.generators, self.inputs, encodings(self.config), self.device, self.dtype)
             self.run.save_sample(epoch, sheet)
@@ -314,12 +342,12 @@ class Trainer:
             log.warning("epoch %d: %d exploding gradients counted as zero", epoch, progress.left_out)
         earlier = [line for line in self.run.history() if line["epoch"] < epoch]
         self.run.write_history([*earlier, record])
-        self.progress = Progress(epoch + 1)
-        self.save_checkpoint()
 
 
 def check_free(folder: Path) -> None:
     """Raise RunError where a new run cannot use this folder: something is in it, or it cannot be written."""
+    if not distributed.is_first():
+        return
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file; choose another folder with --out")
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
@@ -332,7 +360,11 @@ def check_free(folder: Path) -> None:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Let nobody else train the run in this folder meanwhile. Raises RunError where another process does."""
+    """Let nobody else train the run in this folder meanwhile, but the other processes of this training. Raises RunError
+    where another process does."""
+    if not distributed.is_first():
+        yield
+        return
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         lock.acquire()
@@ -346,6 +378,8 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 def create(trainer: Trainer) -> None:
     """Make the run's folder, complete with a checkpoint to go on from, in one move. Raises RunError where it exists."""
+    if not distributed.is_first():
+        return
     folder = trainer.run.folder
     check_free(folder)
     with new_folder(folder) as temporary:
@@ -366,7 +400,8 @@ def find_checkpoint(run: Run) -> Path:
 def resume(trainer: Trainer) -> None:
     """Load the newest checkpoint of the trainer's run. Raises RunError where it is missing or damaged."""
     path = find_checkpoint(trainer.run)
-    sweep_strays(trainer.run.folder)
+    if distributed.is_first():
+        sweep_strays(trainer.run.folder)
     try:
         state = cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
         trainer.load_state_dict(state)

@@ -1,0 +1,193 @@
+"""Several processes that work as one: who is who, who has which share, and the few words that they exchange.
+
+torchrun starts the processes, on one machine or several, and tells each its place by environment variables; Slurm's
+srun and others do where they set the same ones. Without these variables a process is alone: then it has all there is
+to do, and every function here gives back what it was given.
+
+What is said here goes through gloo, over sockets and on the CPU: that a process died is known at once, by its closed
+connection, and no GPU is waited for. Gradients on GPUs go through NCCL.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+TIMEOUT = timedelta(hours=2)
+"""Longest wait for another process, which may be downloading a dataset; that one died is known earlier."""
+
+
+class LostError(RuntimeError):
+    """Another process is gone, or does not answer: nothing more can be done together."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of the processes this one is, of all and of those on its machine."""
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+
+
+def place() -> Place:
+    """The place that torchrun gave this process; the only one where nobody did."""
+    names = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}
+    return Place(*(int(os.environ.get(name, alone)) for name, alone in names.items()))
+
+
+def is_restart() -> bool:
+    """Whether torchrun has started the processes anew, after one of them failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Meet the other processes, if there are any, and part from them at the end. Raises LostError."""
+    if place().size == 1:
+        yield
+        return
+    with _answered():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def size() -> int:
+    """Processes that have joined."""
+    return dist.get_world_size() if _has_joined() else 1
+
+
+def rank() -> int:
+    """The number of this one, from 0."""
+    return dist.get_rank() if _has_joined() else 0
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes and speaks."""
+    return rank() == 0
+
+
+def rows_of(count: int, process: int) -> slice:
+    """The rows of a batch that a process has: neighbours, and as many as the others have, or one more."""
+    return slice(process * count // size(), (process + 1) * count // size())
+
+
+def own_rows(count: int) -> slice:
+    """The rows that this process computes. One that has none, since a batch is smaller than the number of processes,
+    computes the first row with the others, and it counts for nothing (`own_weight`)."""
+    rows = rows_of(count, rank())
+    return rows if rows.start < rows.stop else slice(0, 1)
+
+
+def own_weight(count: int, process: int | None = None) -> float:
+    """By how much the mean over a process's rows counts in the mean over all rows; of this process unless told."""
+    rows = rows_of(count, rank() if process is None else process)
+    return (rows.stop - rows.start) / count
+
+
+def own_items(items: Sequence[T]) -> Sequence[T]:
+    """The items that this process deals with, every `size`-th: large ones that stand together are spread."""
+    return items[rank() :: size()]
+
+
+def gathered(results: Sequence[T], count: int) -> list[T]:
+    """What all processes made of their own items, in the order of the items, of which there are `count`."""
+    shares = exchanged(results)
+    return [shares[index % len(shares)][index // len(shares)] for index in range(count)]
+
+
+def exchanged(value: T) -> list[T]:
+    """The values of all processes, by rank. Raises LostError."""
+    values: list[Any] = [value] * size()
+    if size() > 1:
+        with _answered():
+            dist.all_gather_object(values, value)
+    return values
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What the first process makes, in all of them: they wait for it. Raises LostError."""
+    made: list[Any] = [make() if is_first() else None]
+    if size() > 1:
+        with _answered():
+            dist.broadcast_object_list(made, src=0)
+    return made[0]
+
+
+def any_says(yes: bool) -> bool:
+    """Whether any process says yes. Raises LostError."""
+    if size() == 1:
+        return yes
+    flag = torch.tensor(int(yes))
+    add_up(flag)
+    return bool(flag)
+
+
+def wait_for_all() -> None:
+    """Go on when all processes are here. Raises LostError."""
+    any_says(False)
+
+
+@contextmanager
+def first_on_machine() -> Iterator[None]:
+    """Let one process of each machine go through the block before its others: what it downloads, they find."""
+    if place().local_rank > 0:
+        wait_for_all()
+    yield
+    if place().local_rank == 0:
+        wait_for_all()
+
+
+def add_up(tensor: Tensor) -> Tensor:
+    """Make the tensor the sum of those of all processes, in place. Raises LostError."""
+    if size() > 1:
+        with _answered():
+            dist.all_reduce(tensor)
+    return tensor
+
+
+def add_up_together(tensors: Sequence[Tensor]) -> None:
+    """Make each tensor, all of one type, the sum of those of all processes, in place and in one exchange."""
+    if size() > 1 and tensors:
+        sums = add_up(torch.cat([tensor.flatten() for tensor in tensors]))
+        parts = sums.split([tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(list(tensors), [part.view(each.shape) for part, each in zip(parts, tensors, strict=True)])
+
+
+def all_rows(own: Tensor, count: int) -> Tensor:
+    """A whole batch of `count` rows, from the rows that each process has of it. Raises LostError."""
+    if size() == 1:
+        return own
+    kept = [len(range(count)[rows_of(count, process)]) for process in range(size())]
+    padded = own.new_zeros(max(kept), *own.shape[1:])
+    padded[: len(own)] = own
+    parts = [torch.empty_like(padded) for _ in kept]
+    with _answered():
+        dist.all_gather(parts, padded)
+    return torch.cat([part[:rows] for part, rows in zip(parts, kept, strict=True)])
+
+
+def _has_joined() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostError(f"another process is gone, or does not answer ({str(error).splitlines()[0]})") from error

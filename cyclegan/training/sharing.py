@@ -1,0 +1,188 @@
+"""Training in several processes as one would with the whole batch: equal weights, losses and random draws.
+
+Each process computes its rows of every batch (`distributed.own_rows`). All else that one process would do, each does
+as well: the same weights from the same seed, the same moves, the same random state, whose draws are those of the whole
+batch, of which it takes its rows. So the state of the first process is the checkpoint, any number of processes can go
+on from it, and nothing needs to be told apart on the way.
+
+Gradients are summed after each player's backward pass, in one flat tensor, not by DistributedDataParallel. Its hooks
+expect one forward and one backward pass of all its weights, where here a generator runs several times before a backward
+pass, players are frozen in turn, and a penalty is differentiated twice; it averages processes evenly, where the last
+batch of an epoch may not divide; and its sums overlap with the backward pass, which saves less than it costs in rules:
+CycleGAN's two generators are 91 MB of gradients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cyclegan import distributed
+from cyclegan.config import ConfigError, MethodConfig
+
+
+@dataclass
+class _Batch:
+    """The batch in work."""
+
+    rows: int | None = None
+    """Of all processes together; None in one that is alone."""
+
+
+_batch = _Batch()
+
+
+def check_processes(config: MethodConfig) -> None:
+    """Raise ConfigError where the processes cannot share the work."""
+    processes = distributed.size()
+    if config.batch_size < processes:
+        raise ConfigError(
+            f"batch_size is {config.batch_size}, but {processes} processes share every batch, an image or more each; "
+            f"use --batch-size {processes} or more, or start fewer processes"
+        )
+    if config.compile and processes > 1 and "batch" in (config.generator.norm, config.discriminator.norm):
+        raise ConfigError(
+            "compile is on, but a batch norm of several processes cannot be compiled; leave --compile out, or use "
+            "--generator.norm instance --discriminator.norm instance"
+        )
+
+
+def check_equal(network: nn.Module, *facts: object) -> None:
+    """Raise ConfigError where the processes differ in weights, random state or what else they begin with: they would
+    train apart, and nothing would show it."""
+    if distributed.size() == 1:
+        return
+    digest = hashlib.sha256(repr(facts).encode())
+    for tensor in (*network.state_dict().values(), torch.get_rng_state()):
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    digests = distributed.exchanged(digest.hexdigest())
+    apart = [str(process) for process, each in enumerate(digests) if each != digests[0]]
+    if apart:
+        raise ConfigError(
+            f"of {len(digests)} processes, {', '.join(apart)} do not begin with the images and weights of process 0; "
+            "give all machines the same dataset, the same folder of the run, and the same versions of the program"
+        )
+
+
+def begin_batch(rows: int) -> None:
+    """Say how many rows the batch has that the processes compute next."""
+    _batch.rows = rows if distributed.size() > 1 else None
+
+
+def weighed(means: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Means over this process's rows as parts of those over all rows: the processes' parts add up to them."""
+    if _batch.rows is None:
+        return means
+    weight = distributed.own_weight(_batch.rows)
+    return {name: weight * mean for name, mean in means.items()}
+
+
+def draw(rows: int, make: Callable[[int], Tensor]) -> Tensor:
+    """Random values [rows, ...] for this process's rows, of those that `make` draws for all of a batch.
+
+    Where a network gets several batches at once, one after the other, `rows` is a multiple of this process's.
+    """
+    if _batch.rows is None:
+        return make(rows)
+    own = range(_batch.rows)[distributed.own_rows(_batch.rows)]
+    batches = rows // len(own)
+    whole = make(batches * _batch.rows)
+    return whole.unflatten(0, (batches, _batch.rows))[:, own.start : own.stop].flatten(0, 1)
+
+
+def all_rows(own: Tensor) -> Tensor:
+    """The images [N, C, H, W] of all processes, from this one's."""
+    if _batch.rows is None:
+        return own
+    return distributed.all_rows(own, _batch.rows).contiguous(memory_format=torch.channels_last)
+
+
+def own_rows(whole: Tensor) -> Tensor:
+    """This process's rows of what all have."""
+    return whole if _batch.rows is None else whole[distributed.own_rows(_batch.rows)]
+
+
+def share_layers(network: nn.Module) -> None:
+    """Let the layers that look at a batch as a whole, or draw for it, do that over all processes; in place."""
+    if distributed.size() > 1:
+        for module in network.modules():
+            module.__class__ = SHARED.get(type(module), type(module))  # the same state, another forward
+
+
+class SharedDropout(nn.Dropout):
+    """Dropout whose mask is drawn for the whole batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        # Masks are drawn in the order of memory: in that of the values, as one process has them.
+        order = sorted(range(1, x.ndim), key=x.stride, reverse=True)
+        shape = [x.shape[dim] for dim in order]
+        mask = draw(len(x), lambda rows: F.dropout(x.new_ones(rows, *shape), self.p))
+        return x * mask.permute(0, *(order.index(dim) + 1 for dim in range(1, x.ndim)))
+
+
+class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) with the mean and variance of the whole batch.
+
+    What `nn.SyncBatchNorm` does, but on the CPU as well; and it stays a BatchNorm, which samples and snapshots ask for.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or _batch.rows is None:
+            return super().forward(x)
+        dims, across = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
+        with torch.autocast(x.device.type, enabled=False):
+            wide = x if x.dtype == torch.float64 else x.float()
+            own = torch.stack(torch.var_mean(wide, dims, correction=0))
+            places = own.new_zeros(distributed.size(), 1, 1)
+            places[distributed.rank()] = 1
+            variances, means = _Sum.apply(places * own).unbind(1)  # each process's
+            weights = [distributed.own_weight(_batch.rows, process) for process in range(distributed.size())]
+            shares = own.new_tensor(weights)[:, None]
+            mean = (shares * means).sum(0)
+            variance = (shares * (variances + (means - mean).square())).sum(0)
+            self._remember(mean.detach(), variance.detach(), _batch.rows * x[0, 0].numel())
+            scale = self.weight * torch.rsqrt(variance + self.eps)
+            normed = (wide - mean.view(across)) * scale.view(across) + self.bias.view(across)
+        return normed.to(x.dtype)
+
+    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the running statistics, as `nn.BatchNorm2d` does: with the unbiased variance of so many values."""
+        remembered, momentum = dict(self.named_buffers()), cast(float, self.momentum)
+        remembered["num_batches_tracked"].add_(1)
+        remembered["running_mean"].lerp_(mean, momentum)
+        remembered["running_var"].lerp_(variance * (count / (count - 1)), momentum)
+
+
+class SharedBatchNorm1d(_SharedBatchNorm, nn.BatchNorm1d):
+    pass
+
+
+class SharedBatchNorm2d(_SharedBatchNorm, nn.BatchNorm2d):
+    pass
+
+
+SHARED: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: SharedBatchNorm1d,
+    nn.BatchNorm2d: SharedBatchNorm2d,
+    nn.Dropout: SharedDropout,
+}
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over the processes; what comes back from any of them is for all."""
+
+    @staticmethod
+    def forward(_: Any, own: Tensor) -> Tensor:
+        return distributed.add_up(own.clone())
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        return distributed.add_up(gradients[0].clone())
