@@ -55,8 +55,8 @@ def _own_device(name: str, place: distributed.Place) -> str:
     gpus = torch.cuda.device_count()
     if place.local_rank >= gpus:
         raise ConfigError(
-            f"{place.local_size} processes on this machine need a GPU each, and it has {gpus}; start fewer processes, or "
-            "use --device cpu"
+            f"{place.local_size} processes on this machine need a GPU each, and it has {gpus}; start fewer processes, "
+            "or use --device cpu"
         )
     return f"cuda:{place.local_rank}"
 

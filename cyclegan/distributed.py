@@ -23,8 +23,8 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-TIMEOUT = timedelta(hours=2)
-"""Longest wait for another process, which may be downloading a dataset; that one died is known earlier."""
+TIMEOUT = timedelta(days=1)
+"""Longest wait for a process that lives: it may download a dataset, or have the larger images of a folder."""
 
 
 class LostError(RuntimeError):

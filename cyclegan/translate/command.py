@@ -18,6 +18,7 @@ import tyro
 from PIL import Image
 from tqdm import tqdm
 
+from cyclegan import distributed
 from cyclegan.config import ConfigError, Precision
 from cyclegan.files import sweep_strays, write_atomically
 from cyclegan.images import IMAGE_SUFFIXES, ImageError, open_image
@@ -63,6 +64,9 @@ class Report:
     made: int = 0
     there: int = 0
     failed: dict[Path, str] = field(default_factory=dict)
+
+    def __add__(self, other: Report) -> Report:
+        return Report(self.made + other.made, self.there + other.there, self.failed | other.failed)
 
     def __str__(self) -> str:
         lines = [f"{self.made} translated, {self.there} there already, {len(self.failed)} failed"]
@@ -164,15 +168,16 @@ def _write(picture: Image.Image, path: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command line; returns the exit code: 0, 1 where an image or the disk failed, 2 for a mistake in the
-    input, 130 where Ctrl-C stopped it."""
+    """Run the command line; returns the exit code: 0, 1 where an image, the disk or another process of torchrun failed,
+    2 for a mistake in the input, 130 where Ctrl-C stopped it."""
     command = tyro.cli(TranslateFolder, args=arguments, prog=PROG)
     try:
-        return _run(command)
+        with distributed.joined():
+            return _run(command)
     except (ConfigError, ImageError, RunError, WeightsError) as error:
         sys.stderr.write(f"cyclegan.translate: {error}\n")
         return 2
-    except OSError as error:
+    except (OSError, distributed.LostError) as error:
         sys.stderr.write(f"cyclegan.translate: {error}; start again to go on\n")
         return 1
     except KeyboardInterrupt:
@@ -193,19 +198,23 @@ def _run(command: TranslateFolder) -> int:
     if command.images.resolve() in (command.out.resolve(), *command.out.resolve().parents):
         raise ConfigError(f"{command.out} lies in {command.images}: translations would be translated; choose another")
     wanted = destinations(find_images(command.images), command.images, command.out)
-    rank, processes = (int(os.environ.get(name, alone)) for name, alone in (("RANK", "0"), ("WORLD_SIZE", "1")))
-    mine = dict(islice(wanted.items(), rank, None, processes))
+    own = dict(distributed.own_items(list(wanted.items())))
     command.out.mkdir(parents=True, exist_ok=True)
-    if processes == 1:
+    first = distributed.is_first()
+    if first:
         sweep_strays(command.out)
-    with tqdm(total=len(mine), unit="img", dynamic_ncols=True, disable=None) as bar:
+    distributed.wait_for_all()
+    with tqdm(total=len(own), unit="img", dynamic_ncols=True, disable=None if first else True) as bar:
         report = translate_all(
             translator,
-            mine,
+            own,
             to=to,
             epoch=command.epoch,
             overwrite=command.overwrite,
             on_done=lambda _: bar.update(),
         )
-    sys.stderr.write(f"{command.out}: {report}\n")
-    return 1 if report.failed else 0
+    # torchrun ends all processes where one fails: none may, for a bad image, before the others are through.
+    whole = sum(distributed.exchanged(report), Report())
+    if first:
+        sys.stderr.write(f"{command.out}: {whole}\n")
+    return 1 if whole.failed else 0

@@ -1,0 +1,156 @@
+"""What the tests of several processes do in each of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cyclegan import distributed
+from cyclegan.config import METHODS, CycleGANConfig, DiscriminatorConfig, GANConfig, GeneratorConfig, Pix2PixConfig
+from cyclegan.data.batches import Batches, Pair
+from cyclegan.data.datasets import find_split
+from cyclegan.data.noise import NoiseBatches
+from cyclegan.evaluation import command as evaluation
+from cyclegan.runs.run import Domains, Run
+from cyclegan.training.trainer import Progress, Trainer, create, resume
+from tests.hub_server import free_port
+
+SECONDS = 200.0
+"""Within which processes have to be through."""
+TRAINED: dict[str, Any] = {"dataset": "facades", "batch_size": 4, "epochs": 2, "decay_epochs": 0, "precision": "fp32"}
+TRANSLATING: dict[str, Any] = TRAINED | {
+    "ema_half_life": 20,
+    "augment": ("color", "translation", "cutout"),
+}
+CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
+    "cyclegan": CycleGANConfig(
+        **TRANSLATING,
+        generator=GeneratorConfig(architecture="resnet_6blocks", width=2, dropout=True),
+        discriminator=DiscriminatorConfig(width=2, spectral_norm=True),
+        load_size=36,
+        crop_size=32,
+        pool_size=3,
+        lambda_edges=1.0,
+    ),
+    "pix2pix": Pix2PixConfig(
+        **TRANSLATING,
+        generator=GeneratorConfig(architecture="unet_128", width=2, norm="batch", dropout=True),
+        discriminator=DiscriminatorConfig(width=2, norm="batch"),
+        load_size=130,
+        crop_size=128,
+        lambda_features=10.0,
+    ),
+    "critics": CycleGANConfig(
+        **TRANSLATING,
+        generator=GeneratorConfig(architecture="resnet_6blocks", width=2, norm="batch"),
+        discriminator=DiscriminatorConfig(width=2, norm="none"),
+        load_size=36,
+        crop_size=32,
+        pool_size=3,
+        pool_mode="both",
+        gan_mode="wgangp",
+        critic_steps=2,
+    ),
+    "gan": GANConfig(
+        **TRAINED | {"dataset": "squares"},
+        generator=GeneratorConfig(architecture="mlp", width=4, norm="batch", in_channels=8, out_channels=1),
+        discriminator=DiscriminatorConfig(architecture="mlp", width=4, norm="none"),
+    ),
+}
+
+
+class DoubleBatches(Batches):
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Pair]:
+        return (Pair(a.double(), b.double()) for a, b in super().epoch(epoch, start))
+
+
+class DoubleNoiseBatches(NoiseBatches):
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Pair]:
+        return (Pair(a.double(), b.double()) for a, b in super().epoch(epoch, start))
+
+
+def double_trainer(name: str, folder: Path, facades: Path) -> Trainer:
+    """A tiny training in float64, on six pairs: a batch of four, and one of two, which three processes share."""
+    config = CONFIGS[name]
+    batches: Batches | NoiseBatches
+    if isinstance(config, GANConfig):
+        pictures = torch.randint(0, 256, (7, 1, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+        batches, shown = DoubleNoiseBatches(pictures, config), torch.zeros(64, 8)
+    else:
+        batches, shown = DoubleBatches(find_split(facades), config), torch.zeros(1, 3, 128, 128)
+    method = next(method for method, kind in METHODS.items() if isinstance(config, kind))
+    run = Run(folder, method, Domains("photo", "labels"), config, {})
+    inputs = {direction: [shown.double()] for direction in run.directions}
+    trainer = Trainer(run, batches, inputs, device=torch.device("cpu"))
+    trainer.objective.double()
+    for average in trainer.averages.values():
+        average.network.double()
+    return trainer
+
+
+def train_double(
+    name: str, folder: Path, facades: Path, stop_after: int | None
+) -> tuple[dict[str, Any], dict[Any, Any]]:
+    """Begin a training, or go on with it; the state at the end, and the losses after every step."""
+    trainer = double_trainer(name, folder, facades)
+    if (folder / "checkpoint.pt").exists():
+        resume(trainer)
+    else:
+        create(trainer)
+    losses = {}
+
+    def look(progress: Progress) -> None:
+        losses[progress.epoch, progress.step] = dict(progress.losses)
+
+    last = distributed.rank() == distributed.size() - 1  # where one is told to stop, all do
+    trainer.train(on_progress=look, should_stop=lambda: last and len(losses) + 1 == stop_after)
+    return trainer.state_dict(), losses
+
+
+def train_all(folder: Path, facades: Path, stop_after: int | None, out: Path) -> None:
+    """Every training; what came of it in this process, in a file."""
+    found = {}
+    for name in CONFIGS:
+        found[name] = train_double(name, folder / name, facades, stop_after)
+        distributed.wait_for_all()
+    torch.save(found, out / f"{distributed.rank()}.pt")
+
+
+def evaluate(arguments: Sequence[str]) -> None:
+    """The command of evaluation, without the network."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("offline")
+
+    urllib.request.urlopen = refuse  # type: ignore[assignment]
+    distributed.dist.destroy_process_group()  # the command joins by itself
+    raise SystemExit(evaluation.main(arguments))
+
+
+def in_processes(count: int, work: Callable[..., None], *arguments: object) -> None:
+    """Do the work in so many processes that have joined; all must end well."""
+    context, port = multiprocessing.get_context("spawn"), free_port()
+    processes = [context.Process(target=_enter, args=(rank, count, port, work, arguments)) for rank in range(count)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(SECONDS)
+    codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+    assert codes == [0] * count
+
+
+def _enter(rank: int, count: int, port: int, work: Callable[..., None], arguments: Sequence[object]) -> None:
+    places = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count}
+    os.environ |= {name: str(value) for name, value in places.items()}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with distributed.joined():
+        work(*arguments)
