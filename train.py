@@ -202,7 +202,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
 
 def goes_on(out: Path, config: MethodConfig) -> bool:
     """Whether torchrun repeats a command that has begun this very run before one of its processes failed."""
-    return distributed.is_restart() and (out / "checkpoint.pt").is_file() and Run.open(out).config == config
+    return distributed.restarts() > 0 and (out / "checkpoint.pt").is_file() and Run.open(out).config == config
 
 
 def run_resume(command: Resume) -> int:

@@ -21,6 +21,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from cyclegan.config import ConfigError
+
 T = TypeVar("T")
 
 TIMEOUT = timedelta(days=1)
@@ -47,19 +49,22 @@ def place() -> Place:
     return Place(*(int(os.environ.get(name, alone)) for name, alone in names.items()))
 
 
-def is_restart() -> bool:
-    """Whether torchrun has started the processes anew, after one of them failed."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+def restarts() -> int:
+    """How often torchrun has started the processes of this machine anew, after one of them failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Meet the other processes, if there are any, and part from them at the end. Raises LostError."""
-    if place().size == 1:
+    """Meet the other processes, if there are any, and part from them at the end. Raises LostError, and ConfigError where
+    torchrun is to start the processes of several machines anew and they would not meet again."""
+    here = place()
+    if here.size == 1:
         yield
         return
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     with _answered():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
+        dist.init_process_group(backend, store=_store(here), rank=here.rank, world_size=here.size, timeout=TIMEOUT)
     try:
         yield
     finally:
@@ -179,6 +184,25 @@ def all_rows(own: Tensor, count: int) -> Tensor:
     with _answered():
         dist.all_gather(parts, padded)
     return torch.cat([part[:rows] for part, rows in zip(parts, kept, strict=True)])
+
+
+def _store(here: Place) -> dist.Store | None:
+    """Where the processes read how to reach each other; None for what torch.distributed makes by itself.
+
+    By default torchrun's own store serves every start, and PyTorch 2.15 looks in it for what processes wrote that are
+    gone by now: those started anew would wait for them. On one machine the number of the start tells them apart.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    if here.local_size < here.size:
+        if int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)) > 0:
+            raise ConfigError(
+                "torchrun's --max-restarts on several machines needs a new store at every start; set the variable "
+                "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun"
+            )
+        return None
+    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=TIMEOUT)
+    return dist.PrefixStore(f"start {restarts()}", store)
 
 
 def _has_joined() -> bool:

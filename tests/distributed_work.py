@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,6 @@ from cyclegan.data.noise import NoiseBatches
 from cyclegan.evaluation import command as evaluation
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.trainer import Progress, Trainer, create, resume
-from tests.hub_server import free_port
 
 SECONDS = 200.0
 """Within which processes have to be through."""
@@ -116,11 +116,9 @@ def train_double(
 
 def train_all(folder: Path, facades: Path, stop_after: int | None, out: Path) -> None:
     """Every training; what came of it in this process, in a file."""
-    found = {}
-    for name in CONFIGS:
-        found[name] = train_double(name, folder / name, facades, stop_after)
-        distributed.wait_for_all()
-    torch.save(found, out / f"{distributed.rank()}.pt")
+    with distributed.joined():
+        found = {name: train_double(name, folder / name, facades, stop_after) for name in CONFIGS}
+    torch.save(found, out / f"{distributed.place().rank}.pt")
 
 
 def evaluate(arguments: Sequence[str]) -> None:
@@ -130,13 +128,14 @@ def evaluate(arguments: Sequence[str]) -> None:
         raise urllib.error.URLError("offline")
 
     urllib.request.urlopen = refuse  # type: ignore[assignment]
-    distributed.dist.destroy_process_group()  # the command joins by itself
     raise SystemExit(evaluation.main(arguments))
 
 
 def in_processes(count: int, work: Callable[..., None], *arguments: object) -> None:
-    """Do the work in so many processes that have joined; all must end well."""
-    context, port = multiprocessing.get_context("spawn"), free_port()
+    """Do the work in so many processes; all must end well."""
+    context = multiprocessing.get_context("spawn")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     processes = [context.Process(target=_enter, args=(rank, count, port, work, arguments)) for rank in range(count)]
     for process in processes:
         process.start()
@@ -152,5 +151,4 @@ def _enter(rank: int, count: int, port: int, work: Callable[..., None], argument
     places = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count}
     os.environ |= {name: str(value) for name, value in places.items()}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    with distributed.joined():
-        work(*arguments)
+    work(*arguments)

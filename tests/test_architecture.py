@@ -16,7 +16,8 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own; within a folder, imports go one way too.
 LAYERS = (
-    {"files", "config", "images", "facade_drawing", "distributed"},
+    {"files", "config", "images", "facade_drawing"},
+    {"distributed"},
     {"facades", "colours", "devices", "citations", "metrics"},
     {"networks"},
     {"data"},
