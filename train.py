@@ -43,6 +43,7 @@ from cyclegan.networks.build import parameter_count
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Domains, Run, RunError, SampleInputs
 from cyclegan.runs.samples import Inputs, choose_inputs, draw_noise
+from cyclegan.training.sharing import check_processes
 from cyclegan.training.trainer import (
     Progress,
     Trainer,
@@ -201,8 +202,9 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
 
 
 def goes_on(out: Path, config: MethodConfig) -> bool:
-    """Whether torchrun repeats a command that has begun this very run before one of its processes failed."""
-    return distributed.restarts() > 0 and (out / "checkpoint.pt").is_file() and Run.open(out).config == config
+    """Whether the command has begun this very run before: torchrun repeats it when a process failed, a scheduler when a
+    machine did."""
+    return distributed.size() > 1 and (out / "checkpoint.pt").is_file() and Run.open(out).config == config
 
 
 def run_resume(command: Resume) -> int:
@@ -299,6 +301,7 @@ def check_palette(split: Split, config: TranslationConfig) -> None:
 
 def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None) -> Trainer:
     """Read the images, of the split where it is known already, and build the networks of a run."""
+    check_processes(run.config)
     device = pick_device(machine.device)
     batches: Batches | NoiseBatches
     inputs: Inputs

@@ -56,8 +56,10 @@ def restarts() -> int:
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Meet the other processes, if there are any, and part from them at the end. Raises LostError, and ConfigError where
-    torchrun is to start the processes of several machines anew and they would not meet again."""
+    """Meet the other processes, if there are any, and part from them at the end.
+
+    Raises LostError, and ConfigError where torchrun is to start those of several machines anew and none would meet.
+    """
     here = place()
     if here.size == 1:
         yield

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cyclegan import distributed
-from cyclegan.config import METHODS, CycleGANConfig, DiscriminatorConfig, GANConfig, GeneratorConfig, Pix2PixConfig
+from cyclegan.config import (
+    METHODS,
+    ConfigError,
+    CycleGANConfig,
+    DiscriminatorConfig,
+    GANConfig,
+    GeneratorConfig,
+    Pix2PixConfig,
+)
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.datasets import find_split
 from cyclegan.data.noise import NoiseBatches
 from cyclegan.evaluation import command as evaluation
 from cyclegan.runs.run import Domains, Run
+from cyclegan.training.sharing import check_equal, check_processes
 from cyclegan.training.trainer import Progress, Trainer, create, resume
+from cyclegan.translate import command as translation
 
 SECONDS = 200.0
 """Within which processes have to be through."""
@@ -117,18 +130,44 @@ def train_double(
 def train_all(folder: Path, facades: Path, stop_after: int | None, out: Path) -> None:
     """Every training; what came of it in this process, in a file."""
     with distributed.joined():
-        found = {name: train_double(name, folder / name, facades, stop_after) for name in CONFIGS}
+        found: dict[str, Any] = {name: train_double(name, folder / name, facades, stop_after) for name in CONFIGS}
+        found["refused"] = refusals()
     torch.save(found, out / f"{distributed.place().rank}.pt")
 
 
-def evaluate(arguments: Sequence[str]) -> None:
-    """The command of evaluation, without the network."""
+def refusals() -> list[str]:
+    """What processes say that cannot train together: too many, compiled, of different weights."""
+    pix2pix, layer = CONFIGS["pix2pix"], torch.nn.Linear(1, 1)
+    torch.nn.init.constant_(layer.weight, distributed.rank() == 1)
+    torch.nn.init.zeros_(layer.bias)
+    said = []
+    refusing: tuple[Callable[[], None], ...] = (
+        lambda: check_processes(replace(pix2pix, batch_size=1)),
+        lambda: check_processes(replace(pix2pix, compile=True)),
+        lambda: check_equal(layer, "images"),
+    )
+    for refuse in refusing:
+        try:
+            refuse()
+        except ConfigError as error:
+            said.append(str(error))
+    return said
+
+
+def evaluate_and_translate(folder: Path, photos: Path, port: int) -> None:
+    """Evaluate the run in the folder without the network, and translate the photos by it; what was said, in a file."""
 
     def refuse(*_: object, **__: object) -> None:
         raise urllib.error.URLError("offline")
 
-    urllib.request.urlopen = refuse  # type: ignore[assignment]
-    raise SystemExit(evaluation.main(arguments))
+    urllib.request.urlopen = refuse
+    torch.hub.set_dir(str(folder))
+    run, where = str(folder / "run"), ("--device", "cpu")
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
+        assert evaluation.main([run, "--epochs", "5", "--split", "train", *where]) == 0
+        os.environ["MASTER_PORT"] = str(port)  # that of the first meeting may still be closing
+        assert translation.main([run, str(photos), str(folder / "out"), "--to", "labels", *where]) == 1
+    (folder / str(distributed.place().rank)).write_text(said.getvalue())
 
 
 def in_processes(count: int, work: Callable[..., None], *arguments: object) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import pytest
 import torch
 
 from cyclegan.runs.run import Run
-from tests.distributed_work import CONFIGS, in_processes, train_all, train_double
+from cyclegan.runs.scores import read_scores
+from tests.conftest import make_photo
+from tests.distributed_work import CONFIGS, evaluate_and_translate, in_processes, train_all, train_double
+from tests.hub_server import free_port
 
 ROOT = Path(__file__).parent.parent
 CLOSE = 1e-9
-EPOCHS = 30
 
 
 def assert_close(left: Any, right: Any, where: str) -> None:
@@ -46,6 +48,10 @@ def test_two_processes_then_three_train_as_one(facades: Path, tmp_path: Path) ->
         in_processes(count, train_all, tmp_path / "runs", facades, stop_after, tmp_path / str(count))
     first, *others = (torch.load(tmp_path / "3" / f"{rank}.pt", weights_only=False) for rank in range(3))
     before = torch.load(tmp_path / "2" / "1.pt", weights_only=False)
+    many, compiled, apart = first.pop("refused")
+    assert "batch_size is 1, but 3 processes share every batch" in many
+    assert "--compile" in compiled
+    assert "of 3 processes, 1 do not begin with the images and weights of process 0" in apart
     for name in CONFIGS:
         state, losses = train_double(name, tmp_path / "alone" / name, facades, None)
         found, found_losses = first[name]
@@ -55,13 +61,6 @@ def test_two_processes_then_three_train_as_one(facades: Path, tmp_path: Path) ->
         for other in others:
             for key, tensor in found["objective"].items():
                 assert torch.equal(tensor, other[name][0]["objective"][key]), (name, key)
-
-
-def torchrun(arguments: Sequence[object], *, restarts: int = 0) -> subprocess.Popen[str]:
-    """Two processes on this machine."""
-    options = ["--standalone", "--nproc_per_node=2", f"--max-restarts={restarts}", "--monitor-interval=0.1"]
-    command = [sys.executable, "-m", "torch.distributed.run", *options, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def processes_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
@@ -88,45 +87,61 @@ def wait_for_an_epoch(launcher: subprocess.Popen[str], folder: Path) -> int:
     return epoch
 
 
-def leave(launcher: subprocess.Popen[str], processes: dict[int, int]) -> str:
-    """What was printed; fails unless all leave soon, and not as if all were well."""
-    printed, _ = launcher.communicate(timeout=60)
-    assert launcher.returncode != 0, printed
-    assert not [process for process in processes.values() if Path(f"/proc/{process}").exists()]
-    return printed
+def is_there(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
 
 
 def test_a_training_survives_its_processes(facades: Path, tmp_path: Path) -> None:
-    """One is killed: torchrun starts all again, and they go on. The one that writes is killed: all leave. Others go on,
-    and a signal to torchrun stops and saves. At last one goes on alone, and every epoch was trained once."""
+    """The one that writes is killed: the other leaves, torchrun starts both again, and they go on where the checkpoint
+    is. Then a signal to torchrun stops both, when all is saved."""
     out = tmp_path / "run"
     tiny = ["--generator.architecture", "resnet_6blocks", "--generator.width", 4, "--discriminator.width", 4]
-    tiny += ["--load-size", 72, "--crop-size", 64, "--batch-size", 2, "--sample-every", 100, "--snapshot-epochs", 1]
-    new = ["train.py", "--dataset", facades, "--out", out, *tiny, "--epochs", EPOCHS, "--decay-epochs", 0]
-    launcher = torchrun([*new, "--device", "cpu"], restarts=1)
-    wait_for_an_epoch(launcher, out)
-    os.kill(processes_of(launcher)[1], signal.SIGKILL)
-    wait_for_an_epoch(launcher, out)
-    wait_for_an_epoch(launcher, out)
-    processes = processes_of(launcher)
-    os.kill(processes[0], signal.SIGKILL)
-    printed = leave(launcher, processes)
+    tiny += ["--load-size", 72, "--crop-size", 64, "--batch-size", 2, "--sample-every", 100, "--device", "cpu"]
+    options = ["--standalone", "--nproc_per_node=2", "--max-restarts=1", "--monitor-interval=0.1", "train.py", *tiny]
+    command = [sys.executable, "-m", "torch.distributed.run", *options, "--dataset", facades, "--out", out]
+    launcher = subprocess.Popen(
+        list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        wait_for_an_epoch(launcher, out)
+        killed = processes_of(launcher)
+        os.kill(killed[0], signal.SIGKILL)
+        trained = wait_for_an_epoch(launcher, out)
+        assert not any(map(is_there, killed.values()))
+        processes = processes_of(launcher)
+        launcher.send_signal(signal.SIGTERM)
+        printed, _ = launcher.communicate(timeout=60)
+    finally:
+        launcher.kill()
+    assert launcher.returncode != 0
+    assert not any(map(is_there, processes.values()))
     assert "train.py: process 1: another process is gone" in printed
-    kept = len(epochs_of(out))
-    assert 3 <= kept < EPOCHS, "it was finished before it could be killed"
-
-    launcher = torchrun(["train.py", "--resume", out, "--device", "cpu"])
-    wait_for_an_epoch(launcher, out)
-    processes = processes_of(launcher)
-    launcher.send_signal(signal.SIGTERM)
-    printed = leave(launcher, processes)
     assert f"stopped and saved; go on with: torchrun --nproc_per_node=2 train.py --resume {out}" in printed
     progress = torch.load(out / "checkpoint.pt", weights_only=True)["progress"]
-    assert kept < len(epochs_of(out)) < EPOCHS
-    assert progress["epoch"] == len(epochs_of(out)) + 1
-    assert progress["step"] > 0, "the signal saved what was trained since the epoch"
-
-    alone = [sys.executable, "train.py", "--resume", str(out), "--device", "cpu"]
-    assert "finished" in subprocess.run(alone, cwd=ROOT, capture_output=True, text=True, check=True).stderr
-    assert epochs_of(out) == list(range(1, EPOCHS + 1))
+    assert (progress["epoch"], progress["step"]) > (trained + 1, 0), "the signal saved what was trained since the epoch"
+    assert epochs_of(out) == list(range(1, progress["epoch"]))
     assert not list(out.rglob(".tmp-*"))
+
+
+def test_processes_share_what_is_evaluated_and_translated(
+    weights: Path, facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figures are those of one process; of the folder a bad image, which stops nobody, is told by both."""
+    monkeypatch.setenv("CYCLEGAN_DATASETS", str(facades.parent))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for index in range(5):
+        make_photo(index, 40).save(photos / f"{index}.png")
+    (photos / "0.png").write_bytes(b"no image")
+    for name in ("together", "alone"):
+        shutil.copytree(weights / "facades-cyclegan", tmp_path / name / "run")
+    in_processes(2, evaluate_and_translate, tmp_path / "together", photos, free_port())
+    in_processes(1, evaluate_and_translate, tmp_path / "alone", photos, free_port())
+    alone, together = ((tmp_path / name) for name in ("alone", "together"))
+    assert read_scores(together / "run") == read_scores(alone / "run") != {}
+    assert Run.open(together / "run").history() == Run.open(alone / "run").history()
+    for name in ("1.png", "2.png", "3.png", "4.png"):
+        assert (together / "out" / name).read_bytes() == (alone / "out" / name).read_bytes()
+    assert (together / "0").read_text().count("4 translated, 0 there already, 1 failed\n") == 1
+    assert "0.png is not an image" in (together / "0").read_text()
+    assert (together / "1").read_text() == ""

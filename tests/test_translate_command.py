@@ -93,19 +93,6 @@ def test_one_image_is_enough(weights: Path, photos: Path, tmp_path: Path) -> Non
     assert set(made(tmp_path / "out")) == {"b.png"}
 
 
-def test_processes_of_torchrun_share_the_images(
-    weights: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    shares = []
-    for rank in ("0", "1"):
-        monkeypatch.setenv("RANK", rank)
-        assert translate(weights, photos, tmp_path / rank) == 0
-        shares.append(set(made(tmp_path / rank)))
-    assert [len(share) for share in shares] == [3, 3]
-    assert not shares[0] & shares[1]
-
-
 @pytest.mark.parametrize(
     ("more", "said"),
     [

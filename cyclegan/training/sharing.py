@@ -46,10 +46,11 @@ def check_processes(config: MethodConfig) -> None:
             f"batch_size is {config.batch_size}, but {processes} processes share every batch, an image or more each; "
             f"use --batch-size {processes} or more, or start fewer processes"
         )
-    if config.compile and processes > 1 and "batch" in (config.generator.norm, config.discriminator.norm):
+    shared = "batch" in (config.generator.norm, config.discriminator.norm) or config.generator.dropout
+    if config.compile and processes > 1 and shared:
         raise ConfigError(
-            "compile is on, but a batch norm of several processes cannot be compiled; leave --compile out, or use "
-            "--generator.norm instance --discriminator.norm instance"
+            "compile is on, but batch norm and dropout, which several processes share, are not compiled; leave "
+            "--compile out, or use instance norm without dropout"
         )
 
 

@@ -28,7 +28,7 @@ from cyclegan.runs.samples import Inputs, render
 from cyclegan.training.averages import Average
 from cyclegan.training.objectives import Losses, build_objective
 from cyclegan.training.schedules import learning_rate_at
-from cyclegan.training.sharing import begin_batch, check_equal, check_processes, share_layers, weighed
+from cyclegan.training.sharing import begin_batch, check_equal, share_layers, weighed
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,6 @@ class Trainer:
                 f"critic_steps is {self.config.critic_steps}, but the whole training has {steps} steps: the generators "
                 "would never move; train for more epochs, or lower --critic-steps"
             )
-        check_processes(self.config)
         self.dtype = distributed.from_first(lambda: choose_precision(device, self.config.precision))
         torch.manual_seed(self.config.seed)
         self.objective = build_objective(self.config).to(device)
