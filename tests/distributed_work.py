@@ -132,6 +132,8 @@ def train_all(folder: Path, facades: Path, stop_after: int | None, out: Path) ->
     with distributed.joined():
         found: dict[str, Any] = {name: train_double(name, folder / name, facades, stop_after) for name in CONFIGS}
         found["refused"] = refusals()
+        own = [10 * item for item in distributed.own_items(range(4))]
+        found["gathered"] = distributed.gathered(own, 4)
     torch.save(found, out / f"{distributed.place().rank}.pt")
 
 
@@ -161,10 +163,10 @@ def evaluate_and_translate(folder: Path, photos: Path, port: int) -> None:
         raise urllib.error.URLError("offline")
 
     urllib.request.urlopen = refuse
-    torch.hub.set_dir(str(folder))
+    torch.hub.set_dir(str(folder.parent))
     run, where = str(folder / "run"), ("--device", "cpu")
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
-        assert evaluation.main([run, "--epochs", "5", "--split", "train", *where]) == 0
+        assert evaluation.main([run, "--epochs", "5", *where]) == 0
         os.environ["MASTER_PORT"] = str(port)  # that of the first meeting may still be closing
         assert translation.main([run, str(photos), str(folder / "out"), "--to", "labels", *where]) == 1
     (folder / str(distributed.place().rank)).write_text(said.getvalue())

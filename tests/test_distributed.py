@@ -48,6 +48,7 @@ def test_two_processes_then_three_train_as_one(facades: Path, tmp_path: Path) ->
         in_processes(count, train_all, tmp_path / "runs", facades, stop_after, tmp_path / str(count))
     first, *others = (torch.load(tmp_path / "3" / f"{rank}.pt", weights_only=False) for rank in range(3))
     before = torch.load(tmp_path / "2" / "1.pt", weights_only=False)
+    assert first.pop("gathered") == [0, 10, 20, 30]
     many, compiled, apart = first.pop("refused")
     assert "batch_size is 1, but 3 processes share every batch" in many
     assert "--compile" in compiled
