@@ -99,6 +99,8 @@ class TrainCycleGAN:
     python train.py --resume RUN: go on exactly where a run stopped; --resume RUN --help lists what it takes.
 
     python train.py --dataset facades --dry-run: what it would take: time, disk, parameters.
+
+    torchrun --nproc_per_node 8 train.py --dataset facades --batch-size 8: on 8 GPUs, the same training.
     """
 
     config: Annotated[CycleGANConfig, tyro.conf.arg(name="")]

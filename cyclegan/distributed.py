@@ -49,11 +49,6 @@ def place() -> Place:
     return Place(*(int(os.environ.get(name, alone)) for name, alone in names.items()))
 
 
-def restarts() -> int:
-    """How often torchrun has started the processes of this machine anew, after one of them failed."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
-
-
 @contextmanager
 def joined() -> Iterator[None]:
     """Meet the other processes, if there are any, and part from them at the end.
@@ -204,7 +199,7 @@ def _store(here: Place) -> dist.Store | None:
             )
         return None
     store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=TIMEOUT)
-    return dist.PrefixStore(f"start {restarts()}", store)
+    return dist.PrefixStore(f"start {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
 
 
 def _has_joined() -> bool:
