@@ -211,4 +211,5 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise LostError(f"another process is gone, or does not answer ({str(error).splitlines()[0]})") from error
+        reason = str(error).partition(". ")[0]
+        raise LostError(f"another process is gone, or does not answer ({reason})") from error

@@ -114,7 +114,7 @@ def _evaluate(command: Evaluate, line: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # arrows and names, whatever the terminal was set to
     device = pick_device(command.machine.device)
-    dtype = choose_precision(device, command.machine.precision)
+    dtype = distributed.from_first(lambda: choose_precision(device, command.machine.precision))
     with distributed.first_on_machine():  # the dataset and the weights may have to be downloaded
         jobs = [(each, *_chosen(each, command)) for each in command.runs]
         tools = instruments(device)
