@@ -95,6 +95,39 @@ def test_a_damaged_pair_is_named_once(tmp_path: Path) -> None:
         make_batches(split)
 
 
+def test_of_very_many_images_each_is_read_when_it_is_wanted_and_a_bad_one_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    split = make_two_folders(tmp_path, 4, 3)
+    expected = joined(make_batches(split, seed=1), range(1, 3))
+    monkeypatch.setattr(module, "ALL_LOOKED_AT", 6)
+    assert_same(joined(make_batches(split, seed=1), range(1, 3)), expected)
+    (tmp_path / "trainA" / "1.png").write_bytes(b"text")
+    batches = make_batches(split, serial=True)
+    assert numbers(joined(batches, range(1, 2)).a) == [0, 2, 2, 3]
+    joined(batches, range(2, 3))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "1.png is not an image this program can read; use PNG, JPEG or WebP; it is passed over"
+    ]
+    with pytest.raises(DatasetError, match="preprocess none crops none: use --batch-size 1"):
+        make_batches(split, preprocess="none", batch_size=2)
+    for path in tmp_path.rglob("*.png"):
+        path.write_bytes(b"text")
+    with pytest.raises(DatasetError, match="images one after the other cannot be used"):
+        make_batches(split).batch(1, 0)
+
+
+def test_of_very_many_pairs_one_whose_images_differ_in_size_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    split = make_pairs(tmp_path, 3)
+    monkeypatch.setattr(module, "ALL_LOOKED_AT", 2)
+    ramp(9, 60, 40).save(tmp_path / "train" / "1.png")
+    batches = make_batches(split, serial=True, dataset_mode="aligned")
+    assert len(joined(batches, range(1, 2)).a) == 3
+    assert "1.png is 60x40 pixels, no side-by-side pair; it is passed over" in caplog.text
+
+
 def test_an_image_smaller_than_the_crop_is_named(tmp_path: Path) -> None:
     split = make_two_folders(tmp_path, 2, 2)
     ramp(0, 40, 12).save(tmp_path / "trainB" / "1.png")

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -19,12 +19,14 @@ from torch import Tensor
 from cyclegan import distributed
 from cyclegan.colours import Encoding, Pixels, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Pix2PixConfig, smallest_judged
-from cyclegan.data.datasets import DatasetError, Source, Split, some
+from cyclegan.data.datasets import ALL_LOOKED_AT, DatasetError, Source, Split, some
 from cyclegan.images import ImageError, open_image
 
 log = logging.getLogger(__name__)
 
 Size = tuple[int, int]
+TRIES = 100
+"""Images in a row that may be bad where not all were looked at."""
 
 
 class Pair(NamedTuple):
@@ -41,6 +43,9 @@ class Batches:
     others are read again for each batch. Several processes share that memory, and each gets its rows of a batch. Raises
     DatasetError, naming the bad files, where any is unreadable, smaller than the crop, or of a size that does not go
     with the others.
+
+    More than ALL_LOOKED_AT files are read as they are wanted, so that training starts at once: a bad one is named in
+    the log, and the next one takes its place. DatasetError where that cannot be, since sizes have to fit each other.
     """
 
     def __init__(self, split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
@@ -53,7 +58,20 @@ class Batches:
         self.images = max(len(self.split.a), len(self.split.b))
         self.steps = -(-self.images // config.batch_size)
         self._stored: dict[Source, Pixels] = {}
-        self._check_sizes(self._read())
+        self._room = physical_memory() // 4 // distributed.place().local_size
+        self._passed_over: set[str] = set()
+        self._files: dict[Path, list[Source]] = {}
+        for source in (*self.split.a, *self.split.b):
+            self._files.setdefault(source.path, []).append(source)
+        self.waits = len(self._files) > ALL_LOOKED_AT
+        """Whether images are read as they are wanted."""
+        if not self.waits:
+            self._check_sizes(self._read())
+        elif config.batch_size > 1 and not config.crops:
+            raise DatasetError(
+                f"of more than {ALL_LOOKED_AT} files the sizes are not looked at before, and preprocess "
+                f"{config.preprocess} crops none: use --batch-size 1, or --preprocess resize_and_crop"
+            )
 
     @property
     def fingerprint(self) -> str:
@@ -91,17 +109,45 @@ class Batches:
             # A random partner for every image, as the reference draws it: no fixed pairs to learn by heart.
             partner = partner if self.config.serial else int(rng.integers(len(b)))
             other_place = _Place.draw(rng, self.config.flip)
-        return (
-            self._cut(a[index % len(a)], place, self.encodings["a"]),
-            self._cut(b[partner], other_place, self.encodings["b"]),
+        if self.paired:
+            pixels, other = self._first_good([(a[at % len(a)], b[at % len(a)]) for at in range(index, index + TRIES)])
+        else:
+            (pixels,) = self._first_good([(a[at % len(a)],) for at in range(index, index + TRIES)])
+            (other,) = self._first_good([(b[at % len(b)],) for at in range(partner, partner + TRIES)])
+        return self._cut(pixels, place, self.encodings["a"]), self._cut(other, other_place, self.encodings["b"])
+
+    def _first_good(self, candidates: Sequence[tuple[Source, ...]]) -> list[Pixels]:
+        """The pixels of the first candidate; where not all were looked at before, of the first that can be used."""
+        for sources in candidates:
+            try:
+                found = [self._pixels(source) for source in sources]
+                if len({each.shape for each in found}) > 1:
+                    raise ImageError(f"{' and '.join(source.path.name for source in sources)} are of two sizes")
+                return found
+            except ImageError as error:
+                if not self.waits:
+                    raise
+                if str(error) not in self._passed_over:
+                    self._passed_over.add(str(error))
+                    log.warning("%s; it is passed over", error)
+        raise DatasetError(
+            f"{len(candidates)} images one after the other cannot be used, such as {candidates[0][0].path}"
         )
 
-    def _cut(self, source: Source, place: _Place, encoding: Encoding) -> Tensor:
-        pixels = self._stored[source] if source in self._stored else self._load(source)
-        return encode(place.of(pixels, self.config.crop_size if self.config.crops else None), encoding)
+    def _pixels(self, source: Source) -> Pixels:
+        if source in self._stored:
+            return self._stored[source]
+        pixels = self._resize(source, source.load())
+        self._keep(source, pixels)
+        return pixels
 
-    def _load(self, source: Source) -> Pixels:
-        return self._resize(source, source.load())
+    def _keep(self, source: Source, pixels: Pixels) -> None:
+        if pixels.nbytes <= self._room:
+            self._room -= pixels.nbytes
+            self._stored[source] = pixels
+
+    def _cut(self, pixels: Pixels, place: _Place, encoding: Encoding) -> Tensor:
+        return encode(place.of(pixels, self.config.crop_size if self.config.crops else None), encoding)
 
     def _resize(self, source: Source, image: Image.Image) -> Pixels:
         size, crop = target_size(image.size, self.config), self.config.crop_size
@@ -115,35 +161,29 @@ class Batches:
 
     def _read(self) -> dict[Source, Size]:
         """Read every file once, and keep what fits in memory. The sizes; raises DatasetError for bad files."""
-        limit = physical_memory() // 4 // distributed.place().local_size
-        total = kept = 0
         sizes: dict[Source, Size] = {}
         problems: set[str] = set()
-
-        files: dict[Path, dict[Source, None]] = {}
-        for source in (*self.split.a, *self.split.b):
-            files.setdefault(source.path, {})[source] = None
+        total = 0
 
         def read(path: Path) -> dict[Source, Pixels] | ImageError:
             try:
                 image = open_image(path, f"{path.parent.name}/{path.name}")  # trainB may have one of that name, too
-                return {source: self._resize(source, source.cut(image)) for source in files[path]}
+                return {source: self._resize(source, source.cut(image)) for source in self._files[path]}
             except ImageError as error:
                 return error
 
         with ThreadPoolExecutor() as executor:
-            for parts in executor.map(read, files):
+            for parts in executor.map(read, self._files):
                 if isinstance(parts, ImageError):
                     problems.add(str(parts))
                     continue
                 for source, pixels in parts.items():
                     sizes[source] = (pixels.shape[1], pixels.shape[0])
                     total += pixels.nbytes
-                    if total <= limit:
-                        self._stored[source] = pixels
-                        kept = total
+                    self._keep(source, pixels)
         if problems:
             raise DatasetError(f"{len(problems)} images cannot be used: {'; '.join(sorted(problems)[:10])}")
+        kept = sum(pixels.nbytes for pixels in self._stored.values())
         log.info("%.0f of %.0f MB of images are kept in memory", kept / 1e6, total / 1e6)
         return sizes
 

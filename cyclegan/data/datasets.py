@@ -7,14 +7,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from PIL import Image
 
 from cyclegan.config import DatasetMode
-from cyclegan.images import FORMATS, IMAGE_SUFFIXES, open_image
+from cyclegan.images import FORMATS, IMAGE_SUFFIXES, ImageError, open_image
+
+T = TypeVar("T")
 
 Layout = Literal["side-by-side pairs", "two folders", "photos and label maps of the same stem", "images"]
+
+ALL_LOOKED_AT = 10_000
+"""Up to this many files all are looked at before a training begins; of more, that many here, and the others as they are
+wanted."""
 
 
 class DatasetError(ValueError):
@@ -33,8 +39,10 @@ class Source:
         return self.cut(open_image(self.path))
 
     def cut(self, image: Image.Image) -> Image.Image:
-        """Its part of the image in the file."""
+        """Its part of the image in the file. Raises ImageError where that is no side-by-side pair, but should be."""
         width, height = image.size
+        if self.half and width != 2 * height:
+            raise ImageError(f"{self.path.name} is {width}x{height} pixels, no side-by-side pair")
         if self.half == "left":
             return image.crop((0, 0, width // 2, height))
         return image.crop((width // 2, 0, width, height)) if self.half == "right" else image
@@ -98,7 +106,8 @@ def find_split(folder: Path, split: str = "train", mode: DatasetMode = "unaligne
         return Split("images", whole, whole)
     photos = {path.stem: path for path in paths if path.suffix.lower() in (".jpg", ".jpeg")}
     labels = {path.stem: path for path in paths if path.suffix.lower() == ".png"}
-    if photos and labels and (photos.keys() & labels.keys() or not all(map(_is_side_by_side, paths))):
+    looked_at = evenly(paths, ALL_LOOKED_AT)
+    if photos and labels and (photos.keys() & labels.keys() or not all(map(_is_side_by_side, looked_at))):
         unmatched = sorted(photos.keys() ^ labels.keys())
         if unmatched:
             raise DatasetError(
@@ -110,7 +119,7 @@ def find_split(folder: Path, split: str = "train", mode: DatasetMode = "unaligne
             tuple(Source(path) for path in photos.values()),
             tuple(Source(labels[stem]) for stem in photos),
         )
-    for path in paths:
+    for path in looked_at:
         if not _is_side_by_side(path):
             width, height = _size(path)
             raise DatasetError(
@@ -126,9 +135,13 @@ def find_split(folder: Path, split: str = "train", mode: DatasetMode = "unaligne
 
 def load_inputs(sources: Sequence[Source], count: int, size: int) -> list[Image.Image]:
     """`count` of the images, or all if they are fewer, evenly spread, as squares of `size` pixels."""
-    count = min(count, len(sources))
-    chosen = [sources[index * len(sources) // count] for index in range(count)]
-    return [source.load().resize((size, size), Image.Resampling.BICUBIC) for source in chosen]
+    return [source.load().resize((size, size), Image.Resampling.BICUBIC) for source in evenly(sources, count)]
+
+
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """`count` of the items, or all if they are fewer, evenly spread."""
+    count = min(count, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cyclegan.colours import Encoding, encodings
 from cyclegan.config import DatasetMode, Direction, Domain
-from cyclegan.data.datasets import DatasetError, Source, Split, find_split
+from cyclegan.data.datasets import DatasetError, Source, Split, evenly, find_split
 from cyclegan.data.downloads import DATASETS, fetch
 from cyclegan.facades import Array, label_palette
 from cyclegan.metrics import Interval
@@ -164,8 +164,7 @@ class Plan:
         if self.train is None or not self.split.paired:
             return ()
         sources = self.train.b if direction == "ab" else self.train.a
-        count = min(len(sources), MEAN_IMAGES)
-        return [sources[index * len(sources) // count] for index in range(count)]
+        return evenly(sources, MEAN_IMAGES)
 
 
 def plan(
