@@ -144,9 +144,15 @@ def test_what_a_page_waits_for_is_all_that_it_needs(published: LoopbackHub) -> N
         list(bar.fetch("a visitor", layout.networks(picture, "photo -> labels", 3)))
 
 
-def test_the_app_starts_with_its_own_runs_where_the_hub_is_away(monkeypatch: pytest.MonkeyPatch, weights: Path) -> None:
+def test_the_app_starts_with_its_own_runs_where_the_hub_is_away(
+    monkeypatch: pytest.MonkeyPatch, weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(app, "WEIGHTS", weights)
     layout = app.build(app.Settings(run=("owner/pix2pix",), precision="fp32"))
     assert [model.title for model in layout.models.models] == ["CycleGAN", "pix2pix"]
+    monkeypatch.chdir(weights.parent)
+    assert not caplog.text
+    app.build(app.Settings(run=(f"{weights.name}/facades-pixpix",), precision="fp32"))
+    assert "there is no folder" in caplog.text  # a mistyped path looks like a repository
     monkeypatch.setattr(app, "WEIGHTS", weights / "none")
     assert app.build(app.Settings(run=("owner/pix2pix",), precision="fp32")).models.models == ()

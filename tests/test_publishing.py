@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import snapshot_download
+from huggingface_hub import constants, snapshot_download
 from PIL import Image
 
 from cyclegan.config import MethodConfig, Pix2PixConfig
 from cyclegan.facades import draw_facade
 from cyclegan.hub import publishing, uploads
 from cyclegan.hub.command import main
+from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import open_run
 from cyclegan.hub.publishing import BackgroundPublisher, contents
 from cyclegan.hub.uploads import open_repository
@@ -110,10 +111,15 @@ def test_a_card_that_a_person_edited_is_kept(run: Run, hub: LoopbackHub, capsys:
     assert "edited and is kept" in capsys.readouterr().err
 
 
-def test_a_card_that_lies_in_the_run_is_the_card(run: Run, hub: LoopbackHub) -> None:
+def test_a_card_that_lies_in_the_run_is_the_card(
+    run: Run, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+) -> None:
     (run.folder / "README.md").write_text("---\nlicense: mit\n---\nMy own words.\n")
     assert main(["publish", str(run.folder), NAME]) == 0
     assert card(hub).endswith("My own words.\n")
+    (run.folder / "README.md").write_bytes("façade".encode("latin-1"))
+    assert main(["publish", str(run.folder), NAME]) == 2
+    assert "README.md is no UTF-8 text; save it as one" in capsys.readouterr().err
 
 
 def test_no_path_of_the_trainer_is_published(tmp_path: Path, hub: LoopbackHub) -> None:
@@ -166,7 +172,7 @@ def test_a_repository_of_something_else_is_left_alone(
     [
         ("facades", TOKEN, None, 2, "give owner/name"),
         ("owner/two words", TOKEN, None, 2, "is no name of a repository"),
-        ("owner/a/b", TOKEN, None, 2, "is no name of a repository"),
+        ("owner/a/b", TOKEN, None, 2, "'owner/a/b' is no name of a repository; give owner/name, such as"),
         (NAME, "", None, 2, "not logged in to the Hub; log in with `hf auth login`, or set HF_TOKEN"),
         (NAME, "hf_wrongWrongWrong", None, 2, "does not know your token"),
         (NAME, "hf_wrong\x07Wrong", None, 2, "holds characters that no token has"),
@@ -202,6 +208,13 @@ def test_a_hub_that_is_not_there_is_one_clear_line(
     assert f"{hub.url} cannot be reached" in capsys.readouterr().err
 
 
+def test_who_has_published_heeds_offline_as_before(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_repository(NAME)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE forbids"):
+        open_run(NAME)
+
+
 def test_a_run_without_snapshots_asks_nothing_of_the_hub(
     tmp_path: Path, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,8 +243,12 @@ def test_a_card_that_cannot_be_read_now_is_read_later(fault: dict[str, int], run
     assert published(hub).files["README.md"] == edited and len(published(hub).commits) == 4
 
 
-def test_a_lost_answer_makes_no_second_commit(run: Run, hub: LoopbackHub) -> None:
-    hub.fail("/commit/", times=1, truncate=0)
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_lost_answer_makes_no_second_commit(
+    hangs: bool, run: Run, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "TIMEOUT", 1.0)
+    hub.fail("/commit/", times=1, truncate=0, stall=hangs)
     assert main(["publish", str(run.folder), NAME]) == 0
     assert (hub.count("/commit/"), len(published(hub).commits)) == (1, 2)
 
