@@ -127,7 +127,7 @@ def test_what_a_page_waits_for_is_all_that_it_needs(published: LoopbackHub) -> N
     picture, way, (first, second, _) = draw_facade(3), "labels -> photo", compare.choices()
 
     told = list(bar.fetch("a visitor", layout.networks(picture, way, 1)))
-    assert told[0][1].startswith("Fetching epoch 1 of owner/cyclegan from the Hub: 0.0 of ") and told[-1][1] == ""
+    assert told[0][1].startswith("Fetching epoch 1 of owner/cyclegan: 0.0 of ") and told[-1][1] == ""
     before = published.count()
     layout.show(picture, way, 1)
     assert published.count() == before
@@ -138,6 +138,16 @@ def test_what_a_page_waits_for_is_all_that_it_needs(published: LoopbackHub) -> N
     before = published.count()
     compare.compare(*asked)
     assert published.count() == before
+
+    trips = layout.round_trip_page
+    before = published.count()
+    (trip,) = trips.go(picture, way)["sections"][1]["rows"]
+    assert "did not come from the Hub" in trip["note"] and published.count() == before
+    told = list(trips.fetch_bar.fetch("a visitor", trips.wanted(picture, way)))
+    assert told[0][1].startswith("Fetching the discriminators of owner/cyclegan: 0.0 of ")
+    before = published.count()
+    (trip,) = trips.go(picture, way)["sections"][1]["rows"]
+    assert len(trip["stops"]) == 3 and published.count() == before
 
     published.stop()
     with pytest.raises(HubError, match="does not answer"):

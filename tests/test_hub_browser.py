@@ -54,6 +54,8 @@ def test_it_is_loaded_translates_at_any_epoch_and_gives_way(published: LoopbackH
     page.locator("#examples button").nth(2).click()
     page.get_by_role("tab", name="Watch it learn").click()
     expect(page.locator("#stack")).to_contain_text("Pictures ready: 10", timeout=SECONDS)
+    page.get_by_role("tab", name="Round trip").click()
+    expect(page.locator("#journey .stops img")).to_have_count(9, timeout=SECONDS)
     page.locator("#hub-back").click()
     expect(caption).to_have_count(0)
     expect(page.locator("#caption-facades-cyclegan")).to_be_visible()
@@ -71,7 +73,7 @@ def test_who_waits_for_an_epoch_is_told_and_need_not(published: LoopbackHub, pag
         page.get_by_role("option", name=epoch, exact=True).click()
 
     choose("Epoch 1")
-    expect(status).to_contain_text("Fetching epoch 1 of owner/pix2pix from the Hub: 0.0 of 0.")
+    expect(status).to_contain_text("Fetching epoch 1 of owner/pix2pix: 0.0 of 0.")
     choose("Epoch 2")
     expect(caption).to_contain_text("After epoch 2", timeout=SECONDS)
     expect(status).to_be_hidden()
@@ -84,6 +86,17 @@ def test_who_waits_for_an_epoch_is_told_and_need_not(published: LoopbackHub, pag
     page.locator("#translate").click()
     expect(caption).to_contain_text("After epoch 1", timeout=SECONDS)
     expect(status).to_be_hidden()
+
+    published.publish("owner/pix2pix", {"discriminators/a/model.safetensors": b"weights"})
+    published.fail(f"GET /large/{hashlib.sha256(b'weights').hexdigest()}", wait=20)
+    page.locator("#hub-load").click()
+    expect(caption).to_contain_text("After epoch 5", timeout=SECONDS)
+    page.get_by_role("tab", name="Round trip").click()
+    expect(page.locator("#round-trip-fetch-status")).to_contain_text("Fetching the discriminators of owner/pix2pix")
+    page.locator("#round-trip-fetch-cancel").click()
+    journey = page.locator("#journey")
+    expect(journey).to_contain_text("discriminators of this pix2pix did not come from the Hub", timeout=SECONDS)
+    expect(journey.locator(".stops img").first).to_be_visible()
 
 
 def test_a_mistake_and_a_change_of_mind(published: LoopbackHub, page: Page) -> None:

@@ -18,7 +18,7 @@ from cyclegan.pages.draw.page import DrawPage, drawable
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.header import header
-from cyclegan.pages.hub.fetch_bar import Networks
+from cyclegan.pages.hub.fetch_bar import Fetch, fetch_generator
 from cyclegan.pages.hub.field import HubField, Shown
 from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.input_column import InputColumn
@@ -200,10 +200,11 @@ class Layout:
 
     def networks(
         self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
-    ) -> Networks:
+    ) -> list[Fetch]:
         """The generators that `show` needs for the same."""
         route = self.models.route(direction)
-        return [(model, route, at) for model, at in self.translations.epochs(route, epoch).items()] if image else []
+        chosen = self.translations.epochs(route, epoch) if image else {}
+        return [fetch_generator(model, route, at) for model, at in chosen.items()]
 
     @friendly
     def open(self) -> Any:

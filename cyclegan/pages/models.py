@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from cyclegan.config import Direction, Precision
-from cyclegan.hub.repositories import Transfer
-from cyclegan.hub.source import HubSource
 from cyclegan.networks.storage import WeightsError
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
@@ -110,13 +108,6 @@ class Model:
 
     def direction(self, route: Route) -> Direction:
         return self.translator.run.direction_to(route.target)
-
-    def fetch(self, route: Route, epoch: int) -> Iterator[Transfer]:
-        """How far the generator of an epoch is, again and again until it is here; nothing where it is already. Raises
-        HubError as `HubSource.follow` does."""
-        run = self.translator.run
-        if isinstance(run.source, HubSource):
-            yield from run.source.follow(run, epoch, self.direction(route))
 
     def translate(self, image: Image.Image, route: Route, epoch: int) -> Image.Image:
         """The translation of an image. Raises Refusal where the networks of that epoch cannot be read."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cyclegan.pages.errors import Refusal, friendly
 from cyclegan.pages.heat import error_map, heat
-from cyclegan.pages.hub.fetch_bar import FetchBar, Networks
+from cyclegan.pages.hub.fetch_bar import Fetch, FetchBar, fetch_generator
 from cyclegan.pages.inputs import prepare
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Model, Models, Route
@@ -70,11 +70,11 @@ class ComparePage:
         """All that can be chosen now, in the order of models and epochs."""
         return [Network(model, epoch) for model in self.models.models for epoch in model.translator.epochs]
 
-    def wanted(self, image: Image.Image | None, direction: str, left: str, right: str) -> Networks:
+    def wanted(self, image: Image.Image | None, direction: str, left: str, right: str) -> list[Fetch]:
         """The generators that `compare` needs for the same."""
         route = self.models.route(direction)
         chosen = [self._network(key) for key in (left, right)] if image else []
-        return [(network.model, route, network.epoch) for network in chosen if route in network.model.routes]
+        return [fetch_generator(each.model, route, each.epoch) for each in chosen if route in each.model.routes]
 
     @friendly
     def compare(self, image: Image.Image | None, direction: str, left: str, right: str) -> list[Any]:
