@@ -23,7 +23,7 @@ from cyclegan.hub.fetching import open_run
 from cyclegan.hub.publishing import BackgroundPublisher, contents
 from cyclegan.hub.uploads import open_repository
 from cyclegan.runs.run import Run
-from tests.conftest import TINY_GAN, TINY_PIX2PIX, make_run
+from tests.conftest import TINY_GAN, TINY_PIX2PIX, add_discriminators, make_run
 from tests.hub_server import TOKEN, LoopbackHub, Repository
 
 NAME = "owner/facades"
@@ -307,6 +307,17 @@ def test_in_the_background_nobody_waits_and_the_end_is_the_same(
     assert_holds(hub, run)
     assert main(["publish", str(run.folder), NAME]) == 0
     assert len(published(hub).commits) == 2
+
+
+def test_what_a_training_replaces_meanwhile_goes_out_as_it_was(run: Run) -> None:
+    add_discriminators(run)
+    before, files = files_of(run.folder), contents(run)
+    run.write_history([])
+    for path in run.folder.glob("discriminators/*/*"):
+        path.write_bytes(b"those of the next epoch")
+    assert before == {
+        name: content if isinstance(content, bytes) else content.read_bytes() for name, content in files.items()
+    }
 
 
 def test_the_end_does_not_wait_for_ever(run: Run, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,16 +55,16 @@ def contents(run: Run) -> dict[str, Content]:
     files: dict[str, Content] = {
         name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).is_file()
     }
-    if (run.folder / "history.jsonl").is_file():
-        files["history.jsonl"] = (run.folder / "history.jsonl").read_bytes()
+    replaced = [run.folder / "history.jsonl"] if (run.folder / "history.jsonl").is_file() else []
+    for domain in run.judged if run.has_discriminators else ():
+        folder = run.discriminator_folder(domain)
+        replaced += [folder / "config.json", folder / "model.safetensors"]
+    files |= {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in replaced}
     paths = [run.sample_path(epoch) for epoch in run.sample_epochs]
     for epoch in run.epochs:
         for direction in run.directions:
             folder = run.snapshot_folder(epoch, direction)
             paths += [folder / "config.json", folder / "model.safetensors"]
-    for domain in run.judged if run.has_discriminators else ():
-        folder = run.discriminator_folder(domain)
-        paths += [folder / "config.json", folder / "model.safetensors"]
     return files | {path.relative_to(run.folder).as_posix(): path for path in paths}
 
 
