@@ -34,6 +34,8 @@ from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.runs.run import RunError
 
+log = logging.getLogger(__name__)
+
 WEIGHTS = Path(__file__).parent / "weights"
 MOST_WAITING = 64
 """Calls that wait at most, of all visitors together: at about six answers a second on two cores, ten seconds. Who comes
@@ -78,6 +80,9 @@ def build(settings: Settings) -> Layout:
     Those on the Hub are loaded when the first visitor comes: with no network the app starts as well. Raises RunError or
     ConfigError where a folder holds no usable run."""
     addresses = [run for run in settings.run if is_address(run)]
+    for address in addresses:
+        if Path(address).parent.is_dir():  # then it may be a path, mistyped
+            log.warning("there is no folder %s: it is taken for a repository on the Hugging Face Hub", address)
     folders = [Path(run) for run in settings.run if run not in addresses]
     if not folders and (not addresses or WEIGHTS.is_dir()):
         folders = find_runs(WEIGHTS)

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 # Tiny networks gain nothing from more threads, and two that spin beside another busy process cost fourfold.
@@ -232,6 +233,13 @@ def hub() -> Iterator[LoopbackHub]:
     shutil.rmtree(HUB_HOME, ignore_errors=True)
     with LoopbackHub(HUB_PORT) as running:
         yield running
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's pauses between its tries, 23 seconds in all, are left out."""
+    for module in ("utils._http", "file_download"):
+        monkeypatch.setattr(f"huggingface_hub.{module}.time", SimpleNamespace(sleep=lambda seconds: None))
 
 
 @pytest.fixture

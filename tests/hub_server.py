@@ -273,7 +273,10 @@ def make_app(hub: LoopbackHub) -> FastAPI:
                 return Response(json.dumps(body), 409, media_type="application/json")
             private = asked.get("visibility") == "private" or bool(asked.get("private"))
             repository = Repository(kind, name, private=private, sdk=asked.get("sdk"))
-            repository.commit("initial commit", {".gitattributes": Blob(b"*.safetensors filter=lfs\n", False)})
+            files = {".gitattributes": Blob(b"*.safetensors filter=lfs\n", False)}
+            if kind == "space":
+                files["README.md"] = Blob(b"---\ntitle: Demo\nsdk: gradio\n---\nCheck out the reference.\n", False)
+            repository.commit("initial commit", files)
             hub.repositories[kind, name] = repository
         return {"url": url, "name": name, "id": name}
 

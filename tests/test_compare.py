@@ -397,7 +397,7 @@ def test_a_damaged_run_is_one_line(
         (["--out", "report.json"], "give one that ends in .html"),
         (["--device", "abacus"], "device 'abacus' is not available"),
         (["other"], "the runs are trained on different datasets, elsewhere, facades; choose one with --dataset"),
-        (["nothing"], "nothing is not a run: it has no run.json"),
+        (["nothing"], "nothing is not a run: there is no such folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

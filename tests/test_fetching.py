@@ -36,13 +36,6 @@ from tests.hub_server import TOKEN, LoopbackHub
 PHOTO = draw_facade(3, size=64)
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client's pauses between its tries, 23 seconds in all, are left out."""
-    for module in ("utils._http", "file_download"):
-        monkeypatch.setattr(f"huggingface_hub.{module}.time", SimpleNamespace(sleep=lambda seconds: None))
-
-
 def files_of(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -164,7 +157,7 @@ class TestWithoutTheHub:
         published.stop()
         run = open_run("owner/cyclegan")
         assert run.epochs == (1, 3, 5) and run.load_generator(5, "ba") and run.sample_epochs
-        assert "owner/cyclegan is shown as it was" in caplog.text
+        assert "it is shown as it last was" in caplog.text
         with pytest.raises(HubError, match="does not answer"):
             run.load_generator(1, "ba")
         published.start()
@@ -213,7 +206,10 @@ class TestWithoutTheHub:
         run = open_run("owner/cyclegan")
         monkeypatch.setattr(hub_source, "SILENCE", 0.3)
         published.fail("HEAD .*/snapshots/0001/", times=1, wait=1)
-        with pytest.raises(HubError, match=r"epoch 1 of owner/cyclegan is on its way.*try again in a moment"):
+        with pytest.raises(
+            HubError,
+            match=r"snapshots/0001/ba/model.safetensors of owner/cyclegan is on its way.*try again in a moment",
+        ):
             run.load_generator(1, "ba")
         monkeypatch.setattr(hub_source, "SILENCE", 20)
         assert run.load_generator(1, "ba")
@@ -238,6 +234,12 @@ class TestRefusals:
         published.publish("owner/gated", files, gated=True)
         assert re.search(message, failure(address))
 
+    def test_a_mistyped_path(self, hub: LoopbackHub, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(weights.parent)
+        assert failure(f"{weights.name}/facades-pixpix").startswith(
+            f"there is no folder {weights.name}/facades-pixpix, and the Hub has no repository"
+        )
+
     def test_a_token_opens_what_is_private(
         self, published: LoopbackHub, weights: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -254,6 +256,16 @@ class TestRefusals:
         assert not any(TOKEN.encode() in content for content in files_of(HUB_HOME).values())
         monkeypatch.setenv("HF_TOKEN", "hf_wrong")
         assert "does not know the token that it was sent for owner/secret; log in" in failure("owner/secret")
+
+    @pytest.mark.parametrize("asked", ["GET /api/", "GET .*/resolve/.*/run.json", "GET /large/"])
+    def test_no_other_host_gets_the_token_wherever_the_hub_sends_to(
+        self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch, asked: str
+    ) -> None:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        published.fail(asked, status=302, headers={"Location": f"{published.cdn_url}/elsewhere"})
+        failure("owner/cyclegan")
+        elsewhere = [request.token for request in published.requests if request.path == "/elsewhere"]
+        assert elsewhere and not any(elsewhere)
 
     def test_a_rate_limit(self, published: LoopbackHub) -> None:
         published.fail("GET /api/", status=429, headers={"Retry-After": "7"})

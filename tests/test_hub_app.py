@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 import app
+from cyclegan.facades import draw_facade
 from cyclegan.hub.errors import HubError, in_words
 from cyclegan.pages.errors import explain
 from cyclegan.pages.hub import texts as hub_texts
 from cyclegan.pages.hub.field import HubField
 from cyclegan.pages.hub.runs import KEPT, HubRuns
 from cyclegan.pages.languages import LANGUAGES, Language
+from cyclegan.pages.layout import Layout
+from cyclegan.pages.models import Models
 from tests.hub_server import LoopbackHub
-
-SECONDS = 30_000
-
 
 pytestmark = pytest.mark.usefixtures("closed_event_loops")
 
@@ -113,9 +114,55 @@ class TestField:
         assert last[4] == {"__type__": "update", "value": "", "visible": False, "elem_classes": "problem"}
 
 
-def test_the_app_starts_with_its_own_runs_where_the_hub_is_away(monkeypatch: pytest.MonkeyPatch, weights: Path) -> None:
+@pytest.mark.usefixtures("impatient")
+def test_what_a_page_waits_for_is_all_that_it_needs(published: LoopbackHub) -> None:
+    """Else its translation, for which all visitors queue, would wait for the Hub."""
+    runs = HubRuns(device="cpu", precision="fp32")
+    wait_for(runs, "owner/cyclegan")
+    (translator,) = runs.translators(("owner/cyclegan",))
+    translator.looks_ahead = False
+    with gr.Blocks() as blocks:
+        layout = Layout(Models.of([translator]), "en", inside=blocks)
+    bar, compare = layout.translate_page.fetch_bar, layout.more_page.compare
+    picture, way, (first, second, _) = draw_facade(3), "labels -> photo", compare.choices()
+
+    told = list(bar.fetch("a visitor", layout.networks(picture, way, 1)))
+    assert told[0][1].startswith("Fetching epoch 1 of owner/cyclegan: 0.0 of ") and told[-1][1] == ""
+    before = published.count()
+    layout.show(picture, way, 1)
+    assert published.count() == before
+
+    asked = picture, way, first[1], second[1]
+    list(compare.fetch_bar.fetch("a visitor", compare.wanted(*asked)))
+    assert published.count() > before
+    before = published.count()
+    compare.compare(*asked)
+    assert published.count() == before
+
+    trips = layout.round_trip_page
+    before = published.count()
+    (trip,) = trips.go(picture, way)["sections"][1]["rows"]
+    assert "did not come from the Hub" in trip["note"] and published.count() == before
+    told = list(trips.fetch_bar.fetch("a visitor", trips.wanted(picture, way)))
+    assert told[0][1].startswith("Fetching the discriminators of owner/cyclegan: 0.0 of ")
+    before = published.count()
+    (trip,) = trips.go(picture, way)["sections"][1]["rows"]
+    assert len(trip["stops"]) == 3 and published.count() == before
+
+    published.stop()
+    with pytest.raises(HubError, match="does not answer"):
+        list(bar.fetch("a visitor", layout.networks(picture, "photo -> labels", 3)))
+
+
+def test_the_app_starts_with_its_own_runs_where_the_hub_is_away(
+    monkeypatch: pytest.MonkeyPatch, weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(app, "WEIGHTS", weights)
     layout = app.build(app.Settings(run=("owner/pix2pix",), precision="fp32"))
     assert [model.title for model in layout.models.models] == ["CycleGAN", "pix2pix"]
+    monkeypatch.chdir(weights.parent)
+    assert not caplog.text
+    app.build(app.Settings(run=(f"{weights.name}/facades-pixpix",), precision="fp32"))
+    assert "there is no folder" in caplog.text  # a mistyped path looks like a repository
     monkeypatch.setattr(app, "WEIGHTS", weights / "none")
     assert app.build(app.Settings(run=("owner/pix2pix",), precision="fp32")).models.models == ()

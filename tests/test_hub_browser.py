@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,9 +54,49 @@ def test_it_is_loaded_translates_at_any_epoch_and_gives_way(published: LoopbackH
     page.locator("#examples button").nth(2).click()
     page.get_by_role("tab", name="Watch it learn").click()
     expect(page.locator("#stack")).to_contain_text("Pictures ready: 10", timeout=SECONDS)
+    page.get_by_role("tab", name="Round trip").click()
+    expect(page.locator("#journey .stops img")).to_have_count(9, timeout=SECONDS)
     page.locator("#hub-back").click()
     expect(caption).to_have_count(0)
     expect(page.locator("#caption-facades-cyclegan")).to_be_visible()
+
+
+def test_who_waits_for_an_epoch_is_told_and_need_not(published: LoopbackHub, page: Page) -> None:
+    caption, status = page.locator("[id='caption-owner/pix2pix']"), page.locator("#translate-fetch-status")
+    expect(caption).to_contain_text("After epoch 5", timeout=SECONDS)
+    expect(page.locator("[id='download-owner/pix2pix']")).to_be_visible(timeout=SECONDS)
+    weights = published.repositories["model", "owner/pix2pix"].files["snapshots/0001/ba/model.safetensors"]
+    published.fail(f"GET /large/{hashlib.sha256(weights).hexdigest()}", wait=20)
+
+    def choose(epoch: str) -> None:
+        page.locator("#epoch input").click()
+        page.get_by_role("option", name=epoch, exact=True).click()
+
+    choose("Epoch 1")
+    expect(status).to_contain_text("Fetching epoch 1 of owner/pix2pix: 0.0 of 0.")
+    choose("Epoch 2")
+    expect(caption).to_contain_text("After epoch 2", timeout=SECONDS)
+    expect(status).to_be_hidden()
+    choose("Epoch 1")
+    expect(status).to_contain_text("Fetching epoch 1")
+    page.locator("#translate-fetch-cancel").click()
+    expect(status).to_be_hidden()
+    expect(caption).to_contain_text("After epoch 2")
+    published.faults.clear()
+    page.locator("#translate").click()
+    expect(caption).to_contain_text("After epoch 1", timeout=SECONDS)
+    expect(status).to_be_hidden()
+
+    published.publish("owner/pix2pix", {"discriminators/a/model.safetensors": b"weights"})
+    published.fail(f"GET /large/{hashlib.sha256(b'weights').hexdigest()}", wait=20)
+    page.locator("#hub-load").click()
+    expect(caption).to_contain_text("After epoch 5", timeout=SECONDS)
+    page.get_by_role("tab", name="Round trip").click()
+    expect(page.locator("#round-trip-fetch-status")).to_contain_text("Fetching the discriminators of owner/pix2pix")
+    page.locator("#round-trip-fetch-cancel").click()
+    journey = page.locator("#journey")
+    expect(journey).to_contain_text("discriminators of this pix2pix did not come from the Hub", timeout=SECONDS)
+    expect(journey.locator(".stops img").first).to_be_visible()
 
 
 def test_a_mistake_and_a_change_of_mind(published: LoopbackHub, page: Page) -> None:

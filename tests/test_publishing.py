@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import snapshot_download
+from huggingface_hub import constants, snapshot_download
 from PIL import Image
 
 from cyclegan.config import MethodConfig, Pix2PixConfig
 from cyclegan.facades import draw_facade
 from cyclegan.hub import publishing, uploads
 from cyclegan.hub.command import main
+from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import open_run
 from cyclegan.hub.publishing import BackgroundPublisher, contents
 from cyclegan.hub.uploads import open_repository
 from cyclegan.runs.run import Run
-from tests.conftest import TINY_GAN, TINY_PIX2PIX, make_run
+from tests.conftest import TINY_GAN, TINY_PIX2PIX, add_discriminators, make_run
 from tests.hub_server import TOKEN, LoopbackHub, Repository
 
 NAME = "owner/facades"
@@ -110,10 +111,15 @@ def test_a_card_that_a_person_edited_is_kept(run: Run, hub: LoopbackHub, capsys:
     assert "edited and is kept" in capsys.readouterr().err
 
 
-def test_a_card_that_lies_in_the_run_is_the_card(run: Run, hub: LoopbackHub) -> None:
+def test_a_card_that_lies_in_the_run_is_the_card(
+    run: Run, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+) -> None:
     (run.folder / "README.md").write_text("---\nlicense: mit\n---\nMy own words.\n")
     assert main(["publish", str(run.folder), NAME]) == 0
     assert card(hub).endswith("My own words.\n")
+    (run.folder / "README.md").write_bytes("façade".encode("latin-1"))
+    assert main(["publish", str(run.folder), NAME]) == 2
+    assert "README.md is no UTF-8 text; save it as one" in capsys.readouterr().err
 
 
 def test_no_path_of_the_trainer_is_published(tmp_path: Path, hub: LoopbackHub) -> None:
@@ -166,7 +172,7 @@ def test_a_repository_of_something_else_is_left_alone(
     [
         ("facades", TOKEN, None, 2, "give owner/name"),
         ("owner/two words", TOKEN, None, 2, "is no name of a repository"),
-        ("owner/a/b", TOKEN, None, 2, "is no name of a repository"),
+        ("owner/a/b", TOKEN, None, 2, "'owner/a/b' is no name of a repository; give owner/name, such as"),
         (NAME, "", None, 2, "not logged in to the Hub; log in with `hf auth login`, or set HF_TOKEN"),
         (NAME, "hf_wrongWrongWrong", None, 2, "does not know your token"),
         (NAME, "hf_wrong\x07Wrong", None, 2, "holds characters that no token has"),
@@ -202,6 +208,13 @@ def test_a_hub_that_is_not_there_is_one_clear_line(
     assert f"{hub.url} cannot be reached" in capsys.readouterr().err
 
 
+def test_who_has_published_heeds_offline_as_before(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_repository(NAME)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE forbids"):
+        open_run(NAME)
+
+
 def test_a_run_without_snapshots_asks_nothing_of_the_hub(
     tmp_path: Path, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,8 +243,12 @@ def test_a_card_that_cannot_be_read_now_is_read_later(fault: dict[str, int], run
     assert published(hub).files["README.md"] == edited and len(published(hub).commits) == 4
 
 
-def test_a_lost_answer_makes_no_second_commit(run: Run, hub: LoopbackHub) -> None:
-    hub.fail("/commit/", times=1, truncate=0)
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_lost_answer_makes_no_second_commit(
+    hangs: bool, run: Run, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "TIMEOUT", 1.0)
+    hub.fail("/commit/", times=1, truncate=0, stall=hangs)
     assert main(["publish", str(run.folder), NAME]) == 0
     assert (hub.count("/commit/"), len(published(hub).commits)) == (1, 2)
 
@@ -292,15 +309,26 @@ def test_in_the_background_nobody_waits_and_the_end_is_the_same(
     assert len(published(hub).commits) == 2
 
 
+def test_what_a_training_replaces_meanwhile_goes_out_as_it_was(run: Run) -> None:
+    add_discriminators(run)
+    before, files = files_of(run.folder), contents(run)
+    run.write_history([])
+    for path in run.folder.glob("discriminators/*/*"):
+        path.write_bytes(b"those of the next epoch")
+    assert before == {
+        name: content if isinstance(content, bytes) else content.read_bytes() for name, content in files.items()
+    }
+
+
 def test_the_end_does_not_wait_for_ever(run: Run, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "CLOSING_DELAY", 0.1)
     publisher = BackgroundPublisher(run.folder, open_repository(NAME))
     hub.stop()
     publisher.notify()
     assert not publisher.finish(timeout=1)
+    assert not publisher.finish(timeout=30)  # what was given up is not attempted again
     hub.start()
-    assert publisher.finish()
-    assert_holds(hub, run)
+    assert len(published(hub).commits) == 1
 
 
 def test_what_cannot_be_published_is_said_once_and_tried_with_the_next_snapshot(

@@ -70,11 +70,14 @@ def test_a_cyclegan_of_unequal_channels_comes_back_in_both_directions(tmp_path: 
     assert run.load_generator(1, "ba")(torch.zeros(1, 1, 16, 16)).shape == (1, 3, 16, 16)
 
 
-@pytest.mark.parametrize("name", ["missing", "empty", "file.txt"])
-def test_a_folder_that_is_no_run_is_refused(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing", "there is no such folder"), ("empty", "it has no run.json"), ("file.txt", "there is no such folder")],
+)
+def test_a_folder_that_is_no_run_is_refused(name: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").touch()
-    with pytest.raises(RunError, match=f"{name} is not a run: it has no run.json"):
+    with pytest.raises(RunError, match=f"{name} is not a run: {reason}"):
         Run.open(tmp_path / name)
 
 

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from huggingface_hub import SpaceCard
 from packaging.requirements import Requirement
 from packaging.version import Version
 from PIL import Image
+from playwright.sync_api import Browser, expect
 
 from cyclegan.facades import draw_facade
 from cyclegan.hub.command import main
@@ -54,11 +56,12 @@ def test_the_front_matter_says_what_is_installed() -> None:
 
 
 @pytest.mark.usefixtures("login")
-def test_what_was_pushed_runs_as_a_space(weights: Path, hub: LoopbackHub, tmp_path: Path) -> None:
+def test_what_was_pushed_runs_as_a_space(weights: Path, hub: LoopbackHub, tmp_path: Path, browser: Browser) -> None:
     assert push(weights) == 0
     repository = hub.repositories["space", NAME]
     assert (repository.sdk, len(repository.commits)) == ("gradio", 2)
     checkout = checked_out(repository.files, tmp_path / "checkout")
+    assert b"title: CycleGAN" in repository.files["README.md"]  # and not what the Hub puts into a new one
     drawn = tmp_path / "labels.png"
     draw_facade(3).save(drawn)
     with served([], tmp_path, root=checkout, environment={**SPACE, "HF_TOKEN": ""}) as url:
@@ -68,6 +71,14 @@ def test_what_was_pushed_runs_as_a_space(weights: Path, hub: LoopbackHub, tmp_pa
         made = client.predict(handle_file(drawn), "photo", "CycleGAN", 3, api_name="/translate")
         with Image.open(made) as translated:
             assert translated.size == draw_facade(3).size
+        with urllib.request.urlopen(f"{url}/favicon.ico", timeout=10) as icon:
+            assert icon.read() == (checkout / "cyclegan" / "pages" / "icon.png").read_bytes()
+        page, failed = browser.new_page(), list[str]()
+        page.route(re.compile("https:"), lambda route: route.abort())  # Gradio's own header of a Space, and its fonts
+        page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
+        page.goto(url)
+        expect(page.locator("#download-facades-cyclegan")).to_be_visible(timeout=30_000)  # it has translated
+        assert failed == []
     log = (tmp_path / "server.log").read_text()
     # Gradio complains by itself, in a thread, that this is a Space without the package `spaces`.
     assert not re.search(r'File ".*(app\.py|cyclegan)|ERROR', log), log
@@ -82,7 +93,10 @@ def test_a_space_is_pushed_again_when_something_changed(
     assert repository.private
     assert push(weights) == 0
     assert "nothing is new" in capsys.readouterr().err and len(repository.commits) == 2
+    mine = repository.files["README.md"].replace(b"title: CycleGAN", b"title: My CycleGAN")
+    hub.publish(NAME, {"README.md": mine}, kind="space")
     assert main(["space", NAME, "--runs", str(weights / "facades-pix2pix")]) == 0
+    assert "edited and is kept" in capsys.readouterr().err and repository.files["README.md"] == mine
     names = repository.files.keys()
     assert "weights/facades-pix2pix/run.json" in names
     assert not [name for name in names if name.startswith("weights/facades-cyclegan")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from cyclegan.citations import CITATIONS
 from cyclegan.config import METHODS, Method
 from cyclegan.data.downloads import DATASETS
 from cyclegan.hub.redaction import public, redact
+from cyclegan.hub.seal import sealed
 from cyclegan.hub.sheets import side_by_side, through_epochs, to_webp
 from cyclegan.networks.reference import describe
 from cyclegan.runs.recipes import options_of
@@ -28,7 +28,6 @@ LICENSE = "apache-2.0"
 SIDE_BY_SIDE, THROUGH_EPOCHS = "card/side-by-side.webp", "card/epochs.webp"
 """The card's pictures, by their names in the repository."""
 TITLES: Mapping[Method, str] = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix", "gan": "plain GAN"}
-_SEAL = "<!-- written by cyclegan.hub, and again at the next publication unless it is edited: {} -->\n"
 
 
 @dataclass(frozen=True)
@@ -83,18 +82,7 @@ def write_card(run: Run, repository: str, *, license: str = LICENSE) -> dict[str
         limits=_limits(run, training),
         citation=CITATIONS[run.method],
     )
-    text += "\n\n"
-    return {"README.md": (text + _seal(text)).encode(), **pictures}
-
-
-def is_untouched(card: str) -> bool:
-    """Whether a card is as `write_card` wrote it: what a person has edited ends with the seal of another text."""
-    text, mark, rest = card.rpartition(_SEAL.partition("{}")[0])
-    return bool(mark) and mark + rest == _seal(text)
-
-
-def _seal(text: str) -> str:
-    return _SEAL.format(hashlib.sha256(text.encode()).hexdigest()[:16])
+    return {"README.md": sealed(text).encode(), **pictures}
 
 
 def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:

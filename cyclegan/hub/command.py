@@ -13,7 +13,7 @@ import tyro
 
 from cyclegan.config import ConfigError
 from cyclegan.hub.cards import LICENSE
-from cyclegan.hub.publishing import publish_patiently
+from cyclegan.hub.publishing import Publication, publish_patiently
 from cyclegan.hub.spaces import ROOT, WEIGHTS, contents, push
 from cyclegan.hub.uploads import Repository, TemporaryUploadError, UploadError, open_repository
 from cyclegan.images import ImageError
@@ -76,8 +76,7 @@ def _publish(command: Publish) -> str:
     run.check_epoch(None)
     repository = open_repository(command.repository, private=command.private)
     published = publish_patiently(run, repository, license=command.license)
-    kept = "; the card there was edited and is kept: remove its README.md for a new one" if published.card_kept else ""
-    return f"{repository.url}: {'published' if published.changed else 'nothing is new'}{kept}"
+    return _told(repository, published, "published")
 
 
 def _space(command: Space) -> str:
@@ -85,6 +84,11 @@ def _space(command: Space) -> str:
     if not folders:
         raise RunError(f"{ROOT / WEIGHTS} holds no runs; name some with --runs")
     files = contents([Run.open(folder) for folder in folders], gpu=command.gpu)
-    changed = push(files, open_repository(command.repository, "space", private=command.private))
-    url = Repository(command.repository, "space").url
-    return f"{url}: {'pushed; it is built now, which takes minutes' if changed else 'nothing is new'}"
+    repository = open_repository(command.repository, "space", private=command.private)
+    return _told(repository, push(files, repository), "pushed; it is built now, which takes minutes")
+
+
+def _told(repository: Repository, publication: Publication, done: str) -> str:
+    kept = "; the card there was edited and is kept: remove its README.md for a new one"
+    told = done if publication.changed else "nothing is new"
+    return f"{repository.url}: {told}{kept if publication.card_kept else ''}"

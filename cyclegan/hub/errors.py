@@ -54,7 +54,8 @@ def _explain(error: BaseException, repository: str) -> tuple[HubFault, str]:
     if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ is not None:
         return _explain(error.__cause__, repository)  # "not cached either": the reason is why it was not fetched
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return "network", f"{repository} is not on this machine, and HF_HUB_OFFLINE forbids to ask the Hub; unset it"
+        missing = f"{repository}, or this part of it, is not on this machine"
+        return "network", f"{missing}, and HF_HUB_OFFLINE forbids to ask the Hub; unset it"
     if isinstance(error, errors.GatedRepoError):
         return "gated", f"{name} is gated: ask for access at {hub}/{name}, then {LOGIN}"
     if isinstance(error, errors.RepositoryNotFoundError):

@@ -63,7 +63,13 @@ def open_run(source: str | Path, transfer: Transfer | None = None) -> Run:
     """
     if not is_address(source):
         return Run.open(source)
-    listing = list_files(Address.parse(str(source)))
+    address = Address.parse(str(source))
+    try:
+        listing = list_files(address)
+    except HubError as error:
+        if Path(address.name).parent.is_dir():  # then it may be a path, mistyped
+            raise HubError(error.fault, error.repository, f"there is no folder {address.name}, and {error}") from None
+        raise
     try:
         opened = _open_listed if "run.json" in listing.files else _open_foreign
         return opened(listing, transfer or Transfer())

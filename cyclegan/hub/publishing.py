@@ -11,11 +11,13 @@ from pathlib import Path
 
 from huggingface_hub.utils import disable_progress_bars
 
-from cyclegan.hub.cards import LICENSE, is_untouched, write_card
+from cyclegan.hub.cards import LICENSE, write_card
 from cyclegan.hub.redaction import redact
+from cyclegan.hub.seal import is_untouched
 from cyclegan.hub.uploads import (
     RETRY_DELAYS,
     Content,
+    Head,
     Repository,
     TemporaryUploadError,
     commit,
@@ -23,7 +25,7 @@ from cyclegan.hub.uploads import (
     read_text,
     retried,
 )
-from cyclegan.runs.run import Run
+from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import pack_samples
 
@@ -53,16 +55,16 @@ def contents(run: Run) -> dict[str, Content]:
     files: dict[str, Content] = {
         name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).is_file()
     }
-    if (run.folder / "history.jsonl").is_file():
-        files["history.jsonl"] = (run.folder / "history.jsonl").read_bytes()
+    replaced = [run.folder / "history.jsonl"] if (run.folder / "history.jsonl").is_file() else []
+    for domain in run.judged if run.has_discriminators else ():
+        folder = run.discriminator_folder(domain)
+        replaced += [folder / "config.json", folder / "model.safetensors"]
+    files |= {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in replaced}
     paths = [run.sample_path(epoch) for epoch in run.sample_epochs]
     for epoch in run.epochs:
         for direction in run.directions:
             folder = run.snapshot_folder(epoch, direction)
             paths += [folder / "config.json", folder / "model.safetensors"]
-    for domain in run.judged if run.has_discriminators else ():
-        folder = run.discriminator_folder(domain)
-        paths += [folder / "config.json", folder / "model.safetensors"]
     return files | {path.relative_to(run.folder).as_posix(): path for path in paths}
 
 
@@ -78,16 +80,30 @@ def publish(run: Run, repository: Repository, *, license: str = LICENSE) -> Publ
     files = {**write_card(run, repository.name, license=license), **contents(run)}
     if run.sample_epochs:
         files[SAMPLE_ARCHIVE] = pack_samples(run)
-    own = run.folder / CARD
-    if own.is_file() and not is_untouched(own.read_text(encoding="utf-8")):
-        files[CARD] = own.read_bytes()
-    kept = CARD in head.files and not is_untouched(read_text(repository, head, CARD))
+    if own := _own_card(run):
+        files[CARD] = own
+    kept = is_edited(repository, head)
     if kept:
         log.info("the card at %s was edited, and is kept; remove its %s for a new one", repository.url, CARD)
         del files[CARD]
     older = [path for path in head.files if _is_ours(path) and path not in files]
     message = f"{run.folder.resolve().name}, epochs {', '.join(map(str, run.epochs))}"
     return Publication(commit(repository, head, files, removed=older, message=message), kept)
+
+
+def _own_card(run: Run) -> bytes | None:
+    """The card that a person put into the run's folder. Raises RunError where it is no text."""
+    path = run.folder / CARD
+    try:
+        own = path.read_bytes() if path.is_file() else b""
+        return None if not own or is_untouched(own.decode()) else own
+    except UnicodeDecodeError:
+        raise RunError(f"{path} is no UTF-8 text; save it as one") from None
+
+
+def is_edited(repository: Repository, head: Head) -> bool:
+    """Whether a person wrote the card that is there, or changed it."""
+    return CARD in head.files and not is_untouched(read_text(repository, head, CARD))
 
 
 def publish_patiently(run: Run, repository: Repository, *, license: str = LICENSE) -> Publication:

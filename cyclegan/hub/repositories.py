@@ -115,7 +115,7 @@ def list_files(address: Address) -> Listing:
     except Exception as error:
         if known is None or not is_unreachable(error):
             raise in_words(error, str(address)) from None
-        log.warning("%s; %s is shown as it was when it last did", in_words(error, str(address)), address)
+        log.warning("the Hub does not tell of %s now (%s); it is shown as it last was", address, type(error).__name__)
         return known
     if not _COMMIT.fullmatch(info.sha or ""):
         raise HubError("trouble", str(address), f"the Hub's answer about {address} names no commit; try again later")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
-from cyclegan.config import ConfigError, Direction, Domain, to_json
+from cyclegan.config import ConfigError, Direction, DiscriminatorConfig, Domain, GeneratorConfig, to_json
 from cyclegan.files import write_atomically
 from cyclegan.hub.errors import HubError, HubFault, in_words
 from cyclegan.hub.repositories import Listing, Transfer, get_file, repository_cache
@@ -24,8 +25,16 @@ LARGEST_DISCRIMINATOR = 512_000_000
 """Bytes that are fetched of one at most: six layers of width 256 are 491 MB in fp16."""
 SILENCE = 30.0
 """Seconds without a byte after which a fetch is no longer waited for; it goes on. The client gives up after 23."""
-POLL = 0.1
+POLL = 0.2
 """Seconds between looks at how far it is."""
+
+
+class _Weights(NamedTuple):
+    """A weights file in the repository, what `run.json` says of its network, and how many bytes it may have."""
+
+    name: str
+    config: GeneratorConfig | DiscriminatorConfig
+    limit: int
 
 
 @dataclass
@@ -36,8 +45,8 @@ class HubSource:
     names: Mapping[tuple[int, Direction], str]
     """Paths of the weights files, by epoch and direction."""
     directions: tuple[Direction, ...]
-    _fetches: dict[tuple[int, Direction], tuple[Future[None], Transfer]] = field(default_factory=dict)
-    _verified: set[tuple[int, Direction]] = field(default_factory=set)
+    _fetches: dict[str, tuple[Future[None], Transfer]] = field(default_factory=dict)
+    _verified: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -53,34 +62,30 @@ class HubSource:
         epochs = {epoch for epoch, _ in self.names}
         return tuple(sorted(e for e in epochs if all((e, direction) in self.names for direction in self.directions)))
 
-    def bring(self, run: Run, epoch: int, direction: Direction, watched: Transfer | None = None) -> None:
+    def follow(self, run: Run, epoch: int, direction: Direction) -> Iterator[Transfer]:
         """Have the generator of an epoch in the folder of the run: fetched by two requests if it is not, and verified.
+        Until it is, again and again how far; who stops listening does not stop it.
 
-        Raises HubError where it cannot be had, or where nothing comes of it for SILENCE seconds, Cancelled by way of
-        `watched`, which is told how far it is.
+        Raises HubError where it cannot be had, or where nothing comes of it for SILENCE seconds.
         """
-        if (epoch, direction) in self._verified and (run.snapshot_folder(epoch, direction) / WEIGHTS).exists():
-            return
-        fetched, transfer = self._fetch(run, epoch, direction)
-        watched = watched or Transfer()
-        watched.total += transfer.total
-        counted, heard = 0, time.monotonic()
-        while not fetched.done():
-            wait([fetched], POLL)
-            came = transfer.done - counted
-            watched.add(came)
-            counted, heard = counted + came, time.monotonic() if came else heard
-            if time.monotonic() > heard + SILENCE:
-                raise HubError(
-                    "network",
-                    self.name,
-                    f"epoch {epoch} of {self.name} is on its way, but nothing came for {SILENCE:.0f} seconds "
-                    f"({transfer.done / 1e6:.0f} of {transfer.total / 1e6:.0f} MB are here); try again in a moment",
-                )
-        fetched.result()
+        return self._follow(run, self._generator(run, epoch, direction))
+
+    def follow_discriminator(self, run: Run, domain: Domain) -> Iterator[Transfer]:
+        """The same for the discriminator of a domain."""
+        return self._follow(run, self._discriminator(run, domain))
+
+    def bring(self, run: Run, epoch: int, direction: Direction, watched: Transfer | None = None) -> None:
+        """`follow` to its end. Raises Cancelled by way of `watched`, which is told how far it is."""
+        total = done = 0
+        for transfer in self.follow(run, epoch, direction):
+            if watched:
+                now = transfer.done
+                watched.total += transfer.total - total
+                watched.add(now - done)
+                total, done = transfer.total, now
 
     def load_generator(self, run: Run, epoch: int, direction: Direction) -> nn.Module:
-        """The generator of an epoch. Raises HubError as `bring` does, and where it is no such generator."""
+        """The generator of an epoch. Raises HubError as `follow` does, and where it is no such generator."""
         self.bring(run, epoch, direction)
         try:
             return load_generator(run.snapshot_folder(epoch, direction))[1]
@@ -91,12 +96,10 @@ class HubSource:
         return _judge(domain) in self.listing.files
 
     def load_discriminator(self, run: Run, domain: Domain) -> nn.Module:
-        """The discriminator of a domain, fetched by two requests where it is not here. Raises HubError."""
+        """The discriminator of a domain. Raises HubError as `load_generator` does."""
+        deque(self.follow_discriminator(run, domain), 0)
         try:
-            path = get_file(self.listing, _judge(domain), Transfer(), limit=LARGEST_DISCRIMINATOR)
-            if not (path.parent / "config.json").exists():
-                write_atomically(path.parent / "config.json", to_json(run.config.discriminator).encode())
-            return load_discriminator(path.parent, in_channels=run.judged[domain])[1]
+            return load_discriminator(run.discriminator_folder(domain), in_channels=run.judged[domain])[1]
         except (ConfigError, WeightsError, OSError) as error:
             raise public(error, self.listing) from None
 
@@ -106,35 +109,58 @@ class HubSource:
         for neighbour in self.epochs[max(place - 1, 0) : place + 2]:
             there = (run.snapshot_folder(neighbour, direction) / WEIGHTS).exists()
             if neighbour != epoch and not there:
-                self._fetch(run, neighbour, direction)
+                self._fetch(run, self._generator(run, neighbour, direction))
 
-    def _fetch(self, run: Run, epoch: int, direction: Direction) -> tuple[Future[None], Transfer]:
-        """The fetch of a generator's folder in a thread of its own: two that want the same one share it."""
-        key = (epoch, direction)
+    def _generator(self, run: Run, epoch: int, direction: Direction) -> _Weights:
+        name = self.names[epoch, direction]
+        return _Weights(name, run.generator_config(direction), self.listing.files[name].size)
+
+    def _discriminator(self, run: Run, domain: Domain) -> _Weights:
+        return _Weights(_judge(domain), run.config.discriminator, LARGEST_DISCRIMINATOR)
+
+    def _follow(self, run: Run, wanted: _Weights) -> Iterator[Transfer]:
+        if wanted.name in self._verified and (run.folder / wanted.name).exists():
+            return
+        fetched, transfer = self._fetch(run, wanted)
+        counted, heard = 0, time.monotonic()
+        while not fetched.done():
+            yield transfer
+            wait([fetched], POLL)
+            if transfer.done > counted:
+                counted, heard = transfer.done, time.monotonic()
+            if time.monotonic() > heard + SILENCE:
+                raise HubError(
+                    "network",
+                    self.name,
+                    f"{wanted.name} of {self.name} is on its way, but nothing came for {SILENCE:.0f} seconds "
+                    f"({transfer.done / 1e6:.0f} of {transfer.total / 1e6:.0f} MB are here); try again in a moment",
+                )
+        fetched.result()
+        yield transfer
+
+    def _fetch(self, run: Run, wanted: _Weights) -> tuple[Future[None], Transfer]:
+        """The fetch of a network in a thread of its own: two that want the same one share it."""
         with self._lock:
-            if key not in self._fetches:
-                self._fetches[key] = Future(), Transfer(total=self.listing.files[self.names[key]].size)
+            if wanted.name not in self._fetches:
+                self._fetches[wanted.name] = Future(), Transfer(total=self.listing.files[wanted.name].size)
                 # A daemon: a program that has what it wanted does not wait for what was fetched ahead.
-                threading.Thread(target=self._work, args=(run, key), name="hub-epoch", daemon=True).start()
-            return self._fetches[key]
+                threading.Thread(target=self._work, args=(run, wanted), name="hub-epoch", daemon=True).start()
+            return self._fetches[wanted.name]
 
-    def _work(self, run: Run, key: tuple[int, Direction]) -> None:
-        fetched, transfer = self._fetches[key]
+    def _work(self, run: Run, wanted: _Weights) -> None:
+        fetched, transfer = self._fetches[wanted.name]
         try:
-            self._get(run, key, transfer)
-            self._verified.add(key)
+            path = get_file(self.listing, wanted.name, transfer, limit=wanted.limit)
+            config = path.parent / "config.json"
+            if not config.exists():  # what it says, run.json says as well: no two requests for that
+                write_atomically(config, to_json(wanted.config).encode())
+            self._verified.add(wanted.name)
             fetched.set_result(None)
         except Exception as error:
             fetched.set_exception(in_words(error, self.name))
         finally:
             with self._lock:
-                del self._fetches[key]
-
-    def _get(self, run: Run, key: tuple[int, Direction], transfer: Transfer) -> None:
-        name = self.names[key]
-        folder = get_file(self.listing, name, transfer, limit=self.listing.files[name].size).parent
-        if not (folder / "config.json").exists():  # what it says, run.json says as well: no two requests for that
-            write_atomically(folder / "config.json", to_json(run.generator_config(key[1])).encode())
+                del self._fetches[wanted.name]
 
 
 def _judge(domain: Domain) -> str:

@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cyclegan.hub import publishing
+from cyclegan.hub.publishing import CARD, Publication
+from cyclegan.hub.seal import sealed
 from cyclegan.hub.uploads import Content, Repository, commit, head_of, retried
 from cyclegan.runs.run import Run, RunError
 
 ROOT = Path(__file__).parents[2]
-FILES = ("app.py", "README.md", "LICENSE", "CITATION.cff")
+FILES = ("app.py", "LICENSE", "CITATION.cff")
+MARKER = "cyclegan/__init__.py"
+"""What tells a Space of this app from others, and from a new one, whose card is the Hub's."""
 REQUIREMENTS = "requirements.txt"
 FOLDERS = {"cyclegan": (".py", ".css", ".js", ".html", ".md", ".png"), "docs": (".md", ".webp")}
 """Folders of the project, and the files that a Space takes of them: the package, and what the README shows."""
@@ -27,6 +31,7 @@ def contents(runs: Sequence[Run], *, gpu: bool = False) -> dict[str, Content]:
     in its project's folder.
     """
     files: dict[str, Content] = {name: ROOT / name for name in FILES}
+    files[CARD] = sealed((ROOT / CARD).read_text(encoding="utf-8")).encode()
     for name, suffixes in FOLDERS.items():
         paths = sorted(path for path in (ROOT / name).rglob("*") if path.suffix in suffixes)
         files |= {path.relative_to(ROOT).as_posix(): path for path in paths}
@@ -41,14 +46,17 @@ def contents(runs: Sequence[Run], *, gpu: bool = False) -> dict[str, Content]:
     return files
 
 
-def push(files: Mapping[str, Content], repository: Repository) -> bool:
-    """Make the Space hold these files, in one commit; whether anything was new. Raises UploadError where the Hub does
-    not take it."""
+def push(files: Mapping[str, Content], repository: Repository) -> Publication:
+    """Make the Space hold these files, in one commit; a card that a person has edited there stays. Raises UploadError
+    where the Hub does not take it."""
 
-    def attempt() -> bool:
-        head = head_of(repository, marker="cyclegan/__init__.py")
+    def attempt() -> Publication:
+        head = head_of(repository, marker=MARKER)
+        kept = MARKER in head.files and publishing.is_edited(repository, head)
+        new = {path: content for path, content in files.items() if not (kept and path == CARD)}
         older = [path for path in head.files if path.split("/")[0] in (*FOLDERS, WEIGHTS) and path not in files]
         names = sorted({path.split("/")[1] for path in files if path.startswith(f"{WEIGHTS}/")})
-        return commit(repository, head, files, removed=older, message=f"The app with {', '.join(names)}")
+        changed = commit(repository, head, new, removed=older, message=f"The app with {', '.join(names)}")
+        return Publication(changed, kept)
 
     return retried(attempt, on_wait=publishing.say_later)

@@ -21,7 +21,7 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from huggingface_hub.hf_api import RepoSibling
-from huggingface_hub.utils import httpx, logging, parse_ratelimit_headers, validate_repo_id
+from huggingface_hub.utils import get_session, httpx, logging, parse_ratelimit_headers, validate_repo_id
 
 from cyclegan.hub.errors import LOGIN
 
@@ -79,12 +79,9 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
     `private` is for a new one; one that is there stays as it is. Raises UploadError where the name cannot be, nobody
     is logged in, or the token may not write there; TemporaryUploadError where the Hub cannot be reached.
     """
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        raise UploadError(f"{name!r} is no name of a repository: {str(error).splitlines()[0]}") from None
-    if name.count("/") != 1:
-        raise UploadError(f"{name!r} is no name of a repository; give owner/name, such as your-name/facades-pix2pix")
+    if not _is_name(name):
+        example = "give owner/name, such as your-name/facades-pix2pix, of letters, digits and single '-', '_', '.'"
+        raise UploadError(f"{name!r} is no name of a repository; {example}")
     if is_offline_mode():
         raise UploadError("HF_HUB_OFFLINE is set; unset it to publish")
     token = get_token()
@@ -93,7 +90,8 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
     if token is None:
         raise UploadError(f"you are not logged in to the Hub; {LOGIN}, with a token that may write")
     logging.set_verbosity_error()  # its own attempts and hints: what matters is said here
-    set_client_factory(lambda: httpx.Client(follow_redirects=True, timeout=TIMEOUT))
+    hooks = get_session().event_hooks  # by which it heeds HF_HUB_OFFLINE
+    set_client_factory(lambda: httpx.Client(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT))
     repository, api = Repository(name, kind), HfApi()
     with _explained(repository):
         api.create_repo(
@@ -105,6 +103,14 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
         )
         api.auth_check(name, repo_type=kind, write=True)
     return repository
+
+
+def _is_name(text: str) -> bool:
+    try:
+        validate_repo_id(text)
+    except HFValidationError:
+        return False
+    return "/" in text
 
 
 def head_of(repository: Repository, *, marker: str) -> Head:

@@ -18,6 +18,7 @@ from cyclegan.pages.draw.page import DrawPage, drawable
 from cyclegan.pages.errors import friendly, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.header import header
+from cyclegan.pages.hub.fetch_bar import Fetch, fetch_generator
 from cyclegan.pages.hub.field import HubField, Shown
 from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.input_column import InputColumn
@@ -155,7 +156,7 @@ class Layout:
         self.round_trip_page.connect(picture, direction)
 
         def translate_on(listen: Callable[..., Any], handler: Callable[..., Any] = self.show) -> None:
-            listen(
+            page.fetch_bar.before(listen, self.networks, asked)(
                 handler, asked, results,
                 api_visibility="private", trigger_mode="always_last", concurrency_id="translate",
             )  # fmt: skip
@@ -196,6 +197,14 @@ class Layout:
         if (seen := self.watch_page.follow(self.blocks, picture, direction)) is not None:
             seen.change(lambda: gr.update(choices=page.epochs()), None, page.epoch, **quiet)
             self.more_page.follow(seen)
+
+    def networks(
+        self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
+    ) -> list[Fetch]:
+        """The generators that `show` needs for the same."""
+        route = self.models.route(direction)
+        chosen = self.translations.epochs(route, epoch) if image else {}
+        return [fetch_generator(model, route, at) for model, at in chosen.items()]
 
     @friendly
     def open(self) -> Any:

@@ -124,7 +124,8 @@ class Run:
         try:
             text = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            raise RunError(f"{folder} is not a run: it has no run.json") from None
+            missing = "it has no run.json" if folder.is_dir() else "there is no such folder"
+            raise RunError(f"{folder} is not a run: {missing}") from None
         except OSError as error:
             raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
         try:

@@ -16,6 +16,8 @@ FETCHING = Text(
     "{repository} 받는 중: {total}MB 중 {done}MB",
     "正在获取 {repository}：{done} / {total} MB",
 )
+EPOCH_OF = Text("epoch {epoch} of {repository}", "{repository}의 {epoch} 에포크", "{repository} 的第 {epoch} 轮")
+DISCRIMINATORS_OF = Text("the discriminators of {repository}", "{repository}의 판별자", "{repository} 的判别器")
 FAULTS: dict[HubFault, Text] = {
     "name": Text(
         "Write the repository as owner/name or owner/name@revision.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from PIL import Image
 
 from cyclegan.pages.errors import Refusal, friendly
 from cyclegan.pages.heat import error_map, heat
+from cyclegan.pages.hub.fetch_bar import Fetch, FetchBar, fetch_generator
 from cyclegan.pages.inputs import prepare
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Model, Models, Route
@@ -52,23 +52,29 @@ class ComparePage:
             self.run = gr.Button(
                 compare_texts.RUN.to(language), variant="primary", min_width=120, scale=0, elem_id="compare-run"
             )
+        self.fetch_bar = FetchBar(models, language, "compare")
         with gr.Row():
             self.pictures = [self._picture(f"compare-{name}-picture") for name in ("left", "right", "difference")]
         self.caption = gr.Markdown(visible=False, elem_classes="caption", elem_id="compare-caption")
 
     def connect(self, picture: Component, direction: Component) -> None:
         """Compare at the click and whenever another network is chosen."""
-        outputs = [*self.pictures, self.caption]
+        asked, outputs = [picture, direction, self.left, self.right], [*self.pictures, self.caption]
         for listen in (self.run.click, self.left.input, self.right.input):
-            start: Callable[..., Any] = listen
-            start(
-                self.compare, [picture, direction, self.left, self.right], outputs,
+            self.fetch_bar.before(listen, self.wanted, asked)(
+                self.compare, asked, outputs,
                 api_visibility="private", trigger_mode="always_last", concurrency_id="translate",
             )  # fmt: skip
 
     def networks(self) -> list[Network]:
         """All that can be chosen now, in the order of models and epochs."""
         return [Network(model, epoch) for model in self.models.models for epoch in model.translator.epochs]
+
+    def wanted(self, image: Image.Image | None, direction: str, left: str, right: str) -> list[Fetch]:
+        """The generators that `compare` needs for the same."""
+        route = self.models.route(direction)
+        chosen = [self._network(key) for key in (left, right)] if image else []
+        return [fetch_generator(each.model, route, each.epoch) for each in chosen if route in each.model.routes]
 
     @friendly
     def compare(self, image: Image.Image | None, direction: str, left: str, right: str) -> list[Any]:

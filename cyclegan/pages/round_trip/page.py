@@ -12,6 +12,7 @@ from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal, friendly
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import heat, tint
+from cyclegan.pages.hub.fetch_bar import Fetch, FetchBar, fetch_discriminators
 from cyclegan.pages.inputs import prepare, shrunk_note
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Route, domain_name, fingerprint
@@ -84,6 +85,7 @@ class RoundTripPage:
     def __init__(self, trips: RoundTrips, first: Image.Image | None, language: Language) -> None:
         self.trips = trips
         self.language = language
+        self.fetch_bar = FetchBar(trips.models, language, "round-trip")
         self.journey = gr.HTML(
             self._waiting(first, trips.models.routes[0]),
             html_template=_HTML,
@@ -96,8 +98,9 @@ class RoundTripPage:
 
     def connect(self, picture: Component, direction: Component) -> None:
         """Go whenever the page asks for it; of several pictures on the way the last one wins."""
-        self.journey.wanted(
-            self.go, [picture, direction], self.journey,
+        asked = [picture, direction]
+        self.fetch_bar.before(self.journey.wanted, self.wanted, asked, anyway=True)(
+            self.go, asked, self.journey,
             api_visibility="private", show_progress="hidden", trigger_mode="always_last", concurrency_id="journey",
         )  # fmt: skip
 
@@ -105,6 +108,11 @@ class RoundTripPage:
     def announce(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
         """The page before the trip of a picture."""
         return self._waiting(image, self.trips.models.route(direction))
+
+    def wanted(self, image: Image.Image | None, direction: str) -> list[Fetch]:
+        """The discriminators that `go` asks: of the Hub they do not come with a run."""
+        models = self.trips.models.on(self.trips.models.route(direction)) if image else ()
+        return [fetch for model in models if self.trips.sees(model) for fetch in fetch_discriminators(model)]
 
     @friendly
     def go(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
@@ -167,7 +175,10 @@ class RoundTripPage:
     def _eye(self, trip: Trip) -> dict[str, Any]:
         title, note = trip.model.title, None
         if not trip.judged:
-            blind = round_trip_texts.NOT_JUDGED if self.trips.sees(trip.model) else round_trip_texts.NO_EYE
+            blind = round_trip_texts.NO_EYE
+            if self.trips.sees(trip.model):
+                here = self.trips.is_here(trip.model)
+                blind = round_trip_texts.NOT_JUDGED if here else round_trip_texts.EYE_AWAY
             note = blind.format(title=title)
         elif trip.model.translator.method == "pix2pix":
             note = round_trip_texts.PAIRS

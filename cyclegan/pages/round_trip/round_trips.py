@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from cyclegan.config import ConfigError, Domain
+from cyclegan.hub.errors import HubError
 from cyclegan.images import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.pages.heat import Map, error_map
@@ -68,6 +69,11 @@ class RoundTrips:
         """Whether a model's discriminators can be asked."""
         return self._eyes[model.title].is_open
 
+    def is_here(self, model: Model) -> bool:
+        """Whether its discriminators lie on this machine: from the Hub they are fetched before, or are not asked."""
+        run = model.translator.run
+        return all((run.discriminator_folder(domain) / "model.safetensors").is_file() for domain in run.judged)
+
     def way_back(self, model: Model, route: Route) -> Model | None:
         """Who translates back: the model itself, or another one of its method; None where nobody does."""
         back = Route(route.target, route.source)
@@ -90,7 +96,7 @@ class RoundTrips:
     ) -> list[Judged]:
         """What of a trip the model's own discriminators have an opinion of."""
         eye, run = self._eyes[model.title], model.translator.run
-        if not eye.is_open:
+        if not eye.is_open or not self.is_here(model):
             return []
         source, target = domains_of(model, route)
         pictures = [(image, source), (there, target), *([(back, source)] if back else [])]
@@ -100,7 +106,7 @@ class RoundTrips:
                 continue
             try:
                 patches = eye.realness(picture, domain, source=image)
-            except (ImageError, WeightsError, ConfigError) as error:  # the trip itself is worth showing
+            except (ImageError, WeightsError, ConfigError, HubError) as error:  # the trip itself is worth showing
                 log.warning("%s cannot judge: %s", model.title, error)
                 return []
             realness = over_pixels(patches, picture.size, run.config.discriminator)

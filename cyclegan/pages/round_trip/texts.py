@@ -45,6 +45,11 @@ NOT_JUDGED = Text(
     "{title}의 판별자가 이 그림을 판별할 수 없습니다. 그림이 너무 작거나 판별자 파일이 손상되었습니다.",
     "{title} 的判别器无法评判这张图片：图片太小，或判别器文件已损坏。",
 )
+EYE_AWAY = Text(
+    "The discriminators of this {title} did not come from the Hub. Choose a picture to try again.",
+    "이 {title} 모델의 판별자를 Hub에서 받지 못했습니다. 그림을 고르면 다시 시도합니다.",
+    "此 {title} 模型的判别器未能从 Hub 获取。选择一张图片即可重试。",
+)
 NO_EYE = Text(
     "This {title} does not carry its discriminators: they are needed to train, not to translate.",
     "이 {title} 모델에는 판별자가 들어 있지 않습니다. 판별자는 변환이 아니라 학습에만 필요하기 때문입니다.",

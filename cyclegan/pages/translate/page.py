@@ -13,6 +13,7 @@ from gradio.blocks import Block
 from PIL import Image
 
 from cyclegan.pages import texts
+from cyclegan.pages.hub.fetch_bar import FetchBar
 from cyclegan.pages.inputs import picture_input, size_text
 from cyclegan.pages.languages import Language, sentences
 from cyclegan.pages.models import Model, Route
@@ -50,6 +51,7 @@ class TranslatePage:
             self.run = gr.Button(
                 translate_texts.RUN.to(language), variant="primary", min_width=150, scale=0, elem_id="translate"
             )
+        self.fetch_bar = FetchBar(self.models, language, "translate")
         with gr.Row():
             for model, panel in zip(self.models.models, self._panels(first), strict=True):
                 self._lay_out(model, panel)

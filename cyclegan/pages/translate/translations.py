@@ -86,17 +86,22 @@ class Translations:
             notes += (reason,) if reason else ()
         elif example is not None:
             truth = example.truth
-        results: list[Result | None] = []
+        results: dict[Model, Result] = {}
         missing = self.models.missing(route)
-        for model in self.models.models:
-            at = model.epoch_at(epoch or None) if route in model.routes else None
+        for model, at in self.epochs(route, epoch).items():
             try:
-                made = model.translate(prepared.image, route, at) if at is not None else None
+                made = model.translate(prepared.image, route, at)
             except Refusal as refusal:  # what the others make of it is worth showing
-                made, missing = None, [*missing, refusal.text]
-            scores = score(made, truth, route) if made and truth else None
-            results.append(Result(made, at, scores) if made and at is not None else None)
-        return Translation(prepared, route, tuple(results), truth, notes, tuple(missing))
+                missing = [*missing, refusal.text]
+            else:
+                results[model] = Result(made, at, score(made, truth, route) if truth else None)
+        shown = tuple(map(results.get, self.models.models))
+        return Translation(prepared, route, shown, truth, notes, tuple(missing))
+
+    def epochs(self, route: Route, epoch: int = NEWEST) -> dict[Model, int]:
+        """Which models translate along a route, and after which epoch each: the wanted, else the nearest earlier."""
+        found = {model: model.epoch_at(epoch or None) for model in self.models.on(route)}
+        return {model: at for model, at in found.items() if at is not None}
 
 
 def _sampled(model: Model, route: Route, column: int) -> Result | None:
