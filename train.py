@@ -41,6 +41,7 @@ from cyclegan.hub.uploads import Repository, UploadError, open_repository
 from cyclegan.images import ImageError
 from cyclegan.networks.build import parameter_count
 from cyclegan.networks.storage import WeightsError
+from cyclegan.reference_options import renamed
 from cyclegan.runs.run import Domains, Run, RunError, SampleInputs
 from cyclegan.runs.samples import Inputs, choose_inputs, draw_noise
 from cyclegan.training.sharing import check_processes
@@ -169,6 +170,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Do what the command line says."""
+    if hint := renamed(arguments):
+        raise ConfigError(f"{hint}; docs/recipes.md has all of the reference's options")
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
         return run_resume(tyro.cli(Resume, args=arguments, prog="train.py"))
     named = arguments[0] if arguments and arguments[0] in COMMANDS else None
