@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, get_args
@@ -44,6 +44,7 @@ from cyclegan.networks.storage import WeightsError
 from cyclegan.reference_options import renamed
 from cyclegan.runs.run import Domains, Run, RunError, SampleInputs
 from cyclegan.runs.samples import Inputs, choose_inputs, draw_noise
+from cyclegan.signals import stop_signals
 from cyclegan.training.sharing import check_processes
 from cyclegan.training.trainer import (
     Progress,
@@ -392,24 +393,6 @@ def resume_command(run: Run, machine: Machine) -> str:
         if value != option.default:
             words += [f"--{option.name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return shlex.join(words)
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list for the trainer to look at; a second Ctrl-C interrupts at once."""
-    received: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        if received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def print_plan(trainer: Trainer) -> None:

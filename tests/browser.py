@@ -88,6 +88,13 @@ class Watched:
         if kind == "error":
             self.problems.append(text)
 
+    def settle(self, seconds: float = 1.0) -> None:
+        """Wait until the page has asked for nothing for so long."""
+        before = -1
+        while before != len(self.requests):
+            before = len(self.requests)
+            self.page.wait_for_timeout(1000 * seconds)
+
     @property
     def outside_hosts(self) -> set[str]:
         """Hosts other than this machine that the page asked for anything."""

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own; within a folder, imports go one way too.
 LAYERS = (
-    {"files", "config", "images", "facade_drawing", "reference_options"},
+    {"files", "config", "images", "facade_drawing", "reference_options", "signals"},
     {"distributed"},
     {"facades", "colours", "devices", "citations", "metrics"},
     {"networks"},

@@ -119,6 +119,7 @@ def test_curves_are_zoomed_by_dragging_and_by_typing(watched: Watched) -> None:
     open_page(page, "Curves")
     line = page.locator("#charts polyline").first
     expect(line).to_be_visible()
+    watched.settle()
     asked = len(watched.requests)
     assert len(str(line.get_attribute("points")).split()) == 5
     plot = page.locator("#charts svg").first

@@ -126,7 +126,8 @@ def test_a_wrong_folder_is_one_line(
     assert said in capsys.readouterr().err
 
 
-def test_ctrl_c_leaves_only_whole_images(weights: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_stopped_leaves_only_whole_images(number: int, weights: Path, tmp_path: Path) -> None:
     many = 5000  # far more than are translated before the signal comes
     (tmp_path / "many").mkdir()
     make_photo(0, 64).save(tmp_path / "many" / "0.png")
@@ -139,9 +140,9 @@ def test_ctrl_c_leaves_only_whole_images(weights: Path, tmp_path: Path) -> None:
     )
     while process.poll() is None and len(list(out.glob("*.png"))) < 3:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, printed = process.communicate(timeout=60)
-    assert process.returncode == 130, printed
+    assert process.returncode == 128 + number, printed
     assert "interrupted; start again to go on" in printed and "Traceback" not in printed
     pictures = made(out)
     assert 3 <= len(pictures) < many

@@ -71,6 +71,7 @@ def explain_backend(dtype: torch.dtype) -> str:
     return f"{chosen}: OpenVINO was measured {gain(dtype):.2f} times as fast; {GAIN_NEEDED} are needed"
 
 
+@cache
 def installed() -> str:
     """The version of OpenVINO; nothing where it is not installed."""
     try:
