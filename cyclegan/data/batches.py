@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -59,6 +60,7 @@ class Batches:
         self.steps = -(-self.images // config.batch_size)
         self._stored: dict[Source, Pixels] = {}
         self._room = physical_memory() // 4 // distributed.place().local_size
+        self._ordered: tuple[int, NDArray[np.int64]] = (0, np.arange(0))
         self._passed_over: set[str] = set()
         self._files: dict[Path, list[Source]] = {}
         for source in (*self.split.a, *self.split.b):
@@ -81,11 +83,8 @@ class Batches:
 
     def batch(self, epoch: int, step: int) -> Pair:
         """Batch `step` (from 0) of `epoch` (from 1), on the CPU; the last one of an epoch may be smaller."""
-        order = np.arange(self.images)
-        if not self.config.serial:
-            order = np.random.default_rng([self.config.seed, epoch]).permutation(self.images)
         size = self.config.batch_size
-        chosen = order[step * size : (step + 1) * size]
+        chosen = self._order(epoch)[step * size : (step + 1) * size]
         samples = [self._sample(epoch, int(index)) for index in chosen[distributed.own_rows(len(chosen))]]
         return Pair(torch.stack([a for a, _ in samples]), torch.stack([b for _, b in samples]))
 
@@ -98,6 +97,15 @@ class Batches:
                 if step + 1 < self.steps:
                     following = executor.submit(self.batch, epoch, step + 1)
                 yield current.result()
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """The images in the order of an epoch; kept, since of a million it takes as long as a step on a GPU."""
+        if self._ordered[0] != epoch:
+            order = np.arange(self.images)
+            if not self.config.serial:
+                np.random.default_rng([self.config.seed, epoch]).shuffle(order)
+            self._ordered = epoch, order
+        return self._ordered[1]
 
     def _sample(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
         # From index 1: to NumPy a seed that ends in 0 is the one without, and that draws the order.
