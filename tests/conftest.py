@@ -9,7 +9,8 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,6 +94,14 @@ LOSSES: dict[Method, dict[str, float]] = {
     "pix2pix": {"gan": 1.0, "l1": 30.0, "discriminator": 0.5},
     "gan": {"gan": 1.0, "discriminator": 0.5},
 }
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Look again and again; fails where it does not become true in time, which is a limit and no measurement."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen within {seconds:g} s"
+        time.sleep(0.02)
 
 
 def make_photo(seed: int, size: int = 256) -> Image.Image:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch
 
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import read_scores
-from tests.conftest import make_photo
+from tests.conftest import make_photo, wait_until
 from tests.distributed_work import CONFIGS, evaluate_and_translate, in_processes, train_all, train_double
 from tests.hub_server import free_port
 
@@ -80,11 +79,13 @@ def epochs_of(folder: Path) -> list[int]:
 
 def wait_for_an_epoch(launcher: subprocess.Popen[str], folder: Path) -> int:
     """Wait until one more epoch stands in the history; its number."""
-    epoch, deadline = len(epochs_of(folder)) + 1, time.monotonic() + 150
-    while len(epochs_of(folder)) < epoch:
+    epoch = len(epochs_of(folder)) + 1
+
+    def is_finished() -> bool:
         assert launcher.poll() is None, launcher.communicate()
-        assert time.monotonic() < deadline, "no epoch was finished in time"
-        time.sleep(0.02)
+        return len(epochs_of(folder)) >= epoch
+
+    wait_until(is_finished, 150)
     return epoch
 
 
@@ -92,9 +93,15 @@ def is_there(process: int) -> bool:
     return Path(f"/proc/{process}").exists()
 
 
+def has_ended(process: int) -> bool:
+    """Whether it is gone, or is no more than an exit code that its parent has not asked for."""
+    return not is_there(process) or Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 def test_a_training_survives_its_processes(facades: Path, tmp_path: Path) -> None:
-    """The one that writes is killed: the other leaves, torchrun starts both again, and they go on where the checkpoint
-    is. Then a signal to torchrun stops both, when all is saved."""
+    """The one that writes is killed: the other leaves by itself, torchrun (which would end it, and is held until then)
+    starts both again, and they go on where the checkpoint is. Then a signal to torchrun stops both, when all is saved.
+    """
     out = tmp_path / "run"
     tiny = ["--generator.architecture", "resnet_6blocks", "--generator.width", 4, "--discriminator.width", 4]
     tiny += ["--load-size", 72, "--crop-size", 64, "--batch-size", 2, "--sample-every", 100, "--device", "cpu"]
@@ -106,7 +113,10 @@ def test_a_training_survives_its_processes(facades: Path, tmp_path: Path) -> Non
     try:
         wait_for_an_epoch(launcher, out)
         killed = processes_of(launcher)
+        launcher.send_signal(signal.SIGSTOP)
         os.kill(killed[0], signal.SIGKILL)
+        wait_until(lambda: has_ended(killed[1]), 60)
+        launcher.send_signal(signal.SIGCONT)
         trained = wait_for_an_epoch(launcher, out)
         assert not any(map(is_there, killed.values()))
         processes = processes_of(launcher)

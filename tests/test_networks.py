@@ -400,6 +400,15 @@ def test_the_last_convolution_of_a_resnet_gives_the_same_by_squares(dtype: torch
         torch.testing.assert_close(packed(x), plain(x), rtol=0, atol=1e-6 if dtype is torch.float32 else 0.01)
 
 
+def test_packing_draws_nothing() -> None:
+    networks = [for_translation(small_generator(name, "batch")).float() for name in ("unet_128", "resnet_6blocks")]
+    can_pack.cache_clear()
+    state = torch.get_rng_state()
+    for network in networks:
+        pack(network)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_where_weights_cannot_be_packed_they_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     network = for_translation(small_generator("unet_128", "batch"))
     before = list(network.modules())

@@ -89,5 +89,7 @@ def test_it_is_chosen_where_it_was_measured_to_be_enough_faster(
     openvino.gain.cache_clear()
 
 
-def test_the_measurement_measures() -> None:
+def test_the_measurement_gives_a_ratio_and_leaves_the_random_state() -> None:
+    state = torch.get_rng_state()
     assert 0.01 < openvino.measure_gain(torch.float32, rounds=1) < 100
+    assert torch.equal(torch.get_rng_state(), state)

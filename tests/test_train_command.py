@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,12 @@ import tyro
 from PIL import Image
 
 import train
+from cyclegan.reference_options import NAMES
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import SAMPLE_SIZE
 from cyclegan.training.trainer import exclusive
 from cyclegan.translate.translator import Translator
-from tests.conftest import make_pairs, make_photo
+from tests.conftest import make_pairs, make_photo, wait_until
 
 ROOT = Path(__file__).parent.parent
 TINY = {
@@ -63,11 +63,12 @@ def new_run(method: str, facades: Path, out: Path) -> list[object]:
 def wait_for_epoch(process: subprocess.Popen[str], folder: Path, epoch: int) -> None:
     """Wait until the epoch stands in the history; the process is then in the midst of the next."""
     history = folder / "history.jsonl"
-    deadline = time.monotonic() + 150
-    while not history.exists() or len(history.read_text().splitlines()) < epoch:
+
+    def is_finished() -> bool:
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "no epoch was finished in time"
-        time.sleep(0.02)
+        return history.exists() and len(history.read_text().splitlines()) >= epoch
+
+    wait_until(is_finished, 150)
 
 
 def checkpoint(folder: Path) -> dict[str, Any]:
@@ -261,6 +262,16 @@ def _with_text_in_val(folder: Path) -> Path:
 def _small(folder: Path) -> Path:
     make_pairs(folder / "train", 1, size=100)
     return folder
+
+
+def test_what_the_references_options_are_called_here_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    for method in ("cyclegan", "pix2pix"):
+        with pytest.raises(SystemExit):
+            train.main([method, "--help"])
+    there = {"--resume", *re.findall(r"--[a-z][a-z0-9.-]*", capsys.readouterr().out)}
+    said = {word for name in NAMES.values() for word in re.findall(r"--[a-z][a-z0-9.-]*", name)}
+    assert said and not said - there
+    assert not NAMES.keys() & there
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,13 +63,13 @@ class Batches:
         self._room = physical_memory() // 4 // distributed.place().local_size
         self._ordered: tuple[int, NDArray[np.int64]] = (0, np.arange(0))
         self._passed_over: set[str] = set()
-        self._files: dict[Path, list[Source]] = {}
+        files: dict[Path, dict[Source, None]] = {}
         for source in (*self.split.a, *self.split.b):
-            self._files.setdefault(source.path, []).append(source)
-        self.waits = len(self._files) > ALL_LOOKED_AT
+            files.setdefault(source.path, {})[source] = None
+        self.waits = len(files) > ALL_LOOKED_AT
         """Whether images are read as they are wanted."""
         if not self.waits:
-            self._check_sizes(self._read())
+            self._check_sizes(self._read(files))
         elif config.batch_size > 1 and not config.crops:
             raise DatasetError(
                 f"of more than {ALL_LOOKED_AT} files the sizes are not looked at before, and preprocess "
@@ -118,15 +119,15 @@ class Batches:
             partner = partner if self.config.serial else int(rng.integers(len(b)))
             other_place = _Place.draw(rng, self.config.flip)
         if self.paired:
-            pixels, other = self._first_good([(a[at % len(a)], b[at % len(a)]) for at in range(index, index + TRIES)])
+            pixels, other = self._first_good((a[at % len(a)], b[at % len(b)]) for at in count(index))
         else:
-            (pixels,) = self._first_good([(a[at % len(a)],) for at in range(index, index + TRIES)])
-            (other,) = self._first_good([(b[at % len(b)],) for at in range(partner, partner + TRIES)])
+            (pixels,) = self._first_good((a[at % len(a)],) for at in count(index))
+            (other,) = self._first_good((b[at % len(b)],) for at in count(partner))
         return self._cut(pixels, place, self.encodings["a"]), self._cut(other, other_place, self.encodings["b"])
 
-    def _first_good(self, candidates: Sequence[tuple[Source, ...]]) -> list[Pixels]:
+    def _first_good(self, candidates: Iterable[tuple[Source, ...]]) -> list[Pixels]:
         """The pixels of the first candidate; where not all were looked at before, of the first that can be used."""
-        for sources in candidates:
+        for sources in islice(candidates, TRIES):
             try:
                 found = [self._pixels(source) for source in sources]
                 if len({each.shape for each in found}) > 1:
@@ -138,9 +139,7 @@ class Batches:
                 if str(error) not in self._passed_over:
                     self._passed_over.add(str(error))
                     log.warning("%s; it is passed over", error)
-        raise DatasetError(
-            f"{len(candidates)} images one after the other cannot be used, such as {candidates[0][0].path}"
-        )
+        raise DatasetError(f"{TRIES} images one after the other cannot be used, the last of them {sources[0].path}")
 
     def _pixels(self, source: Source) -> Pixels:
         if source in self._stored:
@@ -167,7 +166,7 @@ class Batches:
             )
         return np.asarray(image if size == image.size else image.resize(size, Image.Resampling.BICUBIC))
 
-    def _read(self) -> dict[Source, Size]:
+    def _read(self, files: Mapping[Path, Iterable[Source]]) -> dict[Source, Size]:
         """Read every file once, and keep what fits in memory. The sizes; raises DatasetError for bad files."""
         sizes: dict[Source, Size] = {}
         problems: set[str] = set()
@@ -176,12 +175,12 @@ class Batches:
         def read(path: Path) -> dict[Source, Pixels] | ImageError:
             try:
                 image = open_image(path, f"{path.parent.name}/{path.name}")  # trainB may have one of that name, too
-                return {source: self._resize(source, source.cut(image)) for source in self._files[path]}
+                return {source: self._resize(source, source.cut(image)) for source in files[path]}
             except ImageError as error:
                 return error
 
         with ThreadPoolExecutor() as executor:
-            for parts in executor.map(read, self._files):
+            for parts in executor.map(read, files):
                 if isinstance(parts, ImageError):
                     problems.add(str(parts))
                     continue

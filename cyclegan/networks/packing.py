@@ -54,23 +54,23 @@ class PackedConv(nn.Module):
 
 class SquaresConv(nn.Conv2d):
     """A convolution to few channels, without stride or padding, that computes squares of 2x2 pixels as channels: oneDNN
-    computes 16 channels at least, of which 3 are a waste. The same sums, beside zeros, in the same order.
+    computes CHANNELS at least, most of them for nothing where 3 are wanted. The sums are the same, beside zeros.
 
     Shapes: [N, in, H, W] -> those of the convolution, whose sides are even.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         out, (height, width) = conv.out_channels, conv.kernel_size
-        super().__init__(conv.in_channels, 4 * out, (height + 1, width + 1), stride=2, bias=conv.bias is not None)
-        self.to(conv.weight.device, conv.weight.dtype).requires_grad_(False)
-        weight = torch.zeros_like(self.weight).unflatten(0, (out, 2, 2))
+        larger = (height + 1, width + 1)
+        super().__init__(conv.in_channels, 4 * out, larger, stride=2, bias=conv.bias is not None, device="meta")
+        weight = conv.weight.new_zeros(out, 2, 2, conv.in_channels, *larger)
         for y in range(2):
             for x in range(2):
                 weight[:, y, x, :, y : y + height, x : x + width] = conv.weight.detach()
-        self.weight.copy_(weight.flatten(0, 2))
-        self.to(memory_format=torch.channels_last)
-        if self.bias is not None and conv.bias is not None:
-            self.bias.copy_(conv.bias.detach().repeat_interleave(4))
+        weight = weight.flatten(0, 2).contiguous(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        if conv.bias is not None:
+            self.bias = nn.Parameter(conv.bias.detach().repeat_interleave(4), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pixel_shuffle(super().forward(x), 2)
@@ -98,7 +98,11 @@ def can_pack(dtype: torch.dtype) -> bool:
     """Whether packed convolutions work here, and give what plain ones do: found by trying."""
     generator = torch.Generator().manual_seed(0)
     for kind in (HalvingConv, DoublingConv):
-        conv = kind(8, 8, bias=True).to(dtype)
+        with torch.device("meta"):  # where no weights are drawn
+            conv = kind(8, 8, bias=True)
+        conv.to_empty(device="cpu").to(dtype)
+        for parameter in conv.parameters():
+            nn.init.normal_(parameter, std=0.1, generator=generator)
         x = torch.randn(1, 8, 8, 8, generator=generator).to(dtype)
         try:
             with torch.inference_mode():

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ class Options:
     seed: int = 0
 
 
-def train(folder: Path, images: Path) -> None:
-    """Start the run, or go on with it, until it is finished."""
+def trainer_of(folder: Path, images: Path) -> Trainer:
+    """The trainer of a run that begins, or of one that goes on where there is its folder."""
     run = Run(folder, "cyclegan", Domains("photo", "labels"), CONFIG, {"ab": "drawn", "ba": "drawn"})
     labels = [draw_facade(1, size=64)]
     trainer = Trainer(
@@ -62,7 +63,11 @@ def train(folder: Path, images: Path) -> None:
         resume(trainer)
     else:
         create(trainer)
-    trainer.train()
+    return trainer
+
+
+def train(folder: Path, images: Path) -> None:
+    trainer_of(folder, images).train()
 
 
 def die_at(operation: int) -> Callable[[], int]:
@@ -155,9 +160,10 @@ def main(options: Options) -> int:
             train(whole, images)
             Path(place, "operations").write_text(str(operations()))
 
-        started = time.monotonic()
         if not in_child(count):
             raise SystemExit("the training fails by itself")
+        started = time.monotonic()
+        in_child(partial(train, Path(place, "again"), images))  # not the first, for which all had to be read from disk
         duration = time.monotonic() - started
         operations = int(Path(place, "operations").read_text())
         expected = state_of(whole)
@@ -174,7 +180,7 @@ def main(options: Options) -> int:
             seconds = None if by_operation else moments.uniform(0, duration)
             killed += not in_child(work, seconds=seconds)
             wrong += [f"{what}: {each}" for each in found_wrong(folder)]
-            if not in_child(lambda folder=folder: train(folder, images)):  # type: ignore[misc]
+            if not in_child(partial(train, folder, images)):
                 wrong.append(f"{what}: the training does not go on")
             elif not same(state_of(folder), expected):
                 wrong.append(f"{what}: it comes to other weights")

@@ -7,16 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 
 from cyclegan import pack
-from cyclegan.data.batches import Batches
-from cyclegan.data.datasets import find_split
 from cyclegan.facades import draw_facade
-from cyclegan.runs.run import Domains, Run
-from cyclegan.training.trainer import Trainer, create, resume
+from cyclegan.runs.run import Run
 from cyclegan.translate import command
-from tests.faults.kills import CONFIG, same, state_of
+from tests.faults.kills import same, state_of, train, trainer_of
 
 
 def fill_disk_at(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,23 +28,10 @@ def fill_disk_at(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "replace", refuse)
 
 
-def trainer_of(folder: Path, facades: Path) -> Trainer:
-    run = Run(folder, "cyclegan", Domains("photo", "labels"), CONFIG, {"ab": "drawn", "ba": "drawn"})
-    labels = [draw_facade(1, size=64)]
-    trainer = Trainer(
-        run, Batches(find_split(facades), CONFIG), {"ab": labels, "ba": labels}, device=torch.device("cpu")
-    )
-    if folder.exists():
-        resume(trainer)
-    return trainer
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, facades: Path) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
-    trainer = trainer_of(folder, facades)
-    create(trainer)
-    trainer.train()
+    train(folder, facades)
     return folder
 
 
@@ -68,7 +51,6 @@ def test_a_training_says_so_and_goes_on_later_to_the_same_weights(
 ) -> None:
     folder = tmp_path / "run"
     trainer = trainer_of(folder, facades)
-    create(trainer)
     fill_disk_at(name, monkeypatch)
     with pytest.raises(OSError, match=f"{name.rpartition('/')[2]}: No space left on device; free some space and go on"):
         trainer.train()
@@ -76,7 +58,7 @@ def test_a_training_says_so_and_goes_on_later_to_the_same_weights(
     run = Run.open(folder)
     for epoch in run.epochs:
         run.load_generator(epoch, "ab")
-    trainer_of(folder, facades).train()
+    train(folder, facades)
     assert same(state_of(folder), state_of(whole))
     assert [record["epoch"] for record in run.history()] == [1, 2, 3]
 
@@ -86,7 +68,7 @@ def test_a_training_that_cannot_begin_leaves_nothing(
 ) -> None:
     fill_disk_at("checkpoint.pt", monkeypatch)
     with pytest.raises(OSError, match="No space left on device"):
-        create(trainer_of(tmp_path / "run", facades))
+        trainer_of(tmp_path / "run", facades)
     assert list(tmp_path.iterdir()) == []
 
 
