@@ -32,26 +32,36 @@ class Pack:
     epochs: tuple[int, ...] = ()
     """Snapshots to keep; all of them unless given."""
     storage: Storage = "fp16"
-    """fp16: as trained; int8: half of that, one scale a channel."""
+    """fp16: as trained; int8: half of that, one scale a channel; int4: a quarter, where layers are large (U-Nets)."""
+    int4_epochs: tuple[int, ...] = ()
+    """More snapshots to keep, in int4 whatever the storage of the others is."""
 
 
-def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage = "fp16") -> Run:
-    """The packed copy of a run, made whole or not at all.
+def pack(
+    source: Run,
+    out: Path,
+    *,
+    epochs: Sequence[int] = (),
+    storage: Storage = "fp16",
+    int4_epochs: Sequence[int] = (),
+) -> Run:
+    """The packed copy of a run, made whole or not at all: all its snapshots, or those of `epochs` and `int4_epochs`.
 
-    What an evaluation found is copied with weights as they were trained; those of 8 bits are to be evaluated anew.
+    What an evaluation found is copied with weights as they were trained; integers are to be evaluated anew.
 
     Raises RunError where `out` exists or an epoch is not there, WeightsError or ScoresError where files are damaged.
     """
     if out.exists():
         raise RunError(f"{out} is there already; choose another folder or remove it")
-    for epoch in epochs:
+    storages = dict.fromkeys(epochs or source.epochs, storage) | dict.fromkeys(int4_epochs, "int4")
+    for epoch in storages:
         source.check_epoch(epoch)
     rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind != "dataset"}
     with new_folder(out) as folder:
         packed = replace(source, folder=folder, samples={direction: source.samples[direction] for direction in rows})
         packed.write()
         records = source.history()
-        if storage == "fp16":  # as trained: the figures are those of these weights
+        if set(storages.values()) == {"fp16"}:  # as trained: the figures are those of these weights
             if scores := read_scores(source.folder):
                 write_scores(folder, scores)
         else:
@@ -59,12 +69,12 @@ def pack(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage
         packed.write_history(records)
         for epoch in source.sample_epochs if rows else ():
             packed.save_sample(epoch, _keep_rows(open_image(source.sample_path(epoch)), list(rows.values())))
-        for epoch in epochs or source.epochs:
+        for epoch, kept_as in storages.items():
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()
                 config = source.generator_config(direction)
-                save_network(packed.snapshot_folder(epoch, direction), config, state, storage)
-        if source.has_discriminators and source.epochs[-1] in (epochs or source.epochs):
+                save_network(packed.snapshot_folder(epoch, direction), config, state, kept_as)
+        if source.has_discriminators and source.epochs[-1] in storages:
             for domain in source.judged:
                 state = source.load_discriminator(domain).state_dict()
                 save_network(packed.discriminator_folder(domain), source.config.discriminator, state, storage)
@@ -83,7 +93,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code: 0, 1 where the disk refuses, 2 for a mistake in the input."""
     command = tyro.cli(Pack, args=arguments, prog="python -m cyclegan.pack")
     try:
-        run = pack(Run.open(command.run), command.out, epochs=command.epochs, storage=command.storage)
+        run = pack(
+            Run.open(command.run),
+            command.out,
+            epochs=command.epochs,
+            storage=command.storage,
+            int4_epochs=command.int4_epochs,
+        )
     except (ConfigError, RunError, ScoresError, WeightsError, OSError) as error:
         sys.stderr.write(f"cyclegan.pack: {error}\n")
         return 1 if isinstance(error, OSError) else 2

@@ -161,7 +161,9 @@ def test_images_of_two_sizes_are_compared_where_both_have_pixels() -> None:
 
 
 @pytest.mark.parametrize("palette", PALETTES.values(), ids=list(PALETTES))
-def test_the_palette_loss_is_the_cross_entropy_of_a_gaussian_around_each_colour(palette: Array) -> None:
+def test_the_palette_loss_is_how_improbable_the_true_class_is_with_a_gaussian_around_each_colour(
+    palette: Array,
+) -> None:
     colours = torch.from_numpy(palette / 127.5 - 1)
     classes = torch.arange(12).reshape(1, 3, 4)
     truth = colours[classes].permute(0, 3, 1, 2) + 0.02 * noise(1, 3, 3, 4)
@@ -170,19 +172,19 @@ def test_the_palette_loss_is_the_cross_entropy_of_a_gaussian_around_each_colour(
     for row in range(3):
         for column in range(4):
             densities = [
-                exp(-((images[0, :, row, column] - colour).square().sum().item()) / (2 * (16 / 127.5) ** 2))
+                exp(-((images[0, :, row, column] - colour).square().sum().item()) / (2 * (32 / 127.5) ** 2))
                 for colour in colours
             ]
-            expected.append(-log(densities[int(classes[0, row, column])] / sum(densities)))
+            expected.append(1 - densities[int(classes[0, row, column])] / sum(densities))
     assert palette_loss(images, truth, colours).item() == pytest.approx(sum(expected) / 12, rel=1e-6)
 
 
 def test_a_label_map_in_its_own_colours_costs_next_to_nothing_and_the_edges_of_the_truth_do_not_count() -> None:
     colours = torch.from_numpy(PALETTE / 127.5 - 1)
     truth = colours[torch.arange(12).reshape(1, 3, 4)].permute(0, 3, 1, 2)
-    assert palette_loss(truth, truth, colours).item() < 0.01
+    assert palette_loss(truth, truth, colours).item() < 0.1
     swapped = truth.flip(3)
-    assert palette_loss(swapped, truth, colours).item() > 1
+    assert palette_loss(swapped, truth, colours).item() > 0.9
     grey = torch.zeros_like(truth)  # as an edge between blue and yellow, and far from every colour
     assert palette_loss(swapped, grey, colours).item() == 0
 
@@ -190,7 +192,7 @@ def test_a_label_map_in_its_own_colours_costs_next_to_nothing_and_the_edges_of_t
 def test_the_palette_loss_is_the_same_under_autocast_and_pulls_a_wrong_colour_to_the_right_one() -> None:
     colours = torch.from_numpy(PALETTE / 127.5 - 1).float()
     truth = colours[torch.arange(12).reshape(1, 3, 4)].permute(0, 3, 1, 2)
-    images = truth.roll(1, 3).clone().requires_grad_()
+    images = (0.6 * truth + 0.4 * truth.roll(1, 3)).requires_grad_()
     loss = palette_loss(images, truth, colours)
     with torch.autocast("cpu", torch.bfloat16):
         assert palette_loss(images, truth, colours).item() == loss.item()

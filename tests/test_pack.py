@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.config import CycleGANConfig, DiscriminatorConfig
+from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.facades import draw_facade
 from cyclegan.pack import main, pack
-from cyclegan.runs.run import Run
+from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.scores import ScoresError, best_epoch, read_scores, write_scores
 from cyclegan.translate.translator import Translator
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, add_discriminators, make_run
@@ -34,6 +34,19 @@ def test_a_packed_run_translates_like_the_original_in_half_the_space(weights: Pa
         for folder in (source, run.folder)
     ]
     assert 0 < np.abs(pictures[0] - pictures[1]).mean() < 4
+
+
+def test_epochs_are_packed_in_4_bits_beside_others_in_8(tmp_path: Path) -> None:
+    config = Pix2PixConfig(dataset="facades", generator=GeneratorConfig("unet_256", 8, "batch"))
+    source = make_run(tmp_path / "run", config, epochs=(1, 2, 3), sample_epochs=0)
+    arguments = ["--epochs", "3", "--storage", "int8", "--int4-epochs", "1"]
+    assert main([str(source.folder), str(tmp_path / "packed"), *arguments]) == 0
+    packed = Run.open(tmp_path / "packed")
+    assert packed.epochs == (1, 3)
+    small, large = ((packed.snapshot_folder(epoch, "ba") / "model.safetensors").stat().st_size for epoch in (1, 3))
+    assert 0.4 < small / large < 0.8
+    with pytest.raises(RunError, match="has no epoch 4"):
+        pack(source, tmp_path / "other", int4_epochs=[4])
 
 
 def test_figures_stay_with_the_weights_that_they_are_of(weights: Path, tmp_path: Path) -> None:

@@ -91,13 +91,34 @@ def test_8_bits_keep_each_weight_within_half_a_step_of_its_channel() -> None:
         assert ((restored[name] - state[name]).abs() <= 0.57 * step).all(), name
 
 
-def test_8_bits_take_half_the_space_of_16(tmp_path: Path) -> None:
-    config = GeneratorConfig("unet_128", width=8, norm="batch")
+def test_4_bits_keep_the_weights_of_large_convolutions_within_a_fiftieth_of_their_power() -> None:
+    """Those of normal weights; the others have 8 bits."""
+    state = trained_state(GeneratorConfig("unet_128", width=16, norm="batch"))
+    packed = pack(state, "int4")
+    restored = unpack(packed, "here")
+    types = {name: packed[name].dtype for name, tensor in state.items() if tensor.ndim == 4}
+    assert types == {name: torch.uint8 if state[name].numel() >= 2**16 else torch.int8 for name in types}
+    assert set(types.values()) == {torch.uint8, torch.int8}
+    for name, dtype in types.items():
+        error, power = (restored[name] - state[name]).square().mean(), state[name].square().mean()
+        assert error < power * (0.02 if dtype == torch.uint8 else 0.0002), name
+
+
+def test_4_bits_are_exact_where_the_weights_are_15_steps_and_kernels_of_odd_width_have_8() -> None:
+    steps = torch.arange(2**16).reshape(64, 64, 4, 4) % 15 - 7.0
+    packed = pack({"even": steps / 4, "odd": steps.reshape(64, 4, 64, 4)[..., :3].repeat(1, 2, 1, 1)}, "int4")
+    assert (packed["even"].dtype, packed["odd"].dtype) == (torch.uint8, torch.int8)
+    assert torch.equal(unpack(packed, "here")["even"], steps / 4)
+
+
+def test_fewer_bits_take_less_space(tmp_path: Path) -> None:
+    config = GeneratorConfig("unet_128", width=32, norm="batch")
     sizes = {}
     for storage in get_args(Storage):
         save_network(tmp_path / storage, config, trained_state(config), storage)
         sizes[storage] = (tmp_path / storage / "model.safetensors").stat().st_size
-    assert sizes["int8"] / sizes["fp16"] == pytest.approx(0.5, abs=0.05)
+    assert sizes["int8"] / sizes["fp16"] == pytest.approx(0.5, abs=0.02)
+    assert sizes["int4"] / sizes["fp16"] == pytest.approx(0.25, abs=0.02)
 
 
 @pytest.mark.parametrize("storage", get_args(Storage))
@@ -113,7 +134,7 @@ def test_an_empty_channel_and_the_largest_values_survive(storage: Storage) -> No
 @pytest.mark.parametrize("value", [70_000.0, float("inf"), float("nan")])
 @pytest.mark.parametrize("storage", get_args(Storage))
 def test_values_that_cannot_be_stored_are_refused_before_anything_is_written(storage: Storage, value: float) -> None:
-    scale = 127 if storage == "int8" else 1
+    scale = 1 if storage == "fp16" else 127
     with pytest.raises(WeightsError, match=r"weight .*65504"):
         pack({"weight": torch.full((1, 1, 1, 1), scale * value)}, storage)
 
@@ -159,10 +180,23 @@ def set_first(value: Callable[[Tensor], Tensor]) -> Callable[[State], None]:
         (set_first(lambda tensor: torch.full_like(tensor, float("nan"))), "not finite"),
         (set_first(lambda tensor: torch.full_like(tensor, float("inf"))), "not finite"),
         (set_first(lambda tensor: tensor.to(torch.int8)), "8 bits but no fitting .*scale"),
+        (set_first(lambda tensor: tensor.to(torch.uint8)), "4 bits but no fitting .*scale"),
         (set_first(lambda tensor: torch.tensor(1, dtype=torch.int8)), "8 bits but no fitting .*scale"),
         (set_first(lambda tensor: tensor.to(torch.int64)), "has torch.int64, not torch.float32"),
     ],
-    ids=["lacking", "extra", "stray scale", "needless scale", "shape", "nan", "inf", "no scale", "scalar", "integers"],
+    ids=[
+        "lacking",
+        "extra",
+        "stray scale",
+        "needless scale",
+        "shape",
+        "nan",
+        "inf",
+        "no scale",
+        "no scale of 4 bits",
+        "scalar",
+        "integers",
+    ],
 )
 def test_weights_that_do_not_fit_are_refused(change: Callable[[State], object], reason: str, folder: Path) -> None:
     rewrite(folder, change)

@@ -1,8 +1,8 @@
-"""Weights on disk: safetensors in half precision or 8 bits, checked strictly when they come back."""
+"""Weights on disk: safetensors in half precision, 8 or 4 bits, checked strictly when they come back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,10 +15,14 @@ from cyclegan.config import DiscriminatorConfig, GeneratorConfig, from_json, to_
 from cyclegan.files import write_atomically
 from cyclegan.networks.build import build_discriminator, build_generator
 
-Storage = Literal["fp16", "int8"]
+Storage = Literal["fp16", "int8", "int4"]
 LARGEST = torch.finfo(torch.float16).max
 SCALE = ".scale"
-"""Suffix of the tensor that turns an 8-bit weight back: weight = integers * scale."""
+"""Suffix of the tensor that turns integers back: weight = integers * scale."""
+LARGE = 2**16
+"""Weights of a convolution from which on it is stored in 4 bits: the U-Net's inner ones, which are nearly all of it."""
+CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
+"""How much of a channel's range 15 integers may cover: the rest is cut off, where the others gain more by it."""
 
 
 class WeightsError(ValueError):
@@ -75,7 +79,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
-    """Float weights as fp16, or convolution weights as int8 with one fp16 scale for each channel of dimension 0.
+    """Float weights as fp16, or convolution weights as integers with one fp16 scale for each channel of dimension 0.
+
+    Integers of 4 bits are two in a byte, neighbours of the last dimension, the first in the lower half, with 8 added.
+    With int4, convolutions of fewer weights than LARGE, or of odd width, are stored in 8 bits.
 
     Raises WeightsError where a weight is not finite in half precision.
     """
@@ -86,13 +93,15 @@ def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
             tensor = tensor.clamp(-LARGEST, LARGEST)
         if not tensor.is_floating_point():
             packed[name] = tensor.contiguous()
-        elif storage == "int8" and tensor.ndim == 4:
-            largest = tensor.float().abs().amax((1, 2, 3), keepdim=True)
-            scale = (largest / 127).clamp(min=1e-7).half()
-            packed[name] = (tensor.float() / scale.float()).round().clamp(-127, 127).to(torch.int8).contiguous()
-            packed[name + SCALE] = scale
-        else:
+        elif storage == "fp16" or tensor.ndim != 4:
             packed[name] = tensor.half().contiguous()
+        elif storage == "int4" and tensor.numel() >= LARGE and tensor.shape[-1] % 2 == 0:
+            integers, packed[name + SCALE] = _quantize(tensor, 7, CLIPS)
+            low, high = (integers + 8).to(torch.uint8).unflatten(-1, (-1, 2)).unbind(-1)
+            packed[name] = low | high << 4
+        else:
+            integers, packed[name + SCALE] = _quantize(tensor, 127)
+            packed[name] = integers.to(torch.int8).contiguous()
         if not torch.isfinite(packed.get(name + SCALE, packed[name])).all():
             raise WeightsError(
                 f"{name} holds values that are not finite, or beyond half precision's largest, {LARGEST:.0f}"
@@ -100,17 +109,35 @@ def pack(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
     return packed
 
 
+def _quantize(tensor: Tensor, most: int, clips: Sequence[float] = (1.0,)) -> tuple[Tensor, Tensor]:
+    """Integers in -most..most, as floats, and the fp16 scale of each channel [C, 1, 1, 1]: of the ways to cut off a
+    channel's range, that with the least squared error."""
+    tensor = tensor.float()
+
+    def integers(scale: Tensor) -> Tensor:
+        return (tensor / scale.float()).round().clamp(-most, most)
+
+    largest = tensor.abs().amax((1, 2, 3), keepdim=True)
+    scales = torch.stack([(clip * largest / most).clamp(min=1e-7).half() for clip in clips])
+    errors = [(integers(scale) * scale.float() - tensor).square().sum((1, 2, 3), keepdim=True) for scale in scales]
+    scale = scales.gather(0, torch.stack(errors).argmin(0, keepdim=True))[0]
+    return integers(scale), scale
+
+
 def unpack(packed: dict[str, Tensor], source: str) -> dict[str, Tensor]:
     """Stored weights as float32. Raises WeightsError where a value is not finite or a scale is missing."""
-    scales = {name + SCALE for name, tensor in packed.items() if tensor.dtype == torch.int8}
+    bits = {torch.int8: 8, torch.uint8: 4}
+    scales = {name + SCALE for name, tensor in packed.items() if tensor.dtype in bits}
     state: dict[str, Tensor] = {}
     for name, tensor in packed.items():
         if name in scales:
             continue
-        if tensor.dtype == torch.int8:
+        if tensor.dtype in bits:
             scale = packed.get(name + SCALE)
-            if scale is None or scale.shape != (*tensor.shape[:1], 1, 1, 1):
-                raise WeightsError(f"{source}: {name} has 8 bits but no fitting {name + SCALE}")
+            if scale is None or tensor.ndim != 4 or scale.shape != (tensor.shape[0], 1, 1, 1):
+                raise WeightsError(f"{source}: {name} has {bits[tensor.dtype]} bits but no fitting {name + SCALE}")
+            if tensor.dtype == torch.uint8:
+                tensor = torch.stack((tensor & 15, tensor >> 4), -1).flatten(-2).to(torch.int8) - 8
             tensor = tensor.float() * scale.float()
         elif tensor.is_floating_point():
             tensor = tensor.float()

@@ -11,8 +11,9 @@ from torch import Tensor
 from cyclegan.config import GanMode
 from cyclegan.training.sharing import draw
 
-COLOR_SPREAD = 16 / 127.5
-"""Standard deviation of the colours of label maps: 16 levels of 255, where the closest two classes are 58 apart."""
+COLOR_SPREAD = 32 / 127.5
+"""Standard deviation of the colours of label maps: 32 levels of 255, where the closest two classes are 58 apart. A
+narrower one moves only what lies between two colours, a wider one mixes them up."""
 COLOR_REACH = 30 / 127.5
 """Distance from a colour up to which JPEG has shifted it: 30 levels, as in `facades.looks_like_labels`."""
 
@@ -54,23 +55,23 @@ def feature_loss(made: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
 
 
 def palette_loss(images: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
-    """Mean cross entropy of the classes that the colours of label maps stand for, against those of the true maps.
+    """Share of the pixels of label maps, in [0, 1], that stand for another class than those of the true maps do.
 
     A pixel's class is that of the nearest colour. Were colours the classes' own with Gaussian noise, the probability of
-    a class would be a softmax of -distance^2 / (2 spread^2): the spread is COLOR_SPREAD, with which a pixel in a
-    class's own colour is of that class with 99.8 % even beside the closest other one. So the loss is about which class
-    a colour says, where L1 finds classes of similar colours hardly wrong, and moves colours that are told apart. True
-    pixels COLOR_REACH away from all colours, the blurred edges of JPEG label maps, are of no class, and not counted.
+    a class would be a softmax of -distance^2 / (2 spread^2), with the spread COLOR_SPREAD: the loss is the mean of one
+    minus that of the true class. This is the mean absolute error of Ghosh et al. 2017 (arXiv:1712.09482), which bears
+    wrong labels. Cross entropy and L1 give a pixel that may be of two classes a colour between them, which is that of a
+    third one; here the likelier class's own is best. True pixels COLOR_REACH away from all colours, the blurred edges
+    of JPEG label maps, are of no class, and not counted as wrong.
 
     Shapes: [N, 3, H, W] twice and [classes, 3], all in [-1, 1] -> a scalar.
     """
     with torch.autocast(images.device.type, enabled=False):
         palette = palette.to(truth)
-        distances = _squared_distances(truth, palette)
-        nearest, classes = distances.min(1)
+        nearest, classes = _squared_distances(truth, palette).min(1, keepdim=True)
         logits = _squared_distances(_wide(images), palette) / (-2 * COLOR_SPREAD**2)
-        entropy = F.cross_entropy(logits, classes, reduction="none")
-        return entropy.where(nearest < COLOR_REACH**2, 0.0).mean()
+        wrong = 1 - logits.softmax(1).gather(1, classes)
+        return wrong.where(nearest < COLOR_REACH**2, 0.0).mean()
 
 
 def _squared_distances(images: Tensor, palette: Tensor) -> Tensor:
