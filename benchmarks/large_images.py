@@ -29,6 +29,8 @@ class Options:
     width: int = 64
     at_once: bool = False
     """Compute the whole image at once, however large it is."""
+    both: bool = False
+    """Compute it both ways instead, and tell how far the two pictures differ; for sizes that fit in memory whole."""
     precision: Precision = "auto"
     threads: int = 2
     out: Path | None = None
@@ -51,6 +53,15 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def differences(translator: Translator, image: Image.Image) -> dict[str, float]:
+    """In levels of 255, between the picture by bands and the one made at once."""
+    pictures = []
+    for translate.WHOLE_PIXELS in (0, 2 * image.width * image.height):
+        pictures.append(np.asarray(translator.translate(image, to="b"), np.int16))
+    difference = np.abs(pictures[0] - pictures[1])
+    return {"mean_levels": round(float(difference.mean()), 4), "largest_levels": float(difference.max())}
+
+
 def main(options: Options) -> None:
     torch.set_num_threads(options.threads)
     if options.at_once:
@@ -60,16 +71,20 @@ def main(options: Options) -> None:
     image = Image.fromarray(pixels).resize(options.size)
     with tempfile.TemporaryDirectory() as folder:
         translator = untrained(Path(folder), options)
-        translator.translate(image.crop((0, 0, 64, 64)), to="b")
-        before = peak_mb()
-        started = time.perf_counter()
-        translator.translate(image, to="b")
-        seconds = time.perf_counter() - started
-    found = {"seconds": round(seconds, 1), "peak_mb_before": round(before), "peak_mb": round(peak_mb())}
-    print(f"{width}x{height}: {seconds:.1f} s, peak memory {peak_mb():.0f} MB, {before:.0f} MB before")
+        found = differences(translator, image) if options.both else costs(translator, image)
+    print(f"{width}x{height}: {', '.join(f'{name} {value:g}' for name, value in found.items())}")
     if options.out:
         settings = {name: str(value) for name, value in asdict(options).items()}
         options.out.write_text(json.dumps({"options": settings, **found}, indent=2) + "\n", encoding="utf-8")
+
+
+def costs(translator: Translator, image: Image.Image) -> dict[str, float]:
+    translator.translate(image.crop((0, 0, 64, 64)), to="b")
+    before = peak_mb()
+    started = time.perf_counter()
+    translator.translate(image, to="b")
+    seconds = time.perf_counter() - started
+    return {"seconds": round(seconds, 1), "peak_mb_before": round(before), "peak_mb": round(peak_mb())}
 
 
 if __name__ == "__main__":
