@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import tyro
 from PIL import Image
 
 from benchmarks import reference
-from benchmarks.rounds import compare, report
+from benchmarks.rounds import Work, add_rates, ceilings, compare, report, tflop_of
 from cyclegan.config import (
     CycleGANConfig,
     Direction,
@@ -27,7 +26,8 @@ from cyclegan.config import (
 )
 from cyclegan.facades import draw_facade
 from cyclegan.images import to_image, to_tensor
-from cyclegan.networks.build import build_generator, initialize
+from cyclegan.networks.build import build_generator, for_translation, initialize
+from cyclegan.networks.packing import pack
 from cyclegan.runs.run import Domains, Run
 from cyclegan.translate.translator import Translator
 
@@ -41,31 +41,49 @@ class Options:
     width: int = 64
     run: Path | None = None
     """A trained run whose error in bf16 against fp32 is measured; untrained weights unless given."""
+    images: int = 1
+    """Of a batch, which is one figure; from 2 on the generators alone are timed, on tensors."""
+    device: str = "cpu"
+    """cpu, or a GPU such as cuda."""
     rounds: int = 9
     threads: int = 2
     out: Path | None = None
     """File for the JSON."""
 
 
-def theirs(config: GeneratorConfig) -> Callable[[], object]:
+def theirs(config: GeneratorConfig, images: int, device: str) -> Work:
     """The reference's way: fp32, eager, NCHW, InstanceNorm2d; batch norm on the image's own statistics."""
-    network = reference.generator(config).requires_grad_(False)
+    network = reference.generator(config).requires_grad_(False).to(device)
     initialize(network, 0.02)
-    x = to_tensor(draw_facade(1))[None]
+    x = to_tensor(draw_facade(1))[None].to(device).repeat(images, 1, 1, 1)
 
     def work() -> None:
         with torch.no_grad():
             for _ in range(FORWARDS):
-                to_image(network(x)[0])
+                made = network(x)
+                if images == 1:
+                    to_image(made[0].cpu())
 
     return work
 
 
-def ours(folder: Path, precision: Precision) -> Callable[[], object]:
-    """The project's translator, decoding to encoding."""
-    translator = Translator.load(folder, device="cpu", precision=precision)
+def ours(folder: Path, precision: Precision, images: int, device: str) -> Work:
+    """The project's translator, decoding to encoding; of several images its generator."""
+    translator = Translator.load(folder, device=device, precision=precision)
     image, to = draw_facade(1), translator.targets[-1]
-    return lambda: [translator.translate(image, to=to) for _ in range(FORWARDS)]
+    if images == 1:
+        return lambda: [translator.translate(image, to=to) for _ in range(FORWARDS)]
+    stored = translator.run.load_generator(translator.epochs[-1], translator.run.direction_to(to))
+    network = for_translation(stored, device=torch.device(device), dtype=translator.dtype)
+    pack(network)
+    x = to_tensor(image)[None].to(device, translator.dtype).repeat(images, 1, 1, 1)
+
+    def work() -> None:
+        with torch.inference_mode():
+            for _ in range(FORWARDS):
+                network(x.to(memory_format=torch.channels_last))
+
+    return work
 
 
 def untrained_run(folder: Path, config: GeneratorConfig) -> Path:
@@ -86,9 +104,9 @@ def untrained_run(folder: Path, config: GeneratorConfig) -> Path:
     return run.folder
 
 
-def error_of_bf16(folder: Path, images: int = 8) -> dict[str, float]:
+def error_of_bf16(folder: Path, device: str, images: int = 8) -> dict[str, float]:
     """Mean and largest difference in levels of 255 between bf16 and fp32 on drawn label maps."""
-    half, full = (Translator.load(folder, device="cpu", precision=name) for name in ("bf16", "fp32"))
+    half, full = (Translator.load(folder, device=device, precision=name) for name in ("bf16", "fp32"))
     to = full.targets[-1]
 
     def levels(translator: Translator, image: Image.Image) -> np.ndarray:
@@ -108,16 +126,29 @@ def main(options: Options) -> None:
         folder = options.run or untrained_run(Path(temporary), config)
         if options.run:
             config = Run.open(options.run).config.generator
+        settings = (options.images, options.device)
         results = compare(
-            {"reference": (theirs, (config,)), "fp32": (ours, (folder, "fp32")), "auto": (ours, (folder, "auto"))},
+            {
+                "reference": (theirs, (config, *settings)),
+                "fp32": (ours, (folder, "fp32", *settings)),
+                "auto": (ours, (folder, "auto", *settings)),
+            },
             rounds=options.rounds,
             threads=options.threads,
+            device=options.device,
         )
         for values in results.values():
             values["seconds"] = round(values["seconds"] / FORWARDS, 4)
-        results["bf16 against fp32"] = error_of_bf16(folder)
-    name = f"translate 256 px, {config.architecture} width {config.width}"
-    report(name, options.threads, results, options.out)
+        tflop = tflop_of(lambda: one_forward(config, options.images))
+        add_rates(results, options.images, tflop, ceilings(options.threads, options.device)["bf16"])
+        results["bf16 against fp32"] = error_of_bf16(folder, options.device)
+    name = f"translate 256 px, {config.architecture} width {config.width}, batches of {options.images}"
+    report(name, options.threads, results, options.out, options.device)
+
+
+def one_forward(config: GeneratorConfig, images: int) -> Work:
+    network, x = reference.generator(config), torch.zeros(images, 3, 256, 256)
+    return lambda: network(x)
 
 
 if __name__ == "__main__":
