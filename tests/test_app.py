@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import app
-from cyclegan.config import GeneratorConfig
+from cyclegan.config import GeneratorConfig, Pix2PixConfig
 from cyclegan.convert import import_reference
 from cyclegan.facades import CMP_BASE_PALETTE, EXAMPLE_SEEDS, PALETTE, class_indices, colorize, draw_facade
 from cyclegan.images import ImageError
@@ -43,7 +43,7 @@ from cyclegan.pages.models import Model, Models, Route, find_runs
 from cyclegan.pages.translate.scores import fit_truth, score
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.pages.watch.page import FRAME_PIXELS
-from tests.conftest import TINY_GAN, make_photo, make_run
+from tests.conftest import TINY_GAN, TINY_PIX2PIX, make_photo, make_run
 
 ROOT = Path(__file__).parent.parent
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
@@ -593,6 +593,14 @@ class TestRuns:
         shutil.copytree(weights / "facades-pix2pix", tmp_path / "other")
         models = Models.load([weights / "facades-pix2pix", tmp_path / "other"], precision="fp32")
         assert [model.title for model in models.models] == ["pix2pix (facades-pix2pix)", "pix2pix (other)"]
+
+    def test_runs_of_one_method_that_lead_to_different_domains_are_told_apart_by_their_way(
+        self, weights: Path, tmp_path: Path
+    ) -> None:
+        config = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX, direction="ab")
+        make_run(tmp_path / "facades-pix2pix-labels", config, epochs=(1,), sample_epochs=0)
+        models = Models.load([weights / "facades-pix2pix", tmp_path / "facades-pix2pix-labels"])
+        assert [model.title for model in models.models] == ["pix2pix", "pix2pix (photo → labels)"]
 
     def test_runs_without_drawn_samples_open_without_an_example(self, weights: Path, tmp_path: Path) -> None:
         shutil.copytree(weights / "facades-pix2pix", tmp_path / "horses")

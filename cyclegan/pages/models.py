@@ -161,13 +161,18 @@ class Models:
 
     @classmethod
     def of(cls, translators: Sequence[Translator]) -> Models:
-        """The models of these translators; those of one method are told apart by the names of their runs."""
-        methods = [translator.method for translator in translators]
+        """The models of these translators. Of one method's, those that lead to the same domain are told apart by the
+        names of their runs; where each leads elsewhere, the first has the method's name, the others their way, too."""
         models = []
         for translator in translators:
+            alike = [other for other in translators if other.method == translator.method]
+            targets = [target for other in alike for target in other.targets]
             title = texts.METHOD_NAMES[translator.method]
-            if methods.count(translator.method) > 1:
+            if len(alike) > 1 and len(set(targets)) < max(len(targets), 2):
                 title = f"{title} ({translator.name})"
+            elif translator is not alike[0]:
+                target = translator.targets[0]
+                title = f"{title} ({translator.source_of(target)} → {target})"
             models.append(Model(title, translator))
         return cls(models)
 
