@@ -33,7 +33,7 @@ LAYERS = (
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
     "training",
-    *(f"data.{name}" for name in ("batches", "noise", "downloads", "transfers")),
+    *(f"data.{name}" for name in ("batches", "noise", "arrivals", "downloads", "transfers")),
 }
 COMMANDS_ONLY = {
     *("compare", "convert", "pack", "export", "doctor", "translate.command", "translate.__main__", "runs.recipes"),
