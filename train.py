@@ -68,7 +68,7 @@ class Machine:
     """What to train on: settings of this machine, not of the run."""
 
     data_root: Path | None = None
-    """Folder of the named datasets; $CYCLEGAN_DATASETS or the user's cache folder unless given."""
+    """Folder of the downloaded datasets; $CYCLEGAN_DATASETS or the user's cache folder unless given."""
     device: str = "auto"
     """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
     threads: int = 0
@@ -149,6 +149,7 @@ def main(arguments: Sequence[str]) -> int:
     128 + the signal's number where it was stopped by one."""
     level = logging.INFO if distributed.place().rank == 0 else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would tell of every request to the Hub
     try:
         with distributed.joined():
             return run(arguments)

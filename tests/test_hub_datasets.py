@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 import train
 from cyclegan.data.datasets import find_split
 from cyclegan.data.downloads import DownloadError
+from cyclegan.evaluation.comparison import plan
 from cyclegan.facades import draw_facade
 from cyclegan.hub.streaming import find_folder, pinned
 from cyclegan.runs.run import Run
@@ -99,8 +101,14 @@ def test_a_dataset_becomes_a_folder_of_its_files_as_they_are(houses: LoopbackHub
 
 @pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
 def test_a_run_trains_and_goes_on_with_the_commit_that_it_began_with(
-    method: str, houses: LoopbackHub, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str,
+    houses: LoopbackHub,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     monkeypatch.chdir(tmp_path)
     Path(NAME).mkdir(parents=True)  # which datasets would take for the dataset
     commit = commit_of(houses)
@@ -108,6 +116,8 @@ def test_a_run_trains_and_goes_on_with_the_commit_that_it_began_with(
     run = Run.open(Path("runs") / f"houses-{method}")
     assert run.config.dataset == f"hf:{NAME}@{commit}"
     assert (run.domains.a, run.domains.b) == ("photo", "labels")
+    assert "HTTP Request" not in caplog.text
+    assert {target.count for target in plan([run.folder], dataset=None, split="val", limit=None).targets} == {2}
     houses.publish(NAME, {TRAIN: parquet([row(5)])}, kind="dataset")
     elsewhere = ["--data-root", str(tmp_path / "elsewhere"), "--device", "cpu", "--threads", "1"]
     assert train.main(["--resume", str(run.folder), *elsewhere]) == 0

@@ -192,11 +192,8 @@ def _suffix(content: bytes) -> str:
 
 
 def _explain(error: BaseException, address: Address) -> DownloadError:
-    """The error in a line: the Hub's, which datasets may have wrapped into its own, or what datasets says."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, HfHubHTTPError) or is_unreachable(cause):
-            return DownloadError(str(in_words(cause, f"datasets/{address}")))
-        cause = cause.__cause__ or cause.__context__
+    """The error in a line: in our words where it is the Hub's, in those of datasets else."""
+    if isinstance(error, HfHubHTTPError) or is_unreachable(error):
+        return DownloadError(str(in_words(error, f"datasets/{address}")))
     said = str(error).partition("\n")[0] or type(error).__name__
     return DownloadError(f"{PREFIX}{address} cannot be read: {said}")
