@@ -32,11 +32,12 @@ from cyclegan.config import (
 )
 from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import DatasetError, Split, find_split
-from cyclegan.data.downloads import DATASETS, NOISE, DownloadError, fetch
+from cyclegan.data.downloads import DATASETS, NOISE, DownloadError
 from cyclegan.data.noise import NoiseBatches, read_pictures
 from cyclegan.devices import pick_device
 from cyclegan.facades import PALETTES, looks_like_labels
 from cyclegan.hub.publishing import BackgroundPublisher
+from cyclegan.hub.streaming import address_of, find_folder, is_on_hub, pinned
 from cyclegan.hub.uploads import Repository, UploadError, open_repository
 from cyclegan.images import ImageError
 from cyclegan.networks.build import parameter_count
@@ -67,7 +68,7 @@ class Machine:
     """What to train on: settings of this machine, not of the run."""
 
     data_root: Path | None = None
-    """Folder of the named datasets; $CYCLEGAN_DATASETS or the user's cache folder unless given."""
+    """Folder of the downloaded datasets; $CYCLEGAN_DATASETS or the user's cache folder unless given."""
     device: str = "auto"
     """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
     threads: int = 0
@@ -148,6 +149,7 @@ def main(arguments: Sequence[str]) -> int:
     128 + the signal's number where it was stopped by one."""
     level = logging.INFO if distributed.place().rank == 0 else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would tell of every request to the Hub
     try:
         with distributed.joined():
             return run(arguments)
@@ -186,14 +188,16 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     set_threads(launch.threads)
     repository = None if launch.dry_run else find_repository(launch)
+    config = replace(config, dataset=distributed.from_first(lambda: pinned(config.dataset, launch.data_root)))
     folder = find_dataset(config, launch.data_root)
-    if config.dataset not in known_datasets(config):
+    name = address_of(config.dataset).name.partition("/")[2] if is_on_hub(config.dataset) else folder.name
+    if config.dataset not in known_datasets(config) and not is_on_hub(config.dataset):
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
     split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
     if split is not None and isinstance(config, TranslationConfig):
         check_palette(split, config)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
-    out = launch.out or Path("runs") / f"{folder.name}-{method}"
+    out = launch.out or Path("runs") / f"{name}-{method}"
     if distributed.from_first(lambda: goes_on(out, config)):
         return run_resume(Resume(out, launch))
     run = Run(out, method, name_domains(split, launch, config), config, {}, revision())
@@ -262,16 +266,21 @@ def find_repository(machine: Machine) -> Repository | None:
 
 
 def find_dataset(config: MethodConfig, data_root: Path | None) -> Path:
-    """The folder of a method's dataset; a named one is downloaded where it is missing."""
+    """The folder of a method's dataset; a named one or one of the Hub is downloaded where it is missing."""
     names = known_datasets(config)
-    if config.dataset in names:
+    if is_on_hub(config.dataset) and config.dataset_mode in ("single", "colorization"):
+        raise DatasetError(
+            f"dataset_mode {config.dataset_mode} takes images of one domain, and {config.dataset} has two, imageA and "
+            "imageB; give the path of a folder of images"
+        )
+    if config.dataset in names or is_on_hub(config.dataset):
         with distributed.first_on_machine():
-            return fetch(config.dataset, data_root)
+            return find_folder(config.dataset, data_root)
     folder = Path(config.dataset).expanduser()
     if not folder.is_dir():
         raise DatasetError(
             f"dataset {config.dataset!r} is neither a folder nor one of {', '.join(names)}; give one of these names, "
-            "or the path of a folder of your own images"
+            "hf:owner/name for one of the Hugging Face Hub, or the path of a folder of your own images"
         )
     return folder.resolve()
 

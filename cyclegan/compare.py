@@ -40,7 +40,7 @@ class Compare:
     out: Path
     """The page to write, .html; an older one is replaced."""
     dataset: str | None = None
-    """A named dataset or the path of a folder; that of the runs unless given."""
+    """A named dataset, one of the Hub, hf:owner/name, or the path of a folder; that of the runs unless given."""
     split: str = "val"
     """Split of the dataset: val, test, train."""
     limit: int | None = None

@@ -146,9 +146,10 @@ class TrainingConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     dataset: str
-    """A named dataset (facades, horse2zebra, ...: downloaded where missing) or the path of a folder: side-by-side
-    pairs in train/, two folders trainA/ and trainB/, or photos and label maps of the same stem in one folder; for
-    colorization, any colour images in train/ or the folder itself."""
+    """A named dataset (facades, horse2zebra, ...: downloaded where missing), one of the Hugging Face Hub
+    (hf:owner/name, with columns imageA and imageB; needs pip install -r requirements-datasets.txt), or the path of a
+    folder: side-by-side pairs in train/, two folders trainA/ and trainB/, or photos and label maps of the same stem in
+    one folder; for colorization, any colour images in train/ or the folder itself."""
     epochs: int = 100
     """Epochs at the full learning rate."""
     decay_epochs: int = 100

@@ -67,6 +67,7 @@ os.environ |= {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DOWNLOAD_TIMEOUT": "2",
     "HF_HUB_ETAG_TIMEOUT": "2",
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets tells another host what it loads
     "CYCLEGAN_BACKEND": "torch",  # whatever is installed and faster here
 }
 for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):

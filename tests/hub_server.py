@@ -1,7 +1,7 @@
 """A Hub on the loopback: what huggingface_hub asks of the real one, and failures on demand.
 
-Repositories are in memory. As on the real Hub, large files (those of `LFS_NAMES`) come from another host, to which no
-token may go: here another port, whose requests the log marks with `cdn`. `HF_ENDPOINT`, set in conftest before
+Repositories are in memory. As on the real Hub, large files (those of `LFS_SUFFIXES`) come from another host, to which
+no token may go: here another port, whose requests the log marks with `cdn`. `HF_ENDPOINT`, set in conftest before
 anything imports huggingface_hub, names the port, so that a Hub that was stopped can come back at the same address.
 """
 
@@ -18,7 +18,6 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LFS_NAMES = ("*.safetensors", "*.pth", "*.pt", "*.bin", "*.zip", "*.webp", "*.png", "*.jpg", "*.gif", "*.mp4")
+LFS_SUFFIXES = (".safetensors", ".parquet", ".pth", ".pt", ".bin", ".zip", ".webp", ".png", ".jpg", ".gif", ".mp4")
 PAGE = 1000
 """Files in one page of a listing."""
 TOKEN = "hf_loopbackTokenOfTheTests"
@@ -42,7 +41,7 @@ class Blob:
 
     @classmethod
     def of(cls, path: str, content: bytes) -> Blob:
-        return cls(content, any(fnmatch(path, name) for name in LFS_NAMES))
+        return cls(content, path.endswith(LFS_SUFFIXES))
 
     @property
     def sha256(self) -> str:
@@ -215,7 +214,7 @@ def free_port() -> int:
 
 
 def make_app(hub: LoopbackHub) -> FastAPI:
-    """The endpoints that huggingface_hub 2.4 uses."""
+    """The endpoints that huggingface_hub 2.4 and datasets 5.2 use."""
     app = FastAPI(openapi_url=None)
 
     def refusal(status: int, code: str = "", message: str = "") -> Response:
@@ -237,6 +236,9 @@ def make_app(hub: LoopbackHub) -> FastAPI:
         commit = repository.find(revision)
         return (repository, commit) if commit else refusal(404, "RevisionNotFound", f"Invalid rev id: {revision}")
 
+    def locked(request: Request) -> Response:
+        return refusal(403 if token_of(request) else 401, "GatedRepo", "Access to this repository is restricted")
+
     def writable(request: Request, kind: str, name: str) -> Repository | Response:
         if token_of(request) is None:
             return refusal(401, "", "Invalid username or password.")
@@ -251,6 +253,19 @@ def make_app(hub: LoopbackHub) -> FastAPI:
         entry = {"type": "file", "path": path, "oid": blob.git_oid, "size": len(blob.content)}
         lfs = {"oid": blob.sha256, "size": len(blob.content), "pointerSize": len(blob.pointer)}
         return {**entry, "lfs": lfs} if blob.lfs else entry
+
+    def contents(commit: Commit, folder: str, *, recursive: bool) -> list[dict[str, Any]]:
+        """Files and folders in a folder, or below it."""
+        inside = f"{folder}/" if folder else ""
+        entries = {}
+        for path, blob in sorted(commit.files.items()):
+            if path.startswith(inside):
+                depths = [index for index, letter in enumerate(path) if letter == "/" and index >= len(inside)]
+                for depth in depths if recursive else depths[:1]:
+                    entries[path[:depth]] = {"type": "directory", "path": path[:depth], "oid": "0" * 40, "size": 0}
+                if recursive or not depths:
+                    entries[path] = listed(path, blob)
+        return list(entries.values())
 
     @app.get("/api/whoami-v2")
     def whoami(request: Request) -> Any:
@@ -285,6 +300,13 @@ def make_app(hub: LoopbackHub) -> FastAPI:
         content = (await request.json())["content"]
         warnings = [] if content.startswith("---\n") else [{"message": "empty or missing yaml metadata in repo card"}]
         return {"errors": [], "warnings": warnings}
+
+    @app.get("/api/{kind}/{owner}/{name}/auth-check")
+    def may_read(request: Request, kind: str, owner: str, name: str) -> Any:
+        found = find(request, kind, f"{owner}/{name}")
+        if isinstance(found, Response):
+            return found
+        return locked(request) if found[0].gated else {}
 
     @app.get("/api/{kind}/{owner}/{name}/auth-check/write")
     def may_write(request: Request, kind: str, owner: str, name: str) -> Any:
@@ -372,16 +394,28 @@ def make_app(hub: LoopbackHub) -> FastAPI:
         return {"success": True, "commitUrl": url, "commitOid": done.oid, "hookOutput": "", "pullRequestUrl": None}
 
     @app.get("/api/{kind}/{owner}/{name}/tree/{revision}")
-    def tree(request: Request, kind: str, owner: str, name: str, revision: str) -> Any:
+    @app.get("/api/{kind}/{owner}/{name}/tree/{revision}/{folder:path}")
+    def tree(request: Request, kind: str, owner: str, name: str, revision: str, folder: str = "") -> Any:
         found = find(request, kind, f"{owner}/{name}", revision)
         if isinstance(found, Response):
             return found
-        entries = [listed(path, blob) for path, blob in sorted(found[1].files.items())]
+        entries = contents(found[1], folder, recursive=request.query_params.get("recursive") == "true")
+        if folder and not entries:
+            return refusal(404, "EntryNotFound", f"{folder} does not exist on {revision}")
         start = int(request.query_params.get("cursor", "0"))
         link = f'<{request.url.include_query_params(cursor=start + PAGE)}>; rel="next"'
         headers = {"Link": link} if start + PAGE < len(entries) else None
         body = json.dumps(entries[start : start + PAGE])
         return Response(body, media_type="application/json", headers=headers)
+
+    @app.post("/api/{kind}/{owner}/{name}/paths-info/{revision}")
+    async def paths_info(request: Request, kind: str, owner: str, name: str, revision: str) -> Any:
+        asked = await request.form()
+        found = find(request, kind, f"{owner}/{name}", revision)
+        if isinstance(found, Response):
+            return found
+        entries = {each["path"]: each for each in contents(found[1], "", recursive=True)}
+        return [entries[str(path)] for path in asked.getlist("paths") if path in entries]
 
     @app.get("/api/{kind}/{owner}/{name}")
     @app.get("/api/{kind}/{owner}/{name}/revision/{revision:path}")
@@ -406,7 +440,7 @@ def make_app(hub: LoopbackHub) -> FastAPI:
             return found
         repository, commit = found
         if repository.gated:
-            return refusal(403 if token_of(request) else 401, "GatedRepo", "Access to this model is restricted")
+            return locked(request)
         if path not in commit.files:
             answer = refusal(404, "EntryNotFound", "Entry not found")
             answer.headers["X-Repo-Commit"] = commit.oid
@@ -432,15 +466,16 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _content(request: Request, content: bytes, headers: dict[str, str]) -> Response:
-    """The bytes, or those from where the Range header says."""
-    start = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
-    if start is None:
+    """The bytes, or those that the Range header names."""
+    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
+    if asked is None:
         return Response(content, 200, headers, "application/octet-stream")
-    first = int(start[1])
+    first = int(asked[1])
     if first >= len(content):
         return Response(None, 416, {"Content-Range": f"bytes */{len(content)}"})
-    part = {"Content-Range": f"bytes {first}-{len(content) - 1}/{len(content)}"}
-    return Response(content[first:], 206, {**headers, **part}, "application/octet-stream")
+    part = content[first : int(asked[2]) + 1 if asked[2] else None]
+    extent = {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(content)}"}
+    return Response(part, 206, {**headers, **extent}, "application/octet-stream")
 
 
 class _Faulty:

@@ -33,13 +33,16 @@ LAYERS = (
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
     "training",
-    *(f"data.{name}" for name in ("batches", "noise", "downloads", "transfers")),
+    *(f"data.{name}" for name in ("batches", "noise", "arrivals", "downloads", "transfers")),
 }
 COMMANDS_ONLY = {
     *("compare", "convert", "pack", "export", "doctor", "translate.command", "translate.__main__", "runs.recipes"),
     *(f"evaluation.{name}" for name in ("segmenter", "segmenter_training", "measuring", "command")),
     *(f"evaluation.{name}" for name in ("comparison", "judging", "report", "charts")),
-    *(f"hub.{name}" for name in ("cards", "seal", "sheets", "uploads", "publishing", "spaces", "redaction", "command")),
+    *(
+        f"hub.{name}"
+        for name in ("cards", "seal", "sheets", "uploads", "publishing", "spaces", "redaction", "streaming", "command")
+    ),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

@@ -80,6 +80,19 @@ def test_the_command_of_the_card_is_that_of_the_training(tmp_path: Path) -> None
     assert parsed.launch.domain_names == ("photo", "labels")
 
 
+def test_a_dataset_of_the_hub_is_named_as_the_hub_does(tmp_path: Path) -> None:
+    dataset = f"hf:owner/houses@{40 * '7'}"
+    run = make_run(
+        tmp_path / "run", CycleGANConfig(dataset=dataset, generator=TINY_CYCLEGAN), epochs=(1,), sample_epochs=1
+    )
+    (run.folder / "metrics.json").write_text(json.dumps(METRICS))
+    card = ModelCard(card_of(run))
+    assert card.data.to_dict()["datasets"] == ["owner/houses"]
+    (model,) = card.data.to_dict()["model-index"]
+    assert {result["dataset"]["type"] for result in model["results"]} == {"owner/houses"}
+    assert f"--dataset {dataset} " in card.text, "the command trains on the same images"
+
+
 @pytest.mark.parametrize(
     "path", ["/home/bertha/data/facade photos", "C:\\Users\\bertha\\facade photos", "/home/bertha/facade photos/"]
 )

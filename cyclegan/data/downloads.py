@@ -1,24 +1,19 @@
-"""Named datasets: where they are, how they come here, and a folder that is there complete or not at all."""
+"""Named datasets: where they are, and how they come here."""
 
 import hashlib
 import logging
 import os
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cyclegan.data.archives import ArchiveError, extract
+from cyclegan.data.arrivals import arrived
 from cyclegan.data.transfers import Archive, MirrorError, TransferError, download, verify
 from cyclegan.files import cache_folder
 
 logger = logging.getLogger(__name__)
 
-ABANDONED_SECONDS = 600.0  # a live download writes far more often than this
 NOISE = "noise"
 """Domain a of the datasets that pictures are made for from noise: those of the gan method."""
 IDX_FILE = "train-images-idx3-ubyte"
@@ -121,77 +116,19 @@ def fetch(name: str, root: Path | None = None) -> Path:
             f"unknown dataset {name!r}; known are {', '.join(DATASETS)}. "
             "The path of a folder of your own images works too"
         )
-    root = data_root(root)
-    folder = root / name
-    if _is_ready(folder):
-        with suppress(OSError), _workspace(root, name) as work:
-            shutil.rmtree(work / "parts")  # what broken calls have left, of no use any more
-        return folder
+    folder = data_root(root) / name
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with _workspace(root, name) as work:
-            _publish(_obtain(name, folder, work), folder)
-            shutil.rmtree(work / "parts")
+        return arrived(folder, lambda work: _obtain(name, folder, work))
     except OSError as error:  # a disk's: those of the network have become TransferError
         raise DownloadError(
             f"dataset {name!r} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
             f"another folder, {_by_hand(name, folder)}"
         ) from error
-    return folder
-
-
-def _is_ready(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
 
 
 def _by_hand(name: str, folder: Path) -> str:
     dataset = DATASETS[name]
     return f"or unpack {dataset.archives[0].url} yourself, so that {folder} holds {dataset.content}"
-
-
-@contextmanager
-def _workspace(root: Path, name: str) -> Iterator[Path]:
-    """A folder of this call alone. Its `parts/`, the transfers, go from a broken call to the next one.
-
-    Every hand-over is one rename: of two processes at the same time, one continues the parts, the other
-    begins anew, and neither writes where the other does.
-    """
-    kept = root / f".{name}.parts"
-
-    def close(work: Path) -> None:
-        with suppress(OSError):  # no parts, or another process has kept its own
-            (work / "parts").replace(kept)
-        shutil.rmtree(work, ignore_errors=True)
-
-    for stray in root.glob(f".{name}-*"):
-        if time.time() - _last_written(stray) > ABANDONED_SECONDS:  # its process was killed
-            close(stray)
-    work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
-    try:
-        with suppress(OSError):
-            kept.replace(work / "parts")
-        (work / "parts").mkdir(exist_ok=True)
-        yield work
-    finally:
-        close(work)
-
-
-def _last_written(folder: Path) -> float:
-    """Seconds since the epoch; infinite for a folder that vanishes meanwhile."""
-    try:
-        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-    except FileNotFoundError:
-        return float("inf")
-
-
-def _publish(content: Path, folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()  # an empty one; Windows replaces none
-    try:
-        content.replace(folder)
-    except OSError:
-        if not _is_ready(folder):  # else another process was faster, and its result is as good
-            raise
 
 
 def _obtain(name: str, folder: Path, work: Path) -> Path:

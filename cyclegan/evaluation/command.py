@@ -18,7 +18,7 @@ from tqdm import tqdm
 from cyclegan import distributed
 from cyclegan.config import ConfigError, Direction, Precision
 from cyclegan.data.datasets import DatasetError, find_split
-from cyclegan.data.downloads import DATASETS, DownloadError, fetch
+from cyclegan.data.downloads import DownloadError
 from cyclegan.devices import choose_precision, pick_device
 from cyclegan.evaluation.comparison import Comparison, ComparisonError, Plan, Row, Value, plain, plan
 from cyclegan.evaluation.measuring import (
@@ -34,6 +34,7 @@ from cyclegan.evaluation.measuring import (
 from cyclegan.evaluation.report import to_markdown
 from cyclegan.evaluation.segmenter import SHIPPED, SegmenterConfig, save_segmenter
 from cyclegan.evaluation.segmenter_training import agreement, train_segmenter
+from cyclegan.hub.streaming import find_folder
 from cyclegan.images import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError
@@ -71,7 +72,7 @@ class Evaluate:
     """Folders of the runs."""
     machine: Annotated[Machine, tyro.conf.arg(name="")]
     dataset: str | None = None
-    """A named dataset or the path of a folder; that of the run unless given."""
+    """A named dataset, one of the Hub, hf:owner/name, or the path of a folder; that of the run unless given."""
     split: str = CHOSEN_ON
     """Split of the dataset: val, on which the best epoch is chosen, test, train."""
     epochs: Literal["all", "last"] | tuple[int, ...] = "all"
@@ -240,8 +241,7 @@ def _train(command: TrainSegmenter) -> None:
     if command.threads:
         torch.set_num_threads(command.threads)
     device = pick_device(command.machine.device)
-    name = command.config.dataset
-    folder = fetch(name) if name in DATASETS else Path(name).expanduser()
+    folder = find_folder(command.config.dataset)
     steps = command.config.epochs * -(-len(find_split(folder).a) // command.config.batch_size)
     with tqdm(total=steps, unit="step", dynamic_ncols=True, disable=None) as bar:
 

@@ -13,8 +13,8 @@ from PIL import Image
 from cyclegan.colours import Encoding, encodings
 from cyclegan.config import DatasetMode, Direction, Domain
 from cyclegan.data.datasets import DatasetError, Source, Split, evenly, find_split
-from cyclegan.data.downloads import DATASETS, fetch
 from cyclegan.facades import Array, label_palette
+from cyclegan.hub.streaming import find_folder
 from cyclegan.metrics import Interval
 from cyclegan.pages.curves import Curve
 from cyclegan.runs.run import Run
@@ -203,7 +203,7 @@ def plan(
                     "another run: their directions mean different things; compare them apart"
                 )
     name = dataset or trained_on[0]
-    folder = fetch(name) if name in DATASETS else Path(name).expanduser()
+    folder = find_folder(name)
     colorizes = {run.config.dataset_mode == "colorization" for run in translating}
     if len(colorizes) > 1:
         raise ComparisonError("colorization reads its images otherwise than other runs; compare it apart from them")

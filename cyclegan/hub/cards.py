@@ -18,6 +18,7 @@ from cyclegan.data.downloads import DATASETS
 from cyclegan.hub.redaction import public, redact
 from cyclegan.hub.seal import sealed
 from cyclegan.hub.sheets import side_by_side, through_epochs, to_webp
+from cyclegan.hub.streaming import address_of, is_on_hub
 from cyclegan.networks.reference import describe
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run, RunError
@@ -56,12 +57,12 @@ def write_card(run: Run, repository: str, *, license: str = LICENSE) -> dict[str
     }
     training = Training.of(run)
     protocol, figures = read_metrics(run)
-    named = run.config.dataset in DATASETS
+    named = run.config.dataset in DATASETS or is_on_hub(run.config.dataset)
     data = ModelCardData(
         library_name="cyclegan",
         pipeline_tag="image-to-image" if run.translates else "unconditional-image-generation",
         license=license,
-        datasets=[run.config.dataset] if named else None,
+        datasets=[_dataset(run)] if named else None,
         tags=[run.method, "gan", "safetensors", *(["image-to-image-translation"] if run.translates else [])],
         model_name=repository.partition("/")[2] if figures else None,
         eval_results=[_result(run, figure) for figure in figures] or None,
@@ -115,13 +116,19 @@ def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:
 def _result(run: Run, figure: Figure) -> EvalResult:
     return EvalResult(
         task_type="image-to-image" if run.translates else "unconditional-image-generation",
-        dataset_type=run.config.dataset,
+        dataset_type=_dataset(run),
         dataset_name=run.config.dataset,
         dataset_split=figure.split,
         metric_type=figure.name,
         metric_name=f"{figure.name}, {figure.direction}, epoch {figure.epoch}",
         metric_value=figure.value,
     )
+
+
+def _dataset(run: Run) -> str:
+    """What the dataset is called, on the Hub where it is there."""
+    name = run.config.dataset
+    return address_of(name).name if is_on_hub(name) else name
 
 
 def _route(run: Run, direction: str) -> str:

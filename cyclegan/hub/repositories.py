@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SECONDS, SECONDS_CACHED = 10.0, 3.0
 """How long the Hub may take to list a repository; the second where what is cached can stand in."""
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _ADDRESS = re.compile(
     r"(?:https://(?:huggingface|hf)\.co/)?(?![^@]*(?:--|\.\.))(?P<name>\w[\w.-]{0,95}/\w[\w.-]{0,95})/?"
     r"(?:@(?P<revision>\S{1,200}))?",
@@ -117,7 +117,7 @@ def list_files(address: Address) -> Listing:
             raise in_words(error, str(address)) from None
         log.warning("the Hub does not tell of %s now (%s); it is shown as it last was", address, type(error).__name__)
         return known
-    if not _COMMIT.fullmatch(info.sha or ""):
+    if not COMMIT.fullmatch(info.sha or ""):
         raise HubError("trouble", str(address), f"the Hub's answer about {address} names no commit; try again later")
     listing = Listing(address, str(info.sha), files)
     _refuse_unsafe_names(listing)
