@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -356,6 +358,10 @@ DEEPEST = "model.model.1.model" + ".3.model" * 5
         (changed(set_to("model.4.bias", torch.zeros(4).to_sparse())), r"'model\.4\.bias' is no plain tensor"),
         (changed(set_to("model.1.weight", torch.zeros(2))), r"model\.1\.weight has shape \[2\]; .* 4 dimensions"),
         (changed(set_to("model.1.weight", torch.zeros(2, 5, 7, 7))), r"in_channels is 5"),
+        (changed(set_to("nothing", torch.zeros(1))), "does not know: nothing"),
+        (changed(set_to("model.²3.bias", torch.zeros(1))), "does not know: model.²3.bias"),
+        (changed(set_to("model.23.weight", torch.zeros(()))), "out_channels is 0"),
+        (changed(set_to("model.model.3.weight", torch.zeros(1)), unet=True), "out_channels is 0"),
         (changed(set_to("model.1.weight", torch.zeros(300, 3, 7, 7))), "width is 300; it must be 1 to 256"),
         (changed(set_to("model.16.conv_block.1.weight", torch.zeros(1))), "has 7 blocks; this program knows .*6"),
         (changed(set_to("model.2.running_max", torch.zeros(2))), r"does not know: model\.2\.running_max"),
@@ -403,6 +409,37 @@ def test_code_in_a_file_is_named_and_not_run(zipped: bool, tmp_path: Path) -> No
     with pytest.raises(WeightsError, match=r"latest_net_G\.pth holds \w+\.mkdir, and code is not run here"):
         import_reference([path], tmp_path / "run")
     assert not (tmp_path / "ran").exists()
+
+
+def tuples_of_tuples(depth: int) -> bytes:
+    """A pickle of a dictionary whose key takes 2 ** depth steps to hash."""
+    doubled = b"".join(b"h%ch%c\x86q%c" % (number, number, number + 1) for number in range(depth))
+    return b"\x80\x02}(K\x01\x85q\x00" + doubled + b"tK\x01s."
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_small_file_cannot_take_all_memory_or_time(zipped: bool, tmp_path: Path) -> None:
+    """Each would be opened by `weights_only`, were it smaller."""
+    path = tmp_path / "latest_net_G.pth"
+    many = torch.zeros(1, dtype=torch.float16).expand(10**12)
+    saved(path, {"model.1.weight": many}, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(WeightsError, match=r"latest_net_G\.pth tells of more weights than it holds"):
+        import_reference([path], tmp_path / "run")
+    content = tuples_of_tuples(60)
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/DATA.pkl", content)
+    else:
+        path.write_bytes(b"".join(map(pickle.dumps, (0x1950A86A20F9469CFC6C, 1001, {}))) + content)
+    with pytest.raises(WeightsError, match=r"latest_net_G\.pth holds one value in several places"):
+        import_reference([path], tmp_path / "run")
+    path.write_bytes(pickle.dumps([0] * 2**20, 2))
+    with pytest.raises(WeightsError, match=r"describes its weights in more than 1,048,576 bytes"):
+        import_reference([path], tmp_path / "run")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(2**20))
+    with pytest.raises(WeightsError, match=r"latest_net_G\.pth unpacks to more than it holds"):
+        import_reference([path], tmp_path / "run")
 
 
 @pytest.mark.parametrize("zipped", [False, True])

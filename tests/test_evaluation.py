@@ -163,12 +163,12 @@ def test_no_best_epoch_where_none_was_chosen_or_it_is_gone(run: Run, caplog: pyt
     assert best_epoch(run, "ba") is None, "epoch 4 has no snapshot"
     assert best_epoch(run, "ab") is None
     assert not caplog.records
-    for damage in ("{", '{"format": 2, "best_epoch": {}, "splits": {}}', "[]"):
+    for damage in ("{", '{"format": 2, "best_epoch": {}, "splits": {}}', "[]", '{"format": 1, "splits": ["x"]}'):
         (run.folder / "metrics.json").write_text(damage)
         assert best_epoch(run, "ba") is None
         with pytest.raises(ScoresError, match=r"metrics\.json is damaged"):
             read_scores(run.folder)
-    assert len(caplog.records) == 3
+    assert len(caplog.records) == 4
 
 
 def test_the_best_epoch_is_told_without_torch() -> None:

@@ -179,7 +179,7 @@ def test_epochs_are_those_that_are_complete(weights: Path, tmp_path: Path) -> No
     run = Run.open(shutil.copytree(weights / "facades-cyclegan", tmp_path / "run"))
     assert run.epochs == (1, 3, 5)
     (run.snapshot_folder(3, "ba") / "model.safetensors").unlink()
-    for name in ("notes", "7.partial", ".tmp-0009"):
+    for name in ("notes", "7.partial", ".tmp-0009", "1²", "7", "00001"):
         shutil.copytree(run.snapshot_folder(1, "ab").parent, run.folder / "snapshots" / name)
     (run.folder / "snapshots" / "0004").touch()
     assert Run.open(run.folder).epochs == (1, 5)
@@ -226,7 +226,9 @@ def test_a_torn_last_line_is_passed_over(torn: bytes, run: Run) -> None:
     assert [record["epoch"] for record in run.history()] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("damaged", [b'{"epoch": 2, "loss', b"{}", b"\xc3", b"", b"[2]"])
+@pytest.mark.parametrize(
+    "damaged", [b'{"epoch": 2, "loss', b"{}", b"\xc3", b"", b"[2]", b'{"epoch": 2, "seconds": []}']
+)
 def test_a_damaged_line_in_the_middle_is_named(damaged: bytes, run: Run) -> None:
     path = run.folder / "history.jsonl"
     lines = path.read_bytes().splitlines()
@@ -239,7 +241,8 @@ def test_a_damaged_line_in_the_middle_is_named(damaged: bytes, run: Run) -> None
 
 
 def test_samples_are_listed_by_epoch(run: Run) -> None:
-    (run.folder / "samples" / "notes.webp").touch()
+    for name in ("notes.webp", "²³¹².webp", "4.webp"):
+        (run.folder / "samples" / name).touch()
     (run.folder / "samples" / "0009.png").touch()
     assert run.sample_epochs == (1, 2, 3)
     with Image.open(run.sample_path(2)) as sheet:

@@ -183,6 +183,7 @@ def set_first(value: Callable[[Tensor], Tensor]) -> Callable[[State], None]:
         (set_first(lambda tensor: tensor.to(torch.uint8)), "4 bits but no fitting .*scale"),
         (set_first(lambda tensor: torch.tensor(1, dtype=torch.int8)), "8 bits but no fitting .*scale"),
         (set_first(lambda tensor: tensor.to(torch.int64)), "has torch.int64, not torch.float32"),
+        (set_first(lambda tensor: tensor.to(torch.uint8).view(torch.float4_e2m1fn_x2)), "has torch.float4"),
     ],
     ids=[
         "lacking",
@@ -196,6 +197,7 @@ def set_first(value: Callable[[Tensor], Tensor]) -> Callable[[State], None]:
         "no scale of 4 bits",
         "scalar",
         "integers",
+        "floats of 4 bits",
     ],
 )
 def test_weights_that_do_not_fit_are_refused(change: Callable[[State], object], reason: str, folder: Path) -> None:

@@ -27,6 +27,7 @@ from cyclegan.evaluation.measuring import (
     with_figures,
 )
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
+from cyclegan.images import ImageError, open_image
 from cyclegan.metrics import Features
 from cyclegan.pages.curves import curves_of
 from cyclegan.runs.recipes import options_of
@@ -130,14 +131,11 @@ def _describe(name: str, run: Run, epoch: int, judged_on: str) -> Row:
     }
     records = run.history()
     nothing = Gap("the history does not say")
-    try:
-        trained = [record for record in records if int(record["epoch"]) <= epoch]
-        seconds = [float(record["seconds"]) for record in trained if "seconds" in record]
-        speeds = [float(record["images_per_second"]) for record in trained if "images_per_second" in record]
-        rates = tuple((int(each["epoch"]), float(each["learning_rate"])) for each in records if "learning_rate" in each)
-        losses = tuple(curves_of(run))
-    except (AttributeError, TypeError, ValueError) as error:
-        raise RunError(f"{run.folder / 'history.jsonl'} is damaged ({error}); copy or train the run again") from None
+    trained = [record for record in records if int(record["epoch"]) <= epoch]
+    seconds = [float(record["seconds"]) for record in trained if "seconds" in record]
+    speeds = [float(record["images_per_second"]) for record in trained if "images_per_second" in record]
+    rates = tuple((int(each["epoch"]), float(each["learning_rate"])) for each in records if "learning_rate" in each)
+    losses = tuple(curves_of(run))
     options = options_of(run.config)
     if run.config.dataset != judged_on:
         options = f"--dataset {shlex.quote(run.config.dataset)} {options}".rstrip()
@@ -167,12 +165,9 @@ def _through_epochs(run: Run) -> Iterable[Strip]:
         captions = ["input"] if kind == "drawn" else []
         for epoch in chosen:
             try:
-                with Image.open(run.sample_path(epoch)) as sheet:
-                    pictures.append(cut(sheet.convert("RGB"), row, 0))
-            except (OSError, ValueError, SyntaxError) as error:
-                raise RunError(
-                    f"{run.sample_path(epoch)} is damaged ({type(error).__name__}); remove it, or copy the run again"
-                ) from None
+                pictures.append(cut(open_image(run.sample_path(epoch)), row, 0))
+            except ImageError as error:
+                raise RunError(f"{error}; remove it, or copy the run again") from None
             captions.append(f"epoch {epoch}")
         yield Strip(f"to {run.domain(direction[1])}", tuple(pictures), tuple(captions))
 

@@ -195,13 +195,8 @@ class Training:
         history = run.history()
         if not history:
             return None
-        try:
-            seconds = [float(each.get("seconds", 0)) for each in history]
-            speeds = [float(each.get("images_per_second", 0)) for each in history]
-        except (TypeError, ValueError) as error:
-            raise RunError(
-                f"{run.folder / 'history.jsonl'} is damaged ({error}); copy or train the run again"
-            ) from None
+        seconds = [float(each.get("seconds", 0)) for each in history]
+        speeds = [float(each.get("images_per_second", 0)) for each in history]
         images = round(median(time * speed for time, speed in zip(seconds, speeds, strict=True)))
         return cls(int(history[-1]["epoch"]), sum(seconds) / 3600, images or None)
 

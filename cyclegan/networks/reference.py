@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cyclegan.config import ConfigError, Direction, GeneratorConfig, GeneratorName, Norm
 from cyclegan.networks.build import build_generator
 from cyclegan.networks.layers import InstanceNorm
+from cyclegan.networks.pickles import PickleError, check_pickles
 from cyclegan.networks.storage import WeightsError, check_tensors, unpack
 
 State = dict[str, Tensor]
@@ -108,11 +109,14 @@ def infer_config(state: State, source: str, *, dropout: bool) -> GeneratorConfig
 
 
 def _out_channels(state: State) -> int:
-    """Channels of the image: a U-Net's outermost transposed convolution has them second, a ResNet's last one first."""
+    """Channels of the image: a U-Net's outermost transposed convolution has them second, a ResNet's last one first; 0
+    where there is none."""
+    layers = [int(match[1]) for key in state if (match := re.match(r"model\.([0-9]{1,3})\.", key))]
+    name, dimension = f"model.{max(layers, default=0)}.weight", 0
     if "model.model.3.weight" in state:
-        return state["model.model.3.weight"].shape[1]
-    last = max(int(key.split(".")[1]) for key in state if key.split(".")[1].isdigit())
-    return state[f"model.{last}.weight"].shape[0] if f"model.{last}.weight" in state else 0
+        name, dimension = "model.model.3.weight", 1
+    weight = state.get(name)
+    return weight.shape[dimension] if weight is not None and weight.ndim == 4 else 0
 
 
 def describe(config: GeneratorConfig) -> str:
@@ -134,6 +138,8 @@ def _read_state(path: Path) -> State:
         if not (isinstance(name, str) and _is_plain(value)):
             kind = type(value).__name__
             raise WeightsError(f"{path}: {name!r} is no plain tensor ({kind}); save the generator's state_dict() alone")
+    if sum(value.nbytes for value in content.values()) > path.stat().st_size:  # one number can stand for many
+        raise WeightsError(f"{path} tells of more weights than it holds; save the generator's state_dict() alone")
     prefix = "module." if all(name.startswith("module.") for name in content) else ""
     return {
         name.removeprefix(prefix): value.detach().float() if value.is_floating_point() else value.clone()
@@ -150,7 +156,10 @@ def _load(path: Path) -> object:
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            check_pickles(path)
             return torch.load(file, map_location="cpu", weights_only=True)
+        except PickleError as error:
+            raise WeightsError(f"{path} {error}") from None
         except Exception as error:  # torch.load raises whatever a damaged file makes it meet
             code = re.search(r"GLOBAL (\S+)", str(error))
             reason = (

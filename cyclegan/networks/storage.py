@@ -17,6 +17,8 @@ from cyclegan.networks.build import build_discriminator, build_generator
 
 Storage = Literal["fp16", "int8", "int4"]
 LARGEST = torch.finfo(torch.float16).max
+STORED = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8, torch.int8, torch.int64)
+"""Types of the tensors that are read."""
 SCALE = ".scale"
 """Suffix of the tensor that turns integers back: weight = integers * scale."""
 LARGE = 2**16
@@ -125,11 +127,14 @@ def _quantize(tensor: Tensor, most: int, clips: Sequence[float] = (1.0,)) -> tup
 
 
 def unpack(packed: dict[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Stored weights as float32. Raises WeightsError where a value is not finite or a scale is missing."""
+    """Stored weights as float32. Raises WeightsError where a value is not finite, a type none of weights, or a scale is
+    missing."""
     bits = {torch.int8: 8, torch.uint8: 4}
     scales = {name + SCALE for name, tensor in packed.items() if tensor.dtype in bits}
     state: dict[str, Tensor] = {}
     for name, tensor in packed.items():
+        if tensor.dtype not in STORED:
+            raise WeightsError(f"{source}: {name} has {tensor.dtype}; copy or train the run again")
         if name in scales:
             continue
         if tensor.dtype in bits:

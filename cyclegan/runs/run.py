@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,6 +35,10 @@ FORMAT = 1
 LONGEST_NAME = 40
 """Characters in the name of a domain: it stands on buttons."""
 SampleInputs = Literal["drawn", "dataset", "noise"]
+_EPOCH = re.compile(r"[0-9]{4}|[1-9][0-9]{4,5}")
+"""How the name of a file says its epoch."""
+_NUMBERS = ("learning_rate", "seconds", "images_per_second")
+"""What the history says of an epoch besides its losses."""
 
 
 class RunError(ValueError):
@@ -190,8 +195,8 @@ class Run:
         if self.source:
             return self.source.epochs
         found = []
-        for folder in (self.folder / "snapshots").glob("[0-9]*"):
-            if folder.name.isdigit() and all(
+        for folder in (self.folder / "snapshots").glob("*"):
+            if _EPOCH.fullmatch(folder.name) and all(
                 (folder / direction / "model.safetensors").is_file() for direction in self.directions
             ):
                 found.append(int(folder.name))
@@ -276,7 +281,8 @@ class Run:
             try:
                 record = json.loads(line)
                 int(record["epoch"])
-                _ = [float(value) for value in record.get("losses", {}).values()]
+                told = (record[name] for name in _NUMBERS if name in record)
+                _ = [float(value) for value in (*record.get("losses", {}).values(), *told)]
             except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
                 if number == len(lines) and not content.endswith(b"\n"):
                     break
@@ -296,7 +302,7 @@ class Run:
     def sample_epochs(self) -> tuple[int, ...]:
         """Epochs of which a sample image is there, ascending."""
         names = (path.stem for path in (self.folder / "samples").glob("*.webp"))
-        return tuple(sorted(int(name) for name in names if name.isdigit()))
+        return tuple(sorted(int(name) for name in names if _EPOCH.fullmatch(name)))
 
     def save_sample(self, epoch: int, image: Image.Image) -> None:
         """Keep the sample image of an epoch: a row for each direction, a column for each input."""

@@ -75,11 +75,12 @@ def read_scores(folder: Path) -> dict[str, Any]:
     Raises ScoresError where the file is damaged, or of a format that this version does not read.
     """
     try:
-        return dict(_read(folder)["splits"])
+        splits = _read(folder).get("splits")
     except FileNotFoundError:
         return {}
-    except (KeyError, TypeError) as error:
-        raise ScoresError(f"{folder / NAME} is damaged ({error}); remove it and evaluate the run again") from None
+    if not isinstance(splits, dict):
+        raise ScoresError(f"{folder / NAME} is damaged (it has no splits); remove it and evaluate the run again")
+    return splits
 
 
 def write_scores(folder: Path, scores: Mapping[str, Any]) -> None:
