@@ -14,25 +14,31 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+from gradio import Blocks
+from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
+from cyclegan.files import sweep_old
 from cyclegan.hub.fetching import is_address
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
-from cyclegan.pages.layout import Layout
+from cyclegan.pages.layout import TEMPORARY_FILES, Layout
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.runs.run import RunError
+from cyclegan.signals import stop_signals
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +46,14 @@ WEIGHTS = Path(__file__).parent / "weights"
 MOST_WAITING = 64
 """Calls that wait at most, of all visitors together: at about six answers a second on two cores, ten seconds. Who comes
 then is told that the app is busy."""
+
+PATIENCE = 20.0
+"""Seconds for which running calls are waited for when the app is to end; ten later Kubernetes ends it by force."""
+FETCHING = 1.0
+"""Seconds for which it waits then for programs and browsers to fetch their last pictures."""
+
+UPLOAD = "tmp*"
+"""What Gradio calls an upload that has not come to its end."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +141,30 @@ def serve(layout: Layout, settings: Settings) -> None:
         show_window(blocks.local_url, blocks.title)
         blocks.close()
     else:
-        blocks.block_thread()
+        wait_for_the_end(blocks)
+
+
+def wait_for_the_end(blocks: Blocks) -> None:
+    """Return after SIGTERM or Ctrl-C, when who waited by then has the pictures, and visitors' files are removed.
+
+    Who comes meanwhile is told that the app is busy. A second Ctrl-C ends it at once. Before that, what is left of
+    uploads that were broken off is removed now and then: Gradio forgets it.
+    """
+    queue, (often, old) = blocks._queue, TEMPORARY_FILES
+    with stop_signals() as received:
+        swept = -inf
+        while blocks.is_running and not received:
+            if time.monotonic() - swept > often:
+                sweep_old(Path(get_upload_folder()), UPLOAD, old)
+                swept = time.monotonic()
+            time.sleep(0.1)
+        queue.max_size = 0
+        quiet, latest = time.monotonic() + FETCHING, time.monotonic() + PATIENCE
+        while time.monotonic() < min(quiet, latest):
+            if len(queue) or any(queue.active_jobs):
+                quiet = time.monotonic() + FETCHING
+            time.sleep(0.1)
+        blocks.close(verbose=False)
 
 
 def check_address(host: str, port: int) -> None:

@@ -6,10 +6,14 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from graphlib import TopologicalSorter
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cyclegan"
@@ -134,3 +138,19 @@ def test_input_is_not_checked_by_assertions() -> None:
         assert not any(
             isinstance(node, ast.Assert) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         ), path
+
+
+def test_requirements_name_the_oldest_version_and_none_beyond_the_tested_ones() -> None:
+    """Pinned, or from an oldest version up to the next major one after that which is installed here."""
+    for path in ROOT.glob("requirements*.txt"):
+        lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+        for requirement in (Requirement(line) for line in lines if line and not line.startswith("-r ")):
+            bounds = {each.operator: Version(each.version) for each in requirement.specifier}
+            if "==" in bounds:
+                continue
+            assert set(bounds) == {">=", "<"}, f"{path.name}: {requirement} lacks a bound"
+            with suppress(PackageNotFoundError):  # an extra
+                tested = Version(version(requirement.name))
+                assert tested in requirement.specifier and bounds["<"].major <= tested.major + 1, (
+                    f"{path.name}: {requirement}, but {tested} is tested"
+                )

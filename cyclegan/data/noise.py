@@ -62,6 +62,8 @@ def read_idx(path: Path) -> Pixels:
         kind, *shape = struct.unpack(">4I", content[:16])
         if kind != IDX_IMAGES:
             raise ValueError(f"it begins with {kind:#x}, images with {IDX_IMAGES:#x}")
+        if 0 in shape[1:]:
+            raise ValueError("its images have no pixels")
         return np.frombuffer(content, np.uint8, offset=16).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise DatasetError(f"{path} is damaged ({error}); remove it, and a named dataset is downloaded again") from None

@@ -42,7 +42,7 @@ def check_pickles(path: Path) -> None:
 
 
 def _check(pickled: IO[bytes]) -> None:
-    names: set[int] = set()
+    names: set[object] = set()
     before = ""
     for opcode, argument, position in pickletools.genops(pickled):
         if position is not None and position > LONGEST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import zipfile
@@ -43,7 +44,9 @@ def unpack_samples(archive: Path, folder: Path) -> None:
             for member in members:
                 if not (samples / member.filename).exists():
                     write_atomically(samples / member.filename, opened.read(member))
-    except (OSError, RunError):
+    except RunError:
         raise
-    except Exception as error:  # zipfile raises whatever a damaged file makes it meet
+    except Exception as error:  # zipfile raises whatever a damaged file makes it meet, and seeks wherever it points
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise RunError(f"{archive} is damaged ({error}); pack the samples again") from None

@@ -1,0 +1,93 @@
+"""What visitors should not do to the app, and what ends it: the others do not notice."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from gradio_client.utils import Status
+from PIL import Image
+
+from app import UPLOAD
+from cyclegan.facades import draw_facade
+from cyclegan.files import sweep_old
+from tests.browser import ROOT, served
+
+UPLOADING = (
+    b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+    b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    b'--b\r\nContent-Disposition: form-data; name="files"; filename="x.png"\r\n\r\n'
+)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    draw_facade(3, size=128).save(tmp_path / "labels.png")
+    return tmp_path / "labels.png"
+
+
+def test_no_file_is_served_or_read_and_no_host_asked_that_a_visitor_names(url: str, client: Client) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        inside = f"http://127.0.0.1:{trap.getsockname()[1]}/x.png"
+        for foreign in ("/etc/passwd", "../../etc/passwd", str(ROOT / "app.py"), inside):
+            assert httpx.get(f"{url}/gradio_api/file={foreign}", follow_redirects=True).status_code in (403, 404)
+        with pytest.raises(AppError):
+            client.predict(handle_file(inside), "photo", "pix2pix", 1, api_name="/translate")
+        named = {"path": str(ROOT / "docs" / "epochs.webp"), "meta": {"_type": "gradio.FileData"}}
+        call = f"{url}/gradio_api/call/translate"
+        event = httpx.post(call, json={"data": [named, "photo", "pix2pix", 1]}).json()["event_id"]
+        assert "event: error" in httpx.get(f"{call}/{event}", timeout=60).text
+        trap.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            trap.accept()
+
+
+def test_slow_oversized_and_broken_off_uploads_disturb_nobody_and_are_swept(
+    url: str, client: Client, cache: Path, picture: Path
+) -> None:
+    host, port = str(urlsplit(url).hostname), int(urlsplit(url).port or 80)
+    before = set((cache / "gradio").glob(UPLOAD))
+    slow = [socket.create_connection((host, port)) for _ in range(40)]
+    try:
+        for number, connection in enumerate(slow):
+            connection.sendall(UPLOADING[:40] if number % 2 else UPLOADING + bytes(1_000_000))
+        assert httpx.post(f"{url}/gradio_api/upload", files={"files": bytes(11 * 10**6)}).status_code == 413
+        made = client.predict(handle_file(picture), "photo", "pix2pix", 1, api_name="/translate")
+        with Image.open(made) as image:
+            assert image.size == (128, 128)
+    finally:
+        for connection in slow:
+            connection.close()
+    left = set((cache / "gradio").glob(UPLOAD)) - before
+    for path in left:
+        os.utime(path, (0, 0))
+    sweep_old(cache / "gradio", UPLOAD, 3600)
+    assert left and not any(path.exists() for path in left)
+
+
+def test_who_waits_when_the_app_is_told_to_end_gets_the_pictures_and_no_file_is_left(
+    weights: Path, tmp_path: Path, picture: Path
+) -> None:
+    forgotten = tmp_path / "gradio" / "tmp0"
+    forgotten.parent.mkdir()
+    forgotten.touch()
+    os.utime(forgotten, (0, 0))
+    with served([weights / "facades-cyclegan"], tmp_path) as url:
+        client = Client(url, verbose=False, download_files=str(tmp_path / "downloads"))
+        many = [handle_file(picture)] * 30
+        jobs = [client.submit(many, "photo", "CycleGAN", 1, api_name="/batch") for _ in range(3)]
+        while any(job.status().code in (Status.STARTING, Status.JOINING_QUEUE, Status.SENDING_DATA) for job in jobs):
+            time.sleep(0.02)
+    for job in jobs:
+        packed, left_out = job.result(timeout=30)
+        assert Path(packed).is_file() and left_out == []
+    left = {path.name for path in (tmp_path / "gradio").rglob("*") if path.is_file()}
+    assert not left & {forgotten.name, "labels.png", "translations.zip"}, "what the page opens with is no visitor's"
+    client.close()
