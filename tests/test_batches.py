@@ -17,6 +17,7 @@ from cyclegan.data import batches as module
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from tests.conftest import RAMP_HEIGHT, RAMP_WIDTH, make_folder, make_photo, make_two_folders, ramp
+from tests.test_bad_files import png_of
 
 CROP = 24
 
@@ -85,6 +86,36 @@ def test_every_unreadable_image_is_named_before_training(
     (tmp_path / "trainB" / "0.png").write_bytes(png[: len(png) // 2])
     with pytest.raises(DatasetError, match=r"2 images.*: trainA/1\.png is not an image.*; trainB/0\.png is damaged"):
         make_batches(split, preprocess=preprocess, load_size=32)
+
+
+def test_of_bad_data_all_is_named_at_once_and_what_can_be_read_is_not(tmp_path: Path) -> None:
+    make_two_folders(tmp_path, 1, 1)
+    photo, folder = ramp(3), tmp_path / "trainA"
+    photo.convert("CMYK").save(folder / "cmyk.jpg")
+    photo.save(folder / "png in truth.jpg", "PNG")
+    Image.new("I;16", photo.size).save(folder / "16 bits.png")
+    photo.save(folder / "animated.gif", save_all=True, append_images=[ramp(4)])
+    bad = {
+        "new\nline.png": b"text",
+        "leer ü 집.png": b"",
+        "huge.png": png_of(30_000, 30_000),
+    }
+    Image.new("RGB", (1, 1)).save(folder / "pixel.png")
+    for name, content in bad.items():
+        (folder / name).write_bytes(content)
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "again").symlink_to(folder)
+    with pytest.raises(DatasetError, match="5 images cannot be used") as caught:
+        make_batches(find_split(tmp_path))
+    for part in (
+        "leer ü 집.png",
+        "new",
+        "line.png",
+        "pixel.png is 1x1",
+        "huge.png is 30000x30000",
+        "loop.png is damaged",
+    ):
+        assert part in str(caught.value)
 
 
 def test_a_damaged_pair_is_named_once(tmp_path: Path) -> None:

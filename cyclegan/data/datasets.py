@@ -159,7 +159,9 @@ def list_images(folder: Path) -> list[Path]:
 def _images_in(folder: Path) -> list[Path]:
     suffixes = tuple(IMAGE_SUFFIXES)
     with os.scandir(folder) as entries:  # which says what is a file without asking the disk about each
-        return [folder / entry.name for entry in entries if entry.name.lower().endswith(suffixes) and entry.is_file()]
+        named = (entry for entry in entries if entry.name.lower().endswith(suffixes))
+        # A link that leads nowhere, or to itself, is one of the files that cannot be read.
+        return [folder / entry.name for entry in named if entry.is_symlink() or entry.is_file()]
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
