@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import time
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -331,6 +333,17 @@ def test_what_a_killed_creation_left_is_swept_and_what_is_being_made_is_not(tmp_
     os.utime(stale, (0, 0))
     create(make_trainer(PIX2PIX, tmp_path / "run", facades))
     assert {path.name for path in tmp_path.iterdir()} == {"run", fresh.name}
+
+
+def test_a_clock_that_jumps_makes_no_difference(tmp_path: Path, facades: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps = cycle([0.0, 4e9, 1e9])
+    monkeypatch.setattr(time, "time", lambda: next(jumps))
+    trainer = make_trainer(PIX2PIX, tmp_path / "run", facades)
+    create(trainer)
+    trainer.train()
+    history = trainer.run.history()
+    assert [line["epoch"] for line in history] == list(range(1, PIX2PIX.total_epochs + 1))
+    assert all(0 <= line["seconds"] < 300 for line in history)
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "not a checkpoint"])
