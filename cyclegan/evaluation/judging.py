@@ -167,7 +167,8 @@ def _through_epochs(run: Run) -> Iterable[Strip]:
             try:
                 pictures.append(cut(open_image(run.sample_path(epoch)), row, 0))
             except ImageError as error:
-                raise RunError(f"{error}; remove it, or copy the run again") from None
+                damaged = f"{run.sample_path(epoch)} is damaged ({error})"
+                raise RunError(f"{damaged}; remove it, or copy the run again") from None
             captions.append(f"epoch {epoch}")
         yield Strip(f"to {run.domain(direction[1])}", tuple(pictures), tuple(captions))
 
