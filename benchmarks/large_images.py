@@ -8,6 +8,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,10 +28,9 @@ class Options:
     """Width and height in pixels."""
     architecture: GeneratorName = "resnet_9blocks"
     width: int = 64
-    at_once: bool = False
-    """Compute the whole image at once, however large it is."""
-    both: bool = False
-    """Compute it both ways instead, and tell how far the two pictures differ; for sizes that fit in memory whole."""
+    way: Literal["bands", "whole", "both"] = "bands"
+    """By bands, at once, or both ways, to tell how far the two pictures differ; the latter for sizes that fit in
+    memory."""
     precision: Precision = "auto"
     threads: int = 2
     out: Path | None = None
@@ -56,7 +56,8 @@ def peak_mb() -> float:
 def differences(translator: Translator, image: Image.Image) -> dict[str, float]:
     """In levels of 255, between the picture by bands and the one made at once."""
     pictures = []
-    for translate.WHOLE_PIXELS in (0, 2 * image.width * image.height):
+    for limit in (0, 2 * image.width * image.height):
+        translate.WHOLE_PIXELS = limit
         pictures.append(np.asarray(translator.translate(image, to="b"), np.int16))
     difference = np.abs(pictures[0] - pictures[1])
     return {"mean_levels": round(float(difference.mean()), 4), "largest_levels": float(difference.max())}
@@ -64,14 +65,14 @@ def differences(translator: Translator, image: Image.Image) -> dict[str, float]:
 
 def main(options: Options) -> None:
     torch.set_num_threads(options.threads)
-    if options.at_once:
+    if options.way == "whole":
         translate.WHOLE_PIXELS = options.size[0] * options.size[1] * 2
     width, height = options.size
     pixels = np.random.default_rng(0).integers(256, size=(height // 8, width // 8, 3), dtype=np.uint8)
     image = Image.fromarray(pixels).resize(options.size)
     with tempfile.TemporaryDirectory() as folder:
         translator = untrained(Path(folder), options)
-        found = differences(translator, image) if options.both else costs(translator, image)
+        found = differences(translator, image) if options.way == "both" else costs(translator, image)
     print(f"{width}x{height}: {', '.join(f'{name} {value:g}' for name, value in found.items())}")
     if options.out:
         settings = {name: str(value) for name, value in asdict(options).items()}

@@ -9,7 +9,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -85,11 +85,11 @@ def wait_for(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
-def add_rates(results: dict[str, Any], images: int, tflop: float, ceiling: float) -> None:
-    """Beside each variant's seconds, its images a second, and its share of what the machine can do in bf16 at most."""
+def add_rates(results: dict[str, Any], images: int, tflop: float, limits: Mapping[str, float]) -> None:
+    """Beside each variant's seconds, its images a second, and its share of the machine's ceiling in bf16."""
     for values in results.values():
         values["images_per_second"] = round(images / values["seconds"], 2)
-        values["share_of_bf16_ceiling"] = round(tflop / values["seconds"] / ceiling, 3)
+        values["share_of_bf16_ceiling"] = round(tflop / values["seconds"] / limits["bf16"], 3)
 
 
 def tflop_of(make: Callable[[], Work]) -> float:
@@ -99,13 +99,21 @@ def tflop_of(make: Callable[[], Work]) -> float:
     return counter.get_total_flops() / 1e12
 
 
-def report(name: str, threads: int, results: dict[str, Any], out: Path | None, device: str = "cpu") -> None:
-    """Print the results as JSON, with the machine beside them, and write them where told to."""
+def report(
+    name: str,
+    threads: int,
+    results: dict[str, Any],
+    out: Path | None,
+    *,
+    limits: Mapping[str, float],
+    device: str = "cpu",
+) -> None:
+    """Print the results as JSON, with the machine and its ceilings beside them, and write them where told to."""
     machine = {
         "processor": _processor() if device == "cpu" else torch.cuda.get_device_name(device),
         "threads": threads,
         "torch": torch.__version__,
-        "ceiling_tflops": ceilings(threads, device),
+        "ceiling_tflops": limits,
     }
     text = json.dumps({"benchmark": name, "machine": machine, "results": results}, indent=2)
     print(text)

@@ -70,7 +70,8 @@ def ours(options: Options, precision: Precision) -> Work:
     """The project's own step, always on the same images."""
     config = options.config(precision)
     trainer = trainer_of(options, config, SameBatch(config))
-    real = Pair(*random_images(options.batch_size))
+    with torch.device(options.device):
+        real = Pair(*random_images(options.batch_size))
     return lambda: trainer.step(real)
 
 
@@ -106,8 +107,8 @@ def theirs_there(options: Options) -> Work:
         return theirs(options)
 
 
-def random_images(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    a, b = torch.rand(2, count, 3, 256, 256) * 2 - 1
+def random_images(images: int) -> tuple[torch.Tensor, torch.Tensor]:
+    a, b = torch.rand(2, images, 3, 256, 256) * 2 - 1
     return a, b
 
 
@@ -133,10 +134,10 @@ def main(options: Options) -> None:
             write_facades(Path(folder))
             variants["auto, from files"] = (ours_from_files, (options, Path(folder)))
         results = compare(variants, rounds=options.rounds, threads=options.threads, device=options.device)
-    ceiling = ceilings(options.threads, options.device)["bf16"]
-    add_rates(results, options.batch_size, tflop_of(lambda: theirs(options)), ceiling)
+    limits = ceilings(options.threads, options.device)
+    add_rates(results, options.batch_size, tflop_of(lambda: theirs(options)), limits)
     name = f"training step, {options.method} width {options.width}, 256 px, batches of {options.batch_size}"
-    report(name, options.threads, results, options.out, options.device)
+    report(name, options.threads, results, options.out, limits=limits, device=options.device)
 
 
 if __name__ == "__main__":

@@ -140,10 +140,11 @@ def main(options: Options) -> None:
         for values in results.values():
             values["seconds"] = round(values["seconds"] / FORWARDS, 4)
         tflop = tflop_of(lambda: one_forward(config, options.images))
-        add_rates(results, options.images, tflop, ceilings(options.threads, options.device)["bf16"])
+        limits = ceilings(options.threads, options.device)
+        add_rates(results, options.images, tflop, limits)
         results["bf16 against fp32"] = error_of_bf16(folder, options.device)
     name = f"translate 256 px, {config.architecture} width {config.width}, batches of {options.images}"
-    report(name, options.threads, results, options.out, options.device)
+    report(name, options.threads, results, options.out, limits=limits, device=options.device)
 
 
 def one_forward(config: GeneratorConfig, images: int) -> Work:

@@ -272,7 +272,7 @@ class TranslationConfig(TrainingConfig):
     edges_domain: Domain = "b"
     """The domain whose edges are to stay sharp: the cartoons."""
     lambda_palette: float = 0.0
-    """Weight of the share of pixels of made label maps (domain b) whose colour stands for a wrong class: pix2pix's
+    """Weight of the expected share of pixels of made label maps (domain b) in a wrong class's colour: pix2pix's
     against the true maps, CycleGAN's where labels are translated and back. 0 turns it off."""
     palette: Palette = "facades"
     """The colours of the classes: those of the facades of pix2pix, or of the CMP database itself."""

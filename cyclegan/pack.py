@@ -32,9 +32,10 @@ class Pack:
     epochs: tuple[int, ...] = ()
     """Snapshots to keep; all of them unless given."""
     storage: Storage = "fp16"
-    """fp16: as trained; int8: half of that, one scale a channel; int4: a quarter, where layers are large (U-Nets)."""
+    """Of `epochs` and discriminators. fp16: as trained; int8: half of that, one scale a channel; int4: a quarter, where
+    layers are large (U-Nets)."""
     int4_epochs: tuple[int, ...] = ()
-    """More snapshots to keep, in int4 whatever the storage of the others is."""
+    """More snapshots to keep beside `epochs`, in int4 whatever the storage of those is."""
 
 
 def pack(
@@ -49,10 +50,15 @@ def pack(
 
     What an evaluation found is copied with weights as they were trained; integers are to be evaluated anew.
 
-    Raises RunError where `out` exists or an epoch is not there, WeightsError or ScoresError where files are damaged.
+    Raises RunError where `out` exists, or an epoch is not there or named twice, WeightsError or ScoresError where files
+    are damaged.
     """
     if out.exists():
         raise RunError(f"{out} is there already; choose another folder or remove it")
+    if int4_epochs and not epochs:
+        raise RunError("int4_epochs are kept beside epochs, of which none is named; name them with --epochs")
+    if both := set(epochs) & set(int4_epochs):
+        raise RunError(f"epoch {min(both)} is among epochs and int4_epochs; name it once")
     storages = dict.fromkeys(epochs or source.epochs, storage) | dict.fromkeys(int4_epochs, "int4")
     for epoch in storages:
         source.check_epoch(epoch)

@@ -182,7 +182,8 @@ def test_the_palette_loss_is_how_improbable_the_true_class_is_with_a_gaussian_ar
 def test_a_label_map_in_its_own_colours_costs_next_to_nothing_and_the_edges_of_the_truth_do_not_count() -> None:
     colours = torch.from_numpy(PALETTE / 127.5 - 1)
     truth = colours[torch.arange(12).reshape(1, 3, 4)].permute(0, 3, 1, 2)
-    assert palette_loss(truth, truth, colours).item() < 0.1
+    for pixel in truth.flatten(2).unbind(2):
+        assert palette_loss(pixel[..., None, None], pixel[..., None, None], colours).item() < 0.2
     swapped = truth.flip(3)
     assert palette_loss(swapped, truth, colours).item() > 0.9
     grey = torch.zeros_like(truth)  # as an edge between blue and yellow, and far from every colour

@@ -45,8 +45,9 @@ def test_epochs_are_packed_in_4_bits_beside_others_in_8(tmp_path: Path) -> None:
     assert packed.epochs == (1, 3)
     small, large = ((packed.snapshot_folder(epoch, "ba") / "model.safetensors").stat().st_size for epoch in (1, 3))
     assert 0.4 < small / large < 0.8
-    with pytest.raises(RunError, match="has no epoch 4"):
-        pack(source, tmp_path / "other", int4_epochs=[4])
+    for epochs, int4_epochs, reason in (([3], [4], "has no epoch 4"), ([], [1], "beside epochs"), ([1], [1], "once")):
+        with pytest.raises(RunError, match=reason):
+            pack(source, tmp_path / "other", epochs=epochs, int4_epochs=int4_epochs)
 
 
 def test_figures_stay_with_the_weights_that_they_are_of(weights: Path, tmp_path: Path) -> None:

@@ -122,8 +122,10 @@ def test_fewer_bits_take_less_space(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("storage", get_args(Storage))
-def test_an_empty_channel_and_the_largest_values_survive(storage: Storage) -> None:
-    state = {"weight": torch.tensor([0.0, 60_000.0]).reshape(2, 1, 1, 1), "count": torch.tensor(7)}
+@pytest.mark.parametrize("weights", [1, 2**15])
+def test_an_empty_channel_and_the_largest_values_survive(weights: int, storage: Storage) -> None:
+    values = torch.tensor([0.0, 60_000.0]).reshape(2, 1, 1, 1).expand(2, weights, 1, 2)
+    state = {"weight": values, "count": torch.tensor(7)}
     packed = pack(state, storage)
     assert storage == "fp16" or (packed["weight.scale"] > 0).all(), "0 / 0 is no weight"
     restored = unpack(packed, "here")
@@ -134,9 +136,10 @@ def test_an_empty_channel_and_the_largest_values_survive(storage: Storage) -> No
 @pytest.mark.parametrize("value", [70_000.0, float("inf"), float("nan")])
 @pytest.mark.parametrize("storage", get_args(Storage))
 def test_values_that_cannot_be_stored_are_refused_before_anything_is_written(storage: Storage, value: float) -> None:
-    scale = 1 if storage == "fp16" else 127
+    weight = torch.zeros(1, 64, 32, 32)  # enough for 4 bits
+    weight[0, 5, 6, 7] = value if storage == "fp16" else 127 * value
     with pytest.raises(WeightsError, match=r"weight .*65504"):
-        pack({"weight": torch.full((1, 1, 1, 1), scale * value)}, storage)
+        pack({"weight": weight}, storage)
 
 
 def test_running_statistics_beyond_half_precision_do_not_stop_a_run() -> None:

@@ -161,17 +161,16 @@ class Models:
 
     @classmethod
     def of(cls, translators: Sequence[Translator]) -> Models:
-        """The models of these translators. Of one method's, those that lead to the same domain are told apart by the
-        names of their runs; where each leads elsewhere, the first has the method's name, the others their way, too."""
+        """The models of these translators. A method's only run has its name. Several that each lead one way, and no
+        two of them the same, have their way in their name after the first; others the name of the run."""
         models = []
         for translator in translators:
             alike = [other for other in translators if other.method == translator.method]
-            targets = [target for other in alike for target in other.targets]
             title = texts.METHOD_NAMES[translator.method]
-            if len(alike) > 1 and len(set(targets)) < max(len(targets), 2):
+            if len({other.targets for other in alike if len(other.targets) == 1}) < len(alike) > 1:
                 title = f"{title} ({translator.name})"
             elif translator is not alike[0]:
-                target = translator.targets[0]
+                (target,) = translator.targets
                 title = f"{title} ({translator.source_of(target)} → {target})"
             models.append(Model(title, translator))
         return cls(models)

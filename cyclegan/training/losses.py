@@ -55,14 +55,15 @@ def feature_loss(made: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
 
 
 def palette_loss(images: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
-    """Share of the pixels of label maps, in [0, 1], that stand for another class than those of the true maps do.
+    """Expected share of the pixels of label maps, in [0, 1], of another class than those of the true maps.
 
-    A pixel's class is that of the nearest colour. Were colours the classes' own with Gaussian noise, the probability of
-    a class would be a softmax of -distance^2 / (2 spread^2), with the spread COLOR_SPREAD: the loss is the mean of one
-    minus that of the true class. This is the mean absolute error of Ghosh et al. 2017 (arXiv:1712.09482), which bears
-    wrong labels. Cross entropy and L1 give a pixel that may be of two classes a colour between them, which is that of a
-    third one; here the likelier class's own is best. True pixels COLOR_REACH away from all colours, the blurred edges
-    of JPEG label maps, are of no class, and not counted as wrong.
+    Were colours the classes' own with Gaussian noise, the probability of a class would be a softmax of
+    -distance^2 / (2 spread^2), with the spread COLOR_SPREAD: the loss is the mean of one minus that of the true class,
+    half the mean absolute error of Ghosh et al. 2017 (arXiv:1712.09482), which bears wrong labels. It is least where a
+    colour is surely of the likeliest class. Cross entropy, least where a colour says how likely each class is, leads to
+    colours between the likely ones, which are a third's. Two classes' own colours are not quite sure (0.16, 0.19), and
+    colours beyond the palette's ends are more so: an L1 loss beside it holds them. True pixels COLOR_REACH away from
+    all colours, the blurred edges of JPEG label maps, are of no class, and not counted as wrong.
 
     Shapes: [N, 3, H, W] twice and [classes, 3], all in [-1, 1] -> a scalar.
     """
