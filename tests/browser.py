@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,9 +18,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Playwright
 
+from tests.forks import ROOT, Program
 from tests.hub_server import free_port
 
-ROOT = Path(__file__).parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -43,26 +44,31 @@ def served(
     environment: Mapping[str, str] | None = None,
     precision: str = "fp32",
 ) -> Iterator[str]:
-    """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`, in the folder
-    `root` and with these variables besides the test's own."""
+    """The address of the app, started as a visitor's host would: `python app.py --run ... --port ...`, with these
+    variables besides the test's own. Of another folder than this one it is all imported anew."""
     port = free_port()
-    command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--precision", precision, *options]
+    command = [str(root / "app.py"), "--no-browser", "--port", str(port), "--precision", precision, *options]
     for run in runs:
         command += ["--run", str(run)]
     log = cache / "server.log"
     variables = {**os.environ, "GRADIO_TEMP_DIR": str(cache / "gradio"), **(environment or {})}
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=root, env=variables, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait_for(url, server, log)
-            yield url
-        finally:
-            server.terminate()
-            server.wait(30)
+    server: Program | subprocess.Popen[bytes]
+    if root == ROOT:
+        server = Program(command, env=variables, output=log)
+    else:
+        with log.open("wb") as output:
+            words = [sys.executable, *command]
+            server = subprocess.Popen(words, cwd=root, env=variables, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(url, server, log)
+        yield url
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=30)
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(url: str, server: Program | subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:

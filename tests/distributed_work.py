@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import socket
 import urllib.error
@@ -34,6 +33,7 @@ from cyclegan.runs.run import Domains, Run
 from cyclegan.training.sharing import check_equal, check_processes
 from cyclegan.training.trainer import Progress, Trainer, create, resume
 from cyclegan.translate import command as translation
+from tests.forks import fork
 
 SECONDS = 200.0
 """Within which processes have to be through."""
@@ -181,12 +181,10 @@ def evaluate_and_translate(folder: Path, photos: Path, port: int) -> None:
 
 def in_processes(count: int, work: Callable[..., None], *arguments: object) -> None:
     """Do the work in so many processes; all must end well."""
-    context = multiprocessing.get_context("spawn")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    processes = [context.Process(target=_enter, args=(rank, count, port, work, arguments)) for rank in range(count)]
-    for process in processes:
-        process.start()
+    environment = dict(os.environ)
+    processes = [fork(_enter, environment, rank, count, port, work, arguments) for rank in range(count)]
     for process in processes:
         process.join(SECONDS)
     codes = [process.exitcode for process in processes]
@@ -195,8 +193,15 @@ def in_processes(count: int, work: Callable[..., None], *arguments: object) -> N
     assert codes == [0] * count
 
 
-def _enter(rank: int, count: int, port: int, work: Callable[..., None], arguments: Sequence[object]) -> None:
+def _enter(
+    environment: dict[str, str],
+    rank: int,
+    count: int,
+    port: int,
+    work: Callable[..., None],
+    arguments: Sequence[object],
+) -> None:
     places = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count}
-    os.environ |= {name: str(value) for name, value in places.items()}
+    os.environ |= environment | {name: str(value) for name, value in places.items()}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     work(*arguments)

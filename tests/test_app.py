@@ -798,13 +798,5 @@ class TestCommand:
         assert [path.name for path in find_runs(app.WEIGHTS)] == ["facades-cyclegan", "facades-pix2pix"]
 
 
-def test_starting_the_app_loads_nothing_that_only_training_needs() -> None:
-    script = "import app, sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert "cyclegan.translate.translator" in loaded
-    assert not loaded & {f"cyclegan.{name}" for name in ("training", "objectives", "losses", "downloads")}
-
-
 def test_gradio_writes_no_stub_files_into_the_package() -> None:
     assert not list((ROOT / "cyclegan").rglob("*.pyi"))

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import ROOT, Watched, open_tab, served
+from tests.browser import Watched, open_tab, served
+from tests.forks import ROOT
 from tests.test_browser_draw import choose, drag, press
 
 MOST_BYTES = 150_000

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ import app
 from cyclegan.facades import CLASSES, PALETTE
 from cyclegan.pages import texts
 from cyclegan.pages.desktop import has_screen
-from tests.browser import ROOT
+from tests.forks import ROOT, Program
 from tests.hub_server import free_port
 
 RECORDER = """
@@ -61,7 +62,7 @@ def test_a_browser_is_opened_only_where_it_is_seen(environment: dict[str, str], 
 
 def command(weights: Path, *arguments: str) -> list[str]:
     run = str(weights / "facades-pix2pix")
-    return [sys.executable, "app.py", "--run", run, "--precision", "fp32", "--port", str(free_port()), *arguments]
+    return ["app.py", "--run", run, "--precision", "fp32", "--port", str(free_port()), *arguments]
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
@@ -73,7 +74,8 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
 def test_the_window_shows_the_app_and_closing_it_ends_the_program(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "webview.py").write_text(WINDOW)
     with_window = environment(tmp_path, PYTHONPATH=str(tmp_path))
-    done = subprocess.run(command(weights, "--window"), cwd=ROOT, env=with_window, timeout=120, capture_output=True)
+    words = [sys.executable, *command(weights, "--window")]
+    done = subprocess.run(words, cwd=ROOT, env=with_window, timeout=120, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     assert (tmp_path / "record").read_text().endswith("True")
 
@@ -95,7 +97,8 @@ def test_a_real_window_shows_the_page(weights: Path, tmp_path: Path, display: st
     pytest.importorskip("webview", reason="needs pip install -r requirements-window.txt")
     chromium = {"QTWEBENGINE_DISABLE_SANDBOX": "1", "QTWEBENGINE_CHROMIUM_FLAGS": "--disable-gpu"}
     with_screen = environment(tmp_path, DISPLAY=display, **chromium)
-    window = subprocess.Popen(command(weights, "--window"), cwd=ROOT, env=with_screen, stderr=subprocess.DEVNULL)
+    words = [sys.executable, *command(weights, "--window")]
+    window = subprocess.Popen(words, cwd=ROOT, env=with_screen, stderr=subprocess.DEVNULL)
     try:
         deadline, blue = time.monotonic() + 120, 0
         while blue < 10_000 and time.monotonic() < deadline and window.poll() is None:
@@ -113,7 +116,7 @@ def test_the_browser_is_opened_at_the_app_unless_told_not_to(weights: Path, tmp_
     with_browser = environment(tmp_path, BROWSER=f"{sys.executable} {tmp_path / 'browse.py'} %s")
     for arguments, opened in ((("--no-browser",), False), ((), True)):
         called = command(weights, *arguments)
-        server = subprocess.Popen(called, cwd=ROOT, env=with_browser, stdout=subprocess.DEVNULL)
+        server = Program(called, env=with_browser)
         try:
             wait_for(f"http://127.0.0.1:{called[called.index('--port') + 1]}")
             deadline = time.monotonic() + (30 if opened else 1)
@@ -121,8 +124,8 @@ def test_the_browser_is_opened_at_the_app_unless_told_not_to(weights: Path, tmp_
                 time.sleep(0.1)
             assert (tmp_path / "record").exists() == opened
         finally:
-            server.terminate()
-            server.wait(60)
+            server.send_signal(signal.SIGTERM)
+            server.communicate(60)
 
 
 @pytest.mark.parametrize(

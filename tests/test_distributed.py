@@ -17,9 +17,9 @@ from cyclegan.runs.run import Run
 from cyclegan.runs.scores import read_scores
 from tests.conftest import make_photo, wait_until
 from tests.distributed_work import CONFIGS, evaluate_and_translate, in_processes, train_all, train_double
+from tests.forks import ROOT
 from tests.hub_server import free_port
 
-ROOT = Path(__file__).parent.parent
 CLOSE = 1e-9
 
 

@@ -219,13 +219,13 @@ def new_run(squares: Path, out: Path, *more: object) -> list[object]:
 
 class TestCommand:
     def test_a_killed_training_goes_on_to_bit_equal_weights(self, squares: Path, tmp_path: Path) -> None:
-        arguments = ["--batch-size", "2", "--epochs", "12"]  # slow enough to be killed in time
+        arguments = ["--batch-size", "4", "--epochs", "6"]  # slow enough to be killed in time
         run(new_run(squares, tmp_path / "whole", *arguments))
         process = start(new_run(squares, tmp_path / "killed", *arguments))
         wait_for_epoch(process, tmp_path / "killed", 2)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert checkpoint(tmp_path / "killed")["progress"]["epoch"] <= 12, "it was finished before it could be killed"
+        assert checkpoint(tmp_path / "killed")["progress"]["epoch"] <= 6, "it was finished before it could be killed"
         run(["--resume", tmp_path / "killed", "--data-root", squares])
         assert_same_runs(tmp_path / "whole", tmp_path / "killed")
 

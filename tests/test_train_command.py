@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from cyclegan.runs.samples import SAMPLE_SIZE
 from cyclegan.training.trainer import exclusive
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_pairs, make_photo, wait_until
+from tests.forks import ROOT, Program
 
-ROOT = Path(__file__).parent.parent
 TINY = {
     "cyclegan": [  # a pool that is soon full: what it gives back depends on its random state
         *("--generator.architecture", "resnet_6blocks", "--load-size", "72", "--crop-size", "64", "--pool-size", "3")
@@ -40,18 +41,15 @@ WIDTHS = ["--generator.width", "4", "--discriminator.width", "4"]
 METHODS = pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
 
 
-def start(arguments: Sequence[object], **options: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "train.py"), *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **options
-    )
+def start(arguments: Sequence[object], **options: Any) -> Program:
+    return Program([ROOT / "train.py", *arguments], **options)
 
 
 def run(arguments: Sequence[object], code: int = 0, **options: Any) -> str:
     """What the command printed; fails where it ends with another exit code."""
     process = start(arguments, **options)
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == code, err
+    out, err = process.communicate()
+    assert process.poll() == code, err
     return out + err
 
 
@@ -60,7 +58,7 @@ def new_run(method: str, facades: Path, out: Path) -> list[object]:
     return [*TINY[method], "--dataset", facades, "--out", out, *WIDTHS, *FOUR_EPOCHS, *BEYOND, "--device", "cpu"]
 
 
-def wait_for_epoch(process: subprocess.Popen[str], folder: Path, epoch: int) -> None:
+def wait_for_epoch(process: Program, folder: Path, epoch: int) -> None:
     """Wait until the epoch stands in the history; the process is then in the midst of the next."""
     history = folder / "history.jsonl"
 
@@ -142,7 +140,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     wait_for_epoch(process, tmp_path / "stopped", 1)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    assert process.poll() == 128 + number
     assert f"python train.py --resume {tmp_path / 'stopped'}" in err
     assert "Traceback" not in err
     stopped = checkpoint(tmp_path / "stopped")["progress"]
@@ -163,7 +161,10 @@ def test_the_command_to_go_on_works_from_anywhere(facades: Path, tmp_path: Path)
     _, err = process.communicate(timeout=60)
     (command,) = re.findall(r"go on with: python train.py (.*)", err)
     assert shlex.split(command)[2:] == ["--device", "cpu"]
-    assert "finished" in run(shlex.split(command), cwd=elsewhere)
+    words = [sys.executable, str(ROOT / "train.py"), *shlex.split(command)]  # as people start it
+    done = subprocess.run(words, cwd=elsewhere, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "finished" in done.stderr
 
 
 def test_a_run_goes_on_with_images_that_have_moved(facades: Path, tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_run_goes_on_with_images_that_have_moved(facades: Path, tmp_path: Path
     shutil.copytree(facades, own)
     process = start(new_run("pix2pix", own, tmp_path / "run"))
     wait_for_epoch(process, tmp_path / "run", 1)
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     process.communicate()
     own.rename(tmp_path / "moved")
     assert str(own) in run(["--resume", tmp_path / "run"], code=2)
@@ -356,18 +357,21 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(
     assert option in printed
 
 
+def limit_files(size: int) -> None:
+    """No file may grow beyond so many bytes: what a full disk does to a write."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
 def test_a_full_disk_stops_training_and_loses_nothing(facades: Path, tmp_path: Path) -> None:
     process = start(new_run("pix2pix", facades, tmp_path / "run"))
     wait_for_epoch(process, tmp_path / "run", 1)
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     process.communicate()
     before = checkpoint(tmp_path / "run")
 
-    def limit_files() -> None:  # no file may grow beyond half a checkpoint: what a full disk does to a write
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "run" / "checkpoint.pt").stat().st_size // 2,) * 2)
-
-    printed = run(["--resume", tmp_path / "run"], code=1, preexec_fn=limit_files)
+    size = (tmp_path / "run" / "checkpoint.pt").stat().st_size
+    printed = run(["--resume", tmp_path / "run"], code=1, before=partial(limit_files, size // 2))
     assert "cannot write" in printed
     assert "checkpoint.pt" in printed
     assert "Traceback" not in printed

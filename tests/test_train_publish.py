@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +16,9 @@ from cyclegan.hub import publishing
 from cyclegan.hub.command import main
 from cyclegan.runs.run import Run
 from cyclegan.training.trainer import Trainer
+from tests.forks import ROOT, Program
 from tests.hub_server import TOKEN, LoopbackHub
 
-ROOT = Path(__file__).parent.parent
 NAME = "owner/facades"
 TINY = [
     *(
@@ -67,10 +65,10 @@ def test_a_training_publishes_on_its_way_and_ends_as_one_publication(
     facades: Path, tmp_path: Path, hub: LoopbackHub
 ) -> None:
     out = tmp_path / "run"
-    words = [sys.executable, str(ROOT / "train.py"), *command(facades, out, "--private")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0, done.stderr
-    assert f"published: {hub.url}/{NAME}" in done.stderr
+    program = Program([ROOT / "train.py", *command(facades, out, "--private")])
+    printed = program.communicate()
+    assert program.poll() == 0, printed
+    assert f"published: {hub.url}/{NAME}" in printed[1]
     repository = hub.repositories["model", NAME]
     assert repository.private and 2 <= len(repository.commits) <= 4
     assert {"snapshots/0001/ba/model.safetensors", "snapshots/0003/ba/model.safetensors"} <= repository.files.keys()
@@ -78,7 +76,7 @@ def test_a_training_publishes_on_its_way_and_ends_as_one_publication(
     count = len(repository.commits)
     assert main(["publish", str(out), NAME]) == 0
     assert len(repository.commits) == count
-    told = [done.stdout, done.stderr, *(path.read_bytes().decode(errors="ignore") for path in out.rglob("*.*"))]
+    told = [*printed, *(path.read_bytes().decode(errors="ignore") for path in out.rglob("*.*"))]
     assert not [text for text in told if TOKEN in text]
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,8 +13,7 @@ from cyclegan.images import open_image
 from cyclegan.translate.command import main
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_photo
-
-ROOT = Path(__file__).parent.parent
+from tests.forks import Program
 
 
 @pytest.fixture
@@ -134,15 +130,13 @@ def test_who_is_stopped_leaves_only_whole_images(number: int, weights: Path, tmp
     for index in range(1, many):
         (tmp_path / "many" / f"{index}.png").hardlink_to(tmp_path / "many" / "0.png")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "cyclegan.translate", str(weights / "facades-cyclegan"), str(tmp_path / "many")]
-    process = subprocess.Popen(
-        [*command, str(out), "--to", "labels"], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ
-    )
+    words = [weights / "facades-cyclegan", tmp_path / "many", out, "--to", "labels"]
+    process = Program(["-m", "cyclegan.translate", *words])
     while process.poll() is None and len(list(out.glob("*.png"))) < 3:
         time.sleep(0.05)
     process.send_signal(number)
     _, printed = process.communicate(timeout=60)
-    assert process.returncode == 128 + number, printed
+    assert process.poll() == 128 + number, printed
     assert "interrupted; start again to go on" in printed and "Traceback" not in printed
     pictures = made(out)
     assert 3 <= len(pictures) < many

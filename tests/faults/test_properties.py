@@ -21,6 +21,7 @@ from PIL import Image
 
 import train
 from cyclegan.config import ConfigError, CycleGANConfig, GeneratorConfig
+from cyclegan.data.downloads import DownloadError
 from cyclegan.images import ImageError, open_image
 from cyclegan.networks.build import build_generator
 from cyclegan.networks.storage import WeightsError, load_generator
@@ -144,8 +145,16 @@ def test_a_damaged_image_is_an_image_or_refused(kind: str, place: float, damage:
 @settings(SETTINGS, max_examples=40)
 @given(words=st.lists(st.tuples(st.sampled_from(WORDS), VALUES), max_size=4), method=st.sampled_from(["", "pix2pix"]))
 def test_any_command_line_is_taken_or_refused_with_one_message(
-    words: list[tuple[str, str]], method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: list[tuple[str, str]],
+    method: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    def refuse(*_: object) -> None:  # a dataset that is named is looked for in the network: 20 s, where there is none
+        raise DownloadError("out of reach")
+
+    monkeypatch.setattr(train, "fetch", refuse)
     arguments = [*([method] if method else []), "--dataset", str(tmp_path), *(word for pair in words for word in pair)]
     try:
         assert train.main([*arguments, "--dry-run", "--out", str(tmp_path / "run")]) == 2

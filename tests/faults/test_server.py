@@ -18,7 +18,8 @@ from PIL import Image
 from app import UPLOAD
 from cyclegan.facades import draw_facade
 from cyclegan.files import sweep_old
-from tests.browser import ROOT, served
+from tests.browser import served
+from tests.forks import ROOT
 
 UPLOADING = (
     b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
