@@ -32,7 +32,7 @@ from cyclegan.images import ImageError
 from cyclegan.metrics import ssim
 from cyclegan.networks.build import build_generator
 from cyclegan.pages import inputs, texts
-from cyclegan.pages.api.pictures import translate_with
+from cyclegan.pages.api.pictures import find, translate_with
 from cyclegan.pages.curves import Curve, curves_of
 from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
@@ -586,7 +586,7 @@ class TestApi:
 class TestRuns:
     def test_one_run_is_enough(self, weights: Path) -> None:
         layout = Layout(Models.load([weights / "facades-cyclegan"], precision="fp32"))
-        assert [route.name for route in layout.models.routes] == ["photo -> labels", "labels -> photo"]
+        assert [route.name for route in layout.models.routes] == ["labels -> photo", "photo -> labels"]
         assert len(layout.show(draw_facade(3), TO_PHOTO.name)) == 2 + len(layout.translate_page.outputs)
 
     def test_two_runs_of_a_method_are_told_apart(self, weights: Path, tmp_path: Path) -> None:
@@ -600,7 +600,12 @@ class TestRuns:
         config = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX, direction="ab")
         make_run(tmp_path / "facades-pix2pix-labels", config, epochs=(1,), sample_epochs=0)
         models = Models.load([weights / "facades-pix2pix", tmp_path / "facades-pix2pix-labels"])
-        assert [model.title for model in models.models] == ["pix2pix", "pix2pix (photo → labels)"]
+        assert [model.title for model in models.models] == ["pix2pix", "pix2pix (photo -> labels)"]
+        assert [find(models, "pix2pix", to)[0].title for to in ("photo", "labels")] == [
+            model.title for model in models.models
+        ]
+        assert models.missing(TO_LABELS) == models.missing(TO_PHOTO) == []
+        assert models.routes == (TO_PHOTO, TO_LABELS), "the page opens with examples that are translated"
 
     def test_runs_without_drawn_samples_open_without_an_example(self, weights: Path, tmp_path: Path) -> None:
         shutil.copytree(weights / "facades-pix2pix", tmp_path / "horses")
@@ -632,7 +637,7 @@ class TestRuns:
         content["domains"] = {"a": "photo", "b": "Vincent van Gogh: night?"}
         (tmp_path / "run" / "run.json").write_text(json.dumps(content))
         layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
-        route = layout.models.routes[0]
+        route = layout.models.routes[1]
         assert route.label.en == "Photo -> Vincent van Gogh: night?"
         updates = layout.show(make_photo(3), route.name)
         assert Path(updates[5]["value"]).name == "Vincent-van-Gogh-night-cyclegan-epoch-5.png"

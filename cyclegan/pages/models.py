@@ -70,6 +70,11 @@ class Model:
     translator: Translator
 
     @property
+    def method(self) -> str:
+        """What visitors know its method by, which other runs may share."""
+        return texts.METHOD_NAMES[self.translator.method]
+
+    @property
     def routes(self) -> tuple[Route, ...]:
         translator, facades = self.translator, self._knows_facades
         return tuple(Route(translator.source_of(target), target, facades) for target in translator.targets)
@@ -147,8 +152,12 @@ class Models:
     def __init__(self, models: Sequence[Model]) -> None:
         self.models = tuple(models)
         offered = [route for model in self.models for route in model.routes]
-        # The route that most models share comes first: it is the one that the page opens with.
-        self.routes = tuple(sorted(dict.fromkeys(offered), key=offered.count, reverse=True))
+
+        def rank(route: Route) -> tuple[int, bool]:
+            return offered.count(route), any(model.drawn_row(route) is not None for model in self.on(route))
+
+        # The page opens with the first: the route that most models share, then one whose examples are translated.
+        self.routes = tuple(sorted(dict.fromkeys(offered), key=rank, reverse=True))
 
     @classmethod
     def load(cls, folders: Sequence[Path], *, device: str = "auto", precision: Precision = "auto") -> Models:
@@ -171,7 +180,7 @@ class Models:
                 title = f"{title} ({translator.name})"
             elif translator is not alike[0]:
                 (target,) = translator.targets
-                title = f"{title} ({translator.source_of(target)} → {target})"
+                title = f"{title} ({translator.source_of(target)} -> {target})"
             models.append(Model(title, translator))
         return cls(models)
 
@@ -219,8 +228,11 @@ class Models:
         return tuple(model for model in self.models if route in model.routes)
 
     def missing(self, route: Route) -> list[Text]:
-        """Which models do not translate along a route, or not now, in sentences for the visitor."""
-        reasons = (model.waiting if route in model.routes else model.not_this_way for model in self.translating.models)
+        """Which methods do not translate along a route, or models not now, in sentences for the visitor."""
+        there = self.on(route)
+        methods = [model.method for model in there]
+        elsewhere = [model for model in self.translating.models if model.method not in methods]
+        reasons = [model.waiting for model in there] + [model.not_this_way for model in elsewhere]
         return [reason for reason in reasons if reason]
 
 

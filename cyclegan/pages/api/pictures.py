@@ -35,16 +35,17 @@ def translate_with(
 
 
 def find(models: Models, method: str, to: str) -> tuple[Model, Route]:
-    """The model of this title, and its route to this domain. Raises Refusal, listing the choices, where there is
-    none."""
-    model = next((model for model in models.models if model.title == method), None)
-    if model is None:
+    """The model of this title, or of this method, and its route to this domain. Raises Refusal, listing the choices,
+    where there is none."""
+    named = [model for model in models.models if method in (model.title, model.method)]
+    if not named:
         choices = listed(model.title for model in models.models)
         raise Refusal(texts.UNKNOWN_METHOD.format(method=method, choices=choices))
-    route = next((route for route in model.routes if route.target == to), None)
-    if route is None:
-        raise Refusal(model.not_this_way)
-    return model, route
+    for model in named:
+        for route in model.routes:
+            if route.target == to:
+                return model, route
+    raise Refusal(named[0].not_this_way)
 
 
 def epoch_of(model: Model, epoch: float | None) -> int:
