@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import close_session
 from PIL import Image
 
 import train
@@ -119,6 +120,13 @@ def test_a_run_trains_and_goes_on_with_the_commit_that_it_began_with(
     assert "HTTP Request" not in caplog.text
     assert {target.count for target in plan([run.folder], dataset=None, split="val", limit=None).targets} == {2}
     houses.publish(NAME, {TRAIN: parquet([row(5)])}, kind="dataset")
+    newest = f"hf:{NAME}@{commit_of(houses)}"
+    assert plan([run.folder], dataset=f"hf:{NAME}", split="train", limit=None).dataset == newest
+    assert train.settled(f"hf:{NAME}", run.method, train.Launch()) == newest
+    with monkeypatch.context() as several:
+        several.setattr("cyclegan.distributed.size", lambda: 2)
+        assert train.settled(f"hf:{NAME}", run.method, train.Launch()) == run.config.dataset, "torchrun begins again"
+        assert train.settled(f"hf:{NAME}@main", run.method, train.Launch()) == newest
     elsewhere = ["--data-root", str(tmp_path / "elsewhere"), "--device", "cpu", "--threads", "1"]
     assert train.main(["--resume", str(run.folder), *elsewhere]) == 0
     assert [path.name for path in (tmp_path / "elsewhere" / "hf" / "owner" / "houses").iterdir()] == [commit]
@@ -139,6 +147,16 @@ def test_a_broken_download_goes_on_where_it_broke(hub: LoopbackHub, root: Path, 
     assert split.a[99].path.read_bytes() == b"as it was", "what was there is not written again"
     expected = [row["imageB"]["bytes"] for row in rows]
     assert [source.path.read_bytes() for source in split.b] == expected
+
+
+def test_a_silent_hub_is_given_up(houses: LoopbackHub, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cyclegan.hub.uploads.TIMEOUT", 0.2)
+    houses.fail("GET /api/datasets/.*/auth-check", wait=60)
+    try:
+        with pytest.raises(DownloadError, match="does not answer"):
+            find_folder(f"hf:{NAME}")
+    finally:
+        close_session()  # the next client is as patient as it was
 
 
 def test_domains_may_have_different_numbers_of_images(hub: LoopbackHub, root: Path) -> None:

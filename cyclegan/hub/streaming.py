@@ -23,6 +23,7 @@ from cyclegan.data.downloads import DATASETS, DownloadError, data_root, fetch
 from cyclegan.files import write_atomically
 from cyclegan.hub.errors import HubError, in_words, is_unreachable
 from cyclegan.hub.repositories import COMMIT, SECONDS, Address
+from cyclegan.hub.uploads import limit_waiting
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -121,6 +122,7 @@ def _open(address: Address) -> dict[str, IterableDataset]:
         raise DownloadError(
             f"{PREFIX}{address} needs the package datasets: pip install -r requirements-datasets.txt"
         ) from None
+    limit_waiting()
     try:
         HfApi().auth_check(address.name, repo_type="dataset")
         # A name without the prefix would also be that of a local folder. Code in a repository is never run.
