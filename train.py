@@ -25,6 +25,7 @@ from cyclegan.config import (
     CycleGANConfig,
     Direction,
     GANConfig,
+    Method,
     MethodConfig,
     Palette,
     Pix2PixConfig,
@@ -188,16 +189,15 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     set_threads(launch.threads)
     repository = None if launch.dry_run else find_repository(launch)
-    config = replace(config, dataset=distributed.from_first(lambda: pinned(config.dataset, launch.data_root)))
+    method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
+    config = replace(config, dataset=distributed.from_first(lambda: settled(config.dataset, method, launch)))
     folder = find_dataset(config, launch.data_root)
-    name = address_of(config.dataset).name.partition("/")[2] if is_on_hub(config.dataset) else folder.name
     if config.dataset not in known_datasets(config) and not is_on_hub(config.dataset):
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
     split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
     if split is not None and isinstance(config, TranslationConfig):
         check_palette(split, config)
-    method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
-    out = launch.out or Path("runs") / f"{name}-{method}"
+    out = launch.out or default_out(config.dataset if is_on_hub(config.dataset) else folder.name, method)
     if distributed.from_first(lambda: goes_on(out, config)):
         return run_resume(Resume(out, launch))
     run = Run(out, method, name_domains(split, launch, config), config, {}, revision())
@@ -211,6 +211,24 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         return train(trainer, launch, repository)
 
 
+def default_out(dataset: str, method: Method) -> Path:
+    """Where a run is, unless told: named by the dataset, without its owner and commit where it is on the Hub."""
+    name = address_of(dataset).name.partition("/")[2] if is_on_hub(dataset) else dataset
+    return Path("runs") / f"{name}-{method}"
+
+
+def settled(dataset: str, method: Method, launch: Launch) -> str:
+    """A dataset of the Hub by its commit. Where several processes begin again what they began without a revision, that
+    of their run, whatever is newest by now."""
+    if is_on_hub(dataset) and (address := address_of(dataset)).revision is None and distributed.size() > 1:
+        out = launch.out or default_out(dataset, method)
+        if (out / "checkpoint.pt").is_file():
+            begun = Run.open(out).config.dataset
+            if is_on_hub(begun) and address_of(begun).name == address.name:
+                return begun
+    return pinned(dataset, launch.data_root)
+
+
 def goes_on(out: Path, config: MethodConfig) -> bool:
     """Whether the command has begun this very run before: torchrun repeats it when a process failed, a scheduler when a
     machine did."""
@@ -222,10 +240,11 @@ def run_resume(command: Resume) -> int:
     set_threads(command.machine.threads)
     run = Run.open(command.resume)
     find_checkpoint(run)
-    config = replace(run.config, dataset=command.dataset or run.config.dataset)
+    chosen, data_root = command.dataset or run.config.dataset, command.machine.data_root
+    config = replace(run.config, dataset=distributed.from_first(lambda: pinned(chosen, data_root)))
     repository = find_repository(command.machine)
     with exclusive(run.folder):
-        trainer = prepare(run, find_dataset(config, command.machine.data_root), command.machine)
+        trainer = prepare(run, find_dataset(config, data_root), command.machine)
         resume(trainer)
         if not trainer.finished:
             return train(trainer, command.machine, repository)

@@ -136,6 +136,7 @@ def _convert(network: nn.Module, run: Run, direction: Direction, epoch: int, siz
 def _metadata(run: Run, direction: Direction, epoch: int) -> dict[str, str]:
     seen, made = (encodings(run.config)[domain] for domain in direction)
     source, target = (run.domain(domain) for domain in direction)
+    dataset = run.config.dataset
     return {
         "run": run.folder.name,
         "method": run.method,
@@ -145,7 +146,7 @@ def _metadata(run: Run, direction: Direction, epoch: int) -> dict[str, str]:
         "image": f"float32 [1, channels, height, width] in [-1, 1], {seen}",
         "translation": f"the same form, {made}",
         "generator": json.dumps(asdict(run.generator_config(direction))),
-        "trained on": Path(run.config.dataset).name,
+        "trained on": dataset if dataset.startswith("hf:") else Path(dataset).name,  # the Hub's names have owners
     }
 
 

@@ -26,6 +26,7 @@ from PIL import Image
 
 import train
 from cyclegan.data import archives, downloads, transfers
+from cyclegan.data.arrivals import arrived
 from cyclegan.data.downloads import DATASETS, IDX_FILE, DownloadError, NamedDataset, data_root, fetch
 from cyclegan.data.transfers import Archive
 from cyclegan.runs.run import Run
@@ -518,6 +519,25 @@ def test_what_a_killed_call_left_is_used_or_swept_when_it_is_old(ready: bool, mi
     fetch("facades", killed)
     assert_complete(killed)
     assert len(mirror.requests) == before
+
+
+def test_who_waits_for_long_keeps_what_arrived(tmp_path: Path) -> None:
+    def make(work: Path) -> Path:
+        (work / "made").mkdir()
+        (work / "made" / "1.jpg").touch()
+        return work / "made"
+
+    def wait(work: Path) -> Path:
+        part = work / "parts" / "first.part"
+        part.touch()
+        for path in (work, *work.rglob("*")):
+            os.utime(path, (0, 0))
+        arrived(tmp_path / "photos", make)
+        assert part.exists()
+        return make(work)
+
+    arrived(tmp_path / "photos", wait)
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
 def test_two_calls_at_once_both_find_the_dataset(mirror: Mirror, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import close_session
 from PIL import Image
 
 import train
@@ -94,9 +96,16 @@ def test_a_dataset_becomes_a_folder_of_its_files_as_they_are(houses: LoopbackHub
     assert [source.path.name for source in split.a] == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
     assert [source.path.read_bytes() for source in split.b] == [row(number)["imageB"]["bytes"] for number in range(4)]
     assert [source.path.name for source in find_split(folder, "val").b] == ["1.png", "2.png"]
-    assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name], "nothing is left beside it"
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name, "newest.txt"}, "no parts are left"
+    older = folder.with_name(houses.publish(NAME, {TRAIN: parquet([row(5)])}, kind="dataset"))
+    newer = folder.with_name(houses.publish(NAME, {TRAIN: parquet([row(6)])}, kind="dataset"))
+    for commit in (newer.name, older.name):
+        find_folder(f"hf:{NAME}@{commit}")
+    assert pinned(f"hf:{NAME}") == f"hf:{NAME}@{newer.name}"
+    houses.publish(NAME, {TRAIN: parquet([row(7)])}, kind="dataset")
+    assert not folder.with_name(pinned(f"hf:{NAME}").partition("@")[2]).exists()
     houses.stop()
-    assert find_folder(f"hf:{NAME}") == folder, "the Hub is away, and what is here is taken"
+    assert find_folder(f"hf:{NAME}") == newer, "the Hub is away, and what was newest of what is here is taken"
 
 
 @pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
@@ -119,6 +128,13 @@ def test_a_run_trains_and_goes_on_with_the_commit_that_it_began_with(
     assert "HTTP Request" not in caplog.text
     assert {target.count for target in plan([run.folder], dataset=None, split="val", limit=None).targets} == {2}
     houses.publish(NAME, {TRAIN: parquet([row(5)])}, kind="dataset")
+    newest = f"hf:{NAME}@{commit_of(houses)}"
+    assert plan([run.folder], dataset=f"hf:{NAME}", split="train", limit=None).dataset == newest
+    assert train.settled(f"hf:{NAME}", run.method, train.Launch()) == newest
+    with monkeypatch.context() as several:
+        several.setattr("cyclegan.distributed.size", lambda: 2)
+        assert train.settled(f"hf:{NAME}", run.method, train.Launch()) == run.config.dataset, "torchrun begins again"
+        assert train.settled(f"hf:{NAME}@main", run.method, train.Launch()) == newest
     elsewhere = ["--data-root", str(tmp_path / "elsewhere"), "--device", "cpu", "--threads", "1"]
     assert train.main(["--resume", str(run.folder), *elsewhere]) == 0
     assert [path.name for path in (tmp_path / "elsewhere" / "hf" / "owner" / "houses").iterdir()] == [commit]
@@ -141,6 +157,47 @@ def test_a_broken_download_goes_on_where_it_broke(hub: LoopbackHub, root: Path, 
     assert [source.path.read_bytes() for source in split.b] == expected
 
 
+def test_a_silent_hub_is_given_up(houses: LoopbackHub, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cyclegan.hub.uploads.TIMEOUT", 0.2)
+    houses.fail("GET /api/datasets/.*/auth-check", wait=60)
+    try:
+        with pytest.raises(DownloadError, match="does not answer"):
+            find_folder(f"hf:{NAME}")
+    finally:
+        close_session()  # the next client is as patient as it was
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "said"),
+    [
+        (
+            "MAX_IMAGE_BYTES",
+            60,
+            "has in imageA, row 1 of train, [0-9,]{3,} bytes; at most 60 are taken of an image; down",
+        ),
+        ("MAX_ROWS", 2, "has more than 2 rows in train, the limit; download it yourself"),
+        (
+            "MIN_FREE_BYTES",
+            10**18,
+            "stops at row 1 of train: .* MB are free on the disk, and 1000000000000 MB are to be",
+        ),
+    ],
+)
+def test_a_dataset_has_limits(
+    limit: str, value: int, said: str, houses: LoopbackHub, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"cyclegan.hub.streaming.{limit}", value)
+    with pytest.raises(DownloadError, match=said):
+        find_folder(f"hf:{NAME}")
+
+
+def test_an_answer_without_a_commit_names_no_folder(houses: LoopbackHub, root: Path) -> None:
+    commits = houses.repositories["dataset", NAME].commits
+    commits[-1] = replace(commits[-1], oid="../../elsewhere")
+    with pytest.raises(DownloadError, match=r"names no commit, but '../../elsewhere'; try again later"):
+        pinned(f"hf:{NAME}")
+
+
 def test_domains_may_have_different_numbers_of_images(hub: LoopbackHub, root: Path) -> None:
     rows = [*numbered(2), {**numbered(1)[0], "imageB": None}]
     hub.publish(NAME, {TRAIN: parquet(rows)}, kind="dataset")
@@ -148,11 +205,18 @@ def test_domains_may_have_different_numbers_of_images(hub: LoopbackHub, root: Pa
     assert (str(split), split.paired) == ("two folders, 3 images in A and 2 in B", False)
 
 
-def test_images_may_be_files_beside_a_table(hub: LoopbackHub, root: Path) -> None:
+def test_images_may_be_files_beside_a_table(hub: LoopbackHub, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [{"imageA_file_name": f"photos/{name}", "imageB_file_name": f"maps/{name}"} for name in ("z.jpg", "y.jpg")]
     files = {f"train/{line[f'image{x}_file_name']}": encoded(ramp(3, 8, 8), "jpeg") for line in lines for x in "AB"}
     table = "\n".join(map(json.dumps, lines)).encode()
     hub.publish(NAME, {**files, "train/metadata.jsonl": table}, kind="dataset")
+    with (
+        monkeypatch.context() as small,
+        pytest.raises(DownloadError, match=r"photos/z.jpg [0-9]{3} bytes; at most 60 "),
+    ):
+        small.setattr("cyclegan.hub.streaming.MAX_IMAGE_BYTES", 60)
+        find_folder(f"hf:{NAME}")
+    assert not hub.count("GET /large/"), "it is not fetched"
     split = find_split(find_folder(f"hf:{NAME}"))
     assert [source.path.name for source in split.b] == ["1.jpg", "2.jpg"]
     assert split.b[0].path.read_bytes() == encoded(ramp(3, 8, 8), "jpeg")
@@ -163,6 +227,7 @@ def readme(*lines: str) -> bytes:
 
 
 OTHER = {"image": {"_type": "Image"}, "imageB": {"dtype": "int64", "_type": "Value"}}
+WORD = {"bytes": "no bytes", "path": None}
 ELSEWHERE = {"bytes": None, "path": "/etc/hostname"}
 
 
@@ -179,8 +244,8 @@ ELSEWHERE = {"bytes": None, "path": "/etc/hostname"}
         ),
         (NAME, {VALIDATION: parquet([row(0)])}, {}, "has no split train, but validation"),
         (NAME, {"houses.py": b"raise SystemExit(9)"}, {}, "scripts are no longer supported"),
-        (NAME, {"README.md": b"nothing yet"}, {}, "cannot be read: "),
-        (NAME, {TRAIN: b"PAR1 this is no table"}, {}, "cannot be read: "),
+        (NAME, {"README.md": b"nothing yet"}, {}, "cannot be read: .* doesn't contain any data files"),
+        (NAME, {TRAIN: b"PAR1 this is no table"}, {}, "cannot be read: Parquet magic bytes not found"),
         (
             NAME,
             {TRAIN: parquet([{**row(0), "imageB": ELSEWHERE}])},
@@ -192,6 +257,18 @@ ELSEWHERE = {"bytes": None, "path": "/etc/hostname"}
             {"README.md": readme("configs:", "- config_name: default", "  data_files: FOREIGN")},
             {},
             "cannot be read: Data files don't belong to owner/houses",
+        ),
+        (
+            NAME,
+            {"data/train.jsonl": json.dumps({"imageA": WORD, "imageB": WORD}).encode()},
+            {},
+            "row 1 of train, str and",
+        ),
+        (
+            NAME,
+            {TRAIN: parquet([row(0), {**row(1), "imageB": {"bytes": b"%!PS-Adobe", "path": None}}])},
+            {},
+            r"imageB, row 2 of train, no image of a format that is read \(bmp, gif, jpg, png, tif, webp\), but b'%!PS",
         ),
         ("owner", {}, {}, "'owner' names no repository; write owner/name or owner/name@revision"),
         (f"{NAME}@v3", {TRAIN: parquet([row(0)])}, {}, "owner/houses@v3 is no revision of that repository"),
@@ -240,7 +317,7 @@ def test_methods_of_one_domain_are_told_that_there_are_two(
     grey = ["--direction", "ab", "--generator.in-channels", "1", "--generator.out-channels", "2"]
     assert train.main([*method, "--dataset", f"hf:{NAME}", *(grey if len(method) > 1 else [])]) == 2
     assert f"hf:{NAME}@{commit_of(houses)} has two, imageA and imageB" in capsys.readouterr().err
-    assert not root.exists()
+    assert not list(root.glob("hf/owner/houses/*/")), "nothing is downloaded"
 
 
 def test_only_a_dataset_of_the_hub_is_pinned(houses: LoopbackHub, root: Path) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-ABANDONED_SECONDS = 600.0  # a live download writes far more often than this
+from filelock import FileLock, Timeout
+
+ABANDONED_SECONDS = 600.0
+"""What nobody has written to for so long, and nobody holds, is a killed process's."""
 
 
 def arrived(folder: Path, bring: Callable[[Path], Path]) -> Path:
@@ -46,16 +49,35 @@ def _workspace(root: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
     for stray in root.glob(f".{name}-*"):
-        if time.time() - _last_written(stray) > ABANDONED_SECONDS:  # its process was killed
+        if time.time() - _last_written(stray) > ABANDONED_SECONDS and not _is_held(stray):
             close(stray)
     work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
+    lock = _lock(work)
     try:
+        with suppress(OSError, NotImplementedError):  # a file system without locks: then time alone must tell
+            lock.acquire()
         with suppress(OSError):
             kept.replace(work / "parts")
         (work / "parts").mkdir(exist_ok=True)
         yield work
     finally:
+        lock.release()  # Windows removes no file that is open
         close(work)
+
+
+def _lock(work: Path) -> FileLock:
+    return FileLock(work / ".lock", timeout=0)
+
+
+def _is_held(work: Path) -> bool:
+    """Whether its process lives, if only to wait for a server that is silent."""
+    try:
+        with _lock(work):
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
 
 
 def _last_written(folder: Path) -> float:

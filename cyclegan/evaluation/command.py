@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,7 +34,7 @@ from cyclegan.evaluation.measuring import (
 from cyclegan.evaluation.report import to_markdown
 from cyclegan.evaluation.segmenter import SHIPPED, SegmenterConfig, save_segmenter
 from cyclegan.evaluation.segmenter_training import agreement, train_segmenter
-from cyclegan.hub.streaming import find_folder
+from cyclegan.hub.streaming import find_folder, pinned
 from cyclegan.images import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError
@@ -116,6 +116,8 @@ def _evaluate(command: Evaluate, line: str) -> None:
         sys.stdout.reconfigure(encoding="utf-8")  # arrows and names, whatever the terminal was set to
     device = pick_device(command.machine.device)
     dtype = distributed.from_first(lambda: choose_precision(device, command.machine.precision))
+    if chosen := command.dataset:  # of one commit in all runs and processes
+        command = replace(command, dataset=distributed.from_first(lambda: pinned(chosen)))
     with distributed.first_on_machine():  # the dataset and the weights may have to be downloaded
         jobs = [(each, *_chosen(each, command)) for each in command.runs]
         tools = instruments(device)

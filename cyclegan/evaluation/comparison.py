@@ -14,7 +14,7 @@ from cyclegan.colours import Encoding, encodings
 from cyclegan.config import DatasetMode, Direction, Domain
 from cyclegan.data.datasets import DatasetError, Source, Split, evenly, find_split
 from cyclegan.facades import Array, label_palette
-from cyclegan.hub.streaming import find_folder
+from cyclegan.hub.streaming import find_folder, pinned
 from cyclegan.metrics import Interval
 from cyclegan.pages.curves import Curve
 from cyclegan.runs.run import Run
@@ -202,7 +202,7 @@ def plan(
                     f"what is domain {letter} of {run.folder.name}, {run.domain(letter)}, is the other domain of "
                     "another run: their directions mean different things; compare them apart"
                 )
-    name = dataset or trained_on[0]
+    name = pinned(dataset or trained_on[0])  # figures of two commits are not compared
     folder = find_folder(name)
     colorizes = {run.config.dataset_mode == "colorization" for run in translating}
     if len(colorizes) > 1:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from cyclegan.data.downloads import DATASETS, DownloadError, data_root, fetch
 from cyclegan.files import write_atomically
 from cyclegan.hub.errors import HubError, in_words, is_unreachable
 from cyclegan.hub.repositories import COMMIT, SECONDS, Address
+from cyclegan.hub.uploads import limit_waiting
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -34,8 +36,20 @@ COLUMNS = {"imageA": "A", "imageB": "B"}
 """The columns with the images of domain a and of domain b, as the datasets of the HugGAN community have them."""
 SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
 """What the Hub calls a split, and what it is called here."""
-SUFFIXES = {b"\x89PNG": "png", b"RIFF": "webp", b"BM": "bmp", b"II*\0": "tif", b"MM\0*": "tif", b"GIF8": "gif"}
-"""Names of files by how they begin; JPEG for the rest, which is found out when it is read."""
+SUFFIXES = {
+    b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp", b"BM": "bmp",
+    b"II*\0": "tif", b"MM\0*": "tif", b"GIF8": "gif",
+}  # fmt: skip
+"""Names of files by how they begin: the formats that are decoded."""
+MAX_IMAGE_BYTES = 128_000_000
+"""Largest file of an image: 40 megapixels, which are the most that is decoded, have 120 MB where nothing is packed."""
+MAX_ROWS = 2_000_000
+"""Most rows of a split: two files each."""
+MIN_FREE_BYTES = 1_000_000_000
+"""What is left free on the disk."""
+CHOOSE = "download it yourself, and give the path of a folder with what you choose of it"
+NEWEST = "newest.txt"
+"""The file beside a dataset's commits which says what was newest when."""
 ROWS = 100
 """After so many rows it is noted how far a download is."""
 
@@ -65,20 +79,26 @@ def address_of(dataset: str) -> Address:
 def pinned(dataset: str, root: Path | None = None) -> str:
     """A dataset of the Hub by its commit, so that a run goes on with the same images; any other as it is.
 
-    Where the Hub does not answer, the newest commit that is here. Raises DownloadError.
+    Where the Hub does not answer, the one of those that are here that was newest last. Raises DownloadError.
     """
     if not is_on_hub(dataset) or COMMIT.fullmatch(address_of(dataset).revision or ""):
         return dataset
     address = address_of(dataset)
+    home = _home(address.name, root)
     try:
         info = HfApi().dataset_info(address.name, revision=address.revision, timeout=SECONDS)
     except Exception as error:
-        here = _newest(_home(address.name, root)) if address.revision is None and is_unreachable(error) else None
-        if here is None:
+        here = [commit for commit in _noted(home) if (home / commit).is_dir()]
+        if not here or address.revision is not None or not is_unreachable(error):
             raise _explain(error, address) from None
-        log.warning("the Hub does not answer (%s); %s is taken as it was in %s", type(error).__name__, dataset, here)
-        return f"{PREFIX}{address.name}@{here.name}"
-    return f"{PREFIX}{address.name}@{info.sha}"
+        log.warning("the Hub does not answer (%s); %s is taken as it was in %s", type(error).__name__, dataset, here[0])
+        return f"{PREFIX}{address.name}@{here[0]}"
+    commit = str(info.sha)
+    if not COMMIT.fullmatch(commit):
+        raise DownloadError(f"the Hub's answer about {dataset} names no commit, but {commit[:80]!r}; try again later")
+    if address.revision is None:
+        _note(home, commit)
+    return f"{PREFIX}{address.name}@{commit}"
 
 
 def _home(name: str, root: Path | None) -> Path:
@@ -86,9 +106,17 @@ def _home(name: str, root: Path | None) -> Path:
     return data_root(root) / "hf" / name
 
 
-def _newest(home: Path) -> Path | None:
-    commits = [each for each in home.glob("*") if COMMIT.fullmatch(each.name)]
-    return max(commits, key=lambda each: each.stat().st_mtime, default=None)
+def _noted(home: Path) -> list[str]:
+    """The commits that the Hub has called the newest, the last one first."""
+    note = home / NEWEST
+    return [line for line in note.read_text().split() if COMMIT.fullmatch(line)] if note.is_file() else []
+
+
+def _note(home: Path, commit: str) -> None:
+    with suppress(OSError):  # a full or read-only disk: it is asked again next time
+        home.mkdir(parents=True, exist_ok=True)
+        lines = [commit, *(each for each in _noted(home) if each != commit)]
+        write_atomically(home / NEWEST, "\n".join(lines).encode())
 
 
 def _fetch(address: Address, root: Path | None) -> Path:
@@ -121,6 +149,7 @@ def _open(address: Address) -> dict[str, IterableDataset]:
         raise DownloadError(
             f"{PREFIX}{address} needs the package datasets: pip install -r requirements-datasets.txt"
         ) from None
+    limit_waiting()
     try:
         HfApi().auth_check(address.name, repo_type="dataset")
         # A name without the prefix would also be that of a local folder. Code in a repository is never run.
@@ -150,17 +179,33 @@ def _holds_images(feature: Any) -> bool:
 
 def _store(address: Address, stream: IterableDataset, split: Path, note: Path) -> None:
     """Write each image into `{split}A` or `{split}B`, named by its row: both of a pair have one name."""
-    done = rows = 0
+    done = 0
     if note.exists():
         done, position = json.loads(note.read_bytes())
         stream.load_state_dict(position)
+    rows = done
     with closing(_rows(stream, address)) as coming:
         for rows, row in enumerate(tqdm(coming, split.name, initial=done, unit=" rows", disable=None), done + 1):
+            _check_room(address, rows, split)
             for column, content in row.items():
-                Path(f"{split}{COLUMNS[column]}", f"{rows}.{_suffix(content)}").write_bytes(content)
+                suffix = _suffix(content, f"{PREFIX}{address} has in {column}, row {rows} of {split.name},")
+                Path(f"{split}{COLUMNS[column]}", f"{rows}.{suffix}").write_bytes(content)
             if rows % ROWS == 0:
                 write_atomically(note, json.dumps([rows, stream.state_dict()]).encode())
-    write_atomically(note, json.dumps([rows, stream.state_dict()]).encode())
+    if rows > done:
+        write_atomically(note, json.dumps([rows, stream.state_dict()]).encode())
+
+
+def _check_room(address: Address, rows: int, split: Path) -> None:
+    """Raise DownloadError where there are too many rows, or would be too little left of the disk."""
+    if rows > MAX_ROWS:
+        raise DownloadError(f"{PREFIX}{address} has more than {MAX_ROWS:,} rows in {split.name}, the limit; {CHOOSE}")
+    if (free := shutil.disk_usage(split.parent).free) < MIN_FREE_BYTES:
+        raise DownloadError(
+            f"{PREFIX}{address} stops at row {rows} of {split.name}: {free / 1e6:.0f} MB are free on the disk, and "
+            f"{MIN_FREE_BYTES / 1e6:.0f} MB are to be left. Free some space, and the same command goes on; or set "
+            "CYCLEGAN_DATASETS to another folder"
+        )
 
 
 def _rows(stream: IterableDataset, address: Address) -> Generator[dict[str, bytes]]:
@@ -184,11 +229,26 @@ def _file(cell: dict[str, Any] | None, address: Address) -> bytes | None:
         return content
     if not path.startswith(f"hf://datasets/{address}/") or ".." in path.split("/"):
         raise DownloadError(f"{PREFIX}{address} has the image {path}, which is no file of its own; not opened")
-    return HfFileSystem().read_bytes(path)
+    with HfFileSystem().open(path) as file:
+        _check_size(file.size, f"{PREFIX}{address} has in {path}")
+        return bytes(file.read())
 
 
-def _suffix(content: bytes) -> str:
-    return next((suffix for start, suffix in SUFFIXES.items() if content.startswith(start)), "jpg")
+def _check_size(size: int, where: str) -> None:
+    if size > MAX_IMAGE_BYTES:
+        raise DownloadError(f"{where} {size:,} bytes; at most {MAX_IMAGE_BYTES:,} are taken of an image; {CHOOSE}")
+
+
+def _suffix(content: object, where: str) -> str:
+    """What kind of image it is. Raises DownloadError where it is none that is decoded, or too large."""
+    if not isinstance(content, bytes):
+        raise DownloadError(f"{where} {type(content).__name__} and no bytes of an image; {CHOOSE}")
+    _check_size(len(content), where)
+    for start, suffix in SUFFIXES.items():
+        if content.startswith(start):
+            return suffix
+    known = ", ".join(sorted(set(SUFFIXES.values())))
+    raise DownloadError(f"{where} no image of a format that is read ({known}), but {content[:8]!r}; {CHOOSE}")
 
 
 def _explain(error: BaseException, address: Address) -> DownloadError:

@@ -90,8 +90,7 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
     if token is None:
         raise UploadError(f"you are not logged in to the Hub; {LOGIN}, with a token that may write")
     logging.set_verbosity_error()  # its own attempts and hints: what matters is said here
-    hooks = get_session().event_hooks  # by which it heeds HF_HUB_OFFLINE
-    set_client_factory(lambda: httpx.Client(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT))
+    limit_waiting()
     repository, api = Repository(name, kind), HfApi()
     with _explained(repository):
         api.create_repo(
@@ -103,6 +102,12 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
         )
         api.auth_check(name, repo_type=kind, write=True)
     return repository
+
+
+def limit_waiting() -> None:
+    """Let huggingface_hub give up on a Hub that is silent for TIMEOUT, wherever it is asked from now on."""
+    hooks = get_session().event_hooks  # by which it heeds HF_HUB_OFFLINE
+    set_client_factory(lambda: httpx.Client(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT))
 
 
 def _is_name(text: str) -> bool:
