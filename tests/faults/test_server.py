@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,10 +29,22 @@ UPLOADING = (
 )
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where an app of these tests alone keeps its files and its log, which tells of broken-off uploads."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module")
+def url(weights: Path, place: Path) -> Iterator[str]:
+    with served([weights / "facades-pix2pix"], place) as url:
+        yield url
+
+
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
-    draw_facade(3, size=128).save(tmp_path / "labels.png")
-    return tmp_path / "labels.png"
+    draw_facade(3, size=128).save(tmp_path / "visitor.png")
+    return tmp_path / "visitor.png"
 
 
 def test_no_file_is_served_or_read_and_no_host_asked_that_a_visitor_names(url: str, client: Client) -> None:
@@ -51,10 +64,10 @@ def test_no_file_is_served_or_read_and_no_host_asked_that_a_visitor_names(url: s
 
 
 def test_slow_oversized_and_broken_off_uploads_disturb_nobody_and_are_swept(
-    url: str, client: Client, cache: Path, picture: Path
+    url: str, client: Client, place: Path, picture: Path
 ) -> None:
     host, port = str(urlsplit(url).hostname), int(urlsplit(url).port or 80)
-    before = set((cache / "gradio").glob(UPLOAD))
+    before = set((place / "gradio").glob(UPLOAD))
     slow = [socket.create_connection((host, port)) for _ in range(40)]
     try:
         for number, connection in enumerate(slow):
@@ -66,10 +79,10 @@ def test_slow_oversized_and_broken_off_uploads_disturb_nobody_and_are_swept(
     finally:
         for connection in slow:
             connection.close()
-    left = set((cache / "gradio").glob(UPLOAD)) - before
+    left = set((place / "gradio").glob(UPLOAD)) - before
     for path in left:
         os.utime(path, (0, 0))
-    sweep_old(cache / "gradio", UPLOAD, 3600)
+    sweep_old(place / "gradio", UPLOAD, 3600)
     assert left and not any(path.exists() for path in left)
 
 
@@ -90,5 +103,5 @@ def test_who_waits_when_the_app_is_told_to_end_gets_the_pictures_and_no_file_is_
         packed, left_out = job.result(timeout=30)
         assert Path(packed).is_file() and left_out == []
     left = {path.name for path in (tmp_path / "gradio").rglob("*") if path.is_file()}
-    assert not left & {forgotten.name, "labels.png", "translations.zip"}, "what the page opens with is no visitor's"
+    assert not left & {forgotten.name, picture.name, "translations.zip"}
     client.close()
