@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from PIL import Image
 
 from benchmarks import reference
 from benchmarks.rounds import Work, add_rates, ceilings, compare, report, tflop_of
@@ -24,7 +23,8 @@ from cyclegan.config import (
     Pix2PixConfig,
     Precision,
 )
-from cyclegan.facades import draw_facade
+from cyclegan.data.datasets import find_split
+from cyclegan.facades import class_indices, draw_facade
 from cyclegan.images import to_image, to_tensor
 from cyclegan.networks.build import build_generator, for_translation, initialize
 from cyclegan.networks.packing import pack
@@ -41,6 +41,8 @@ class Options:
     width: int = 64
     run: Path | None = None
     """A trained run whose error in bf16 against fp32 is measured; untrained weights unless given."""
+    dataset: Path | None = None
+    """Folder of a dataset whose val split the two are compared on; drawn label maps unless given."""
     images: int = 1
     """Of a batch, which is one figure; from 2 on the generators alone are timed, on tensors."""
     device: str = "cpu"
@@ -104,19 +106,26 @@ def untrained_run(folder: Path, config: GeneratorConfig) -> Path:
     return run.folder
 
 
-def error_of_bf16(folder: Path, device: str, images: int = 8) -> dict[str, float]:
-    """Mean and largest difference in levels of 255 between bf16 and fp32 on drawn label maps."""
+def error_of_bf16(folder: Path, device: str, dataset: Path | None, count: int = 20) -> dict[str, float]:
+    """Mean and largest difference in levels of 255 between bf16 and fp32; of label maps the share of pixels, too, that
+    are of one class in both."""
     half, full = (Translator.load(folder, device=device, precision=name) for name in ("bf16", "fp32"))
     to = full.targets[-1]
-
-    def levels(translator: Translator, image: Image.Image) -> np.ndarray:
-        return np.asarray(translator.translate(image, to=to), dtype=np.float64)
-
-    differences = [np.abs(levels(half, image) - levels(full, image)) for image in map(draw_facade, range(images))]
-    return {
-        "mean_levels": round(float(np.mean(differences)), 3),
-        "largest_levels": round(float(np.max(differences)), 1),
+    images = [draw_facade(seed) for seed in range(count)]
+    if dataset:
+        pairs = find_split(dataset, "val")
+        sources = pairs.a if full.run.direction_to(to)[0] == "a" else pairs.b
+        images = [source.load().convert("RGB").resize((256, 256)) for source in sources[:count]]
+    made = [[translator.translate(image, to=to) for image in images] for translator in (half, full)]
+    levels = [np.abs(np.asarray(a, np.int16) - np.asarray(b, np.int16)) for a, b in zip(*made, strict=True)]
+    found = {
+        "mean_levels": round(float(np.mean(levels)), 3),
+        "largest_levels": round(float(np.max(levels)), 1),
     }
+    if to == "labels":
+        same = [class_indices(a) == class_indices(b) for a, b in zip(*made, strict=True)]
+        found["same_classes"] = round(float(np.mean(same)), 4)
+    return found
 
 
 def main(options: Options) -> None:
@@ -142,7 +151,7 @@ def main(options: Options) -> None:
         tflop = tflop_of(lambda: one_forward(config, options.images))
         limits = ceilings(options.threads, options.device)
         add_rates(results, options.images, tflop, limits)
-        results["bf16 against fp32"] = error_of_bf16(folder, options.device)
+        results["bf16 against fp32"] = error_of_bf16(folder, options.device, options.dataset)
     name = f"translate 256 px, {config.architecture} width {config.width}, batches of {options.images}"
     report(name, options.threads, results, options.out, limits=limits, device=options.device)
 

@@ -15,6 +15,7 @@ import re
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -171,6 +172,9 @@ class LoopbackHub:
             thread = threading.Thread(target=_serve, args=(server, listening, loops), daemon=True)
             thread.start()
             self._servers.append((server, thread, loops))
+        for server, thread, _ in self._servers:  # `stop` may follow at once, and needs their loops
+            while thread.is_alive() and not server.started:
+                time.sleep(0.001)
 
     def stop(self) -> None:
         """Go away, in the middle of answers too; what was committed is still there after `start`."""

@@ -76,3 +76,9 @@ def test_it_goes_away_in_the_middle_and_comes_back(hub: LoopbackHub) -> None:
     hub.start()
     thread.join(20)
     assert got == [LARGE]
+
+
+def test_it_can_be_stopped_as_soon_as_it_is_started(hub: LoopbackHub) -> None:
+    for _ in range(20):
+        hub.stop()
+        hub.start()
