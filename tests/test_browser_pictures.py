@@ -72,7 +72,7 @@ def draw(page: Page) -> None:
 
 def round_trip(page: Page) -> None:
     open_tab(page, "Round trip")
-    expect(page.locator("#journey img")).to_have_count(10, timeout=60_000)  # the discriminators' among them
+    expect(page.locator("#journey img")).to_have_count(12, timeout=60_000)  # the discriminators' among them
 
 
 PICTURES: dict[str, Callable[[Page], None]] = {

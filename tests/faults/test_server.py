@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from app import UPLOAD
 from cyclegan.facades import draw_facade
 from cyclegan.files import sweep_old
 from tests.browser import served
+from tests.conftest import wait_until
 from tests.forks import ROOT
 
 UPLOADING = (
@@ -97,8 +97,8 @@ def test_who_waits_when_the_app_is_told_to_end_gets_the_pictures_and_no_file_is_
         client = Client(url, verbose=False, download_files=str(tmp_path / "downloads"))
         many = [handle_file(picture)] * 30
         jobs = [client.submit(many, "photo", "CycleGAN", 1, api_name="/batch") for _ in range(3)]
-        while any(job.status().code in (Status.STARTING, Status.JOINING_QUEUE, Status.SENDING_DATA) for job in jobs):
-            time.sleep(0.02)
+        on_their_way = (Status.STARTING, Status.JOINING_QUEUE, Status.SENDING_DATA)
+        wait_until(lambda: not any(job.status().code in on_their_way for job in jobs))
     for job in jobs:
         packed, left_out = job.result(timeout=30)
         assert Path(packed).is_file() and left_out == []

@@ -77,7 +77,7 @@ class RoundTrips:
     def way_back(self, model: Model, route: Route) -> Model | None:
         """Who translates back: the model itself, or another one of its method; None where nobody does."""
         back = Route(route.target, route.source)
-        candidates = (model, *(other for other in self.models.models if _method(other) == _method(model)))
+        candidates = (model, *(other for other in self.models.models if other.method == model.method))
         return next((candidate for candidate in candidates if back in candidate.routes), None)
 
     def go(self, model: Model, route: Route, image: Image.Image) -> Trip:
@@ -117,7 +117,3 @@ class RoundTrips:
 def domains_of(model: Model, route: Route) -> tuple[Domain, Domain]:
     """The domains of a route, as the model's run calls them: source, target."""
     return ("a", "b") if model.direction(route) == "ab" else ("b", "a")
-
-
-def _method(model: Model) -> str:
-    return model.translator.method
