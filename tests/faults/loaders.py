@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from PIL import Image
@@ -131,8 +132,9 @@ def _load_weights(folder: Path, content: bytes) -> None:
 def _weights(folder: Path) -> list[bytes]:
     state = build_discriminator(JUDGE, in_channels=1).state_dict()
     seeds = []
-    for storage in ("fp16", "int8"):
-        save_network(folder, JUDGE, state, storage)
+    for storage in ("fp16", "int8", "int4"):
+        with patch("cyclegan.networks.storage.LARGE", 0):  # so small a network would be stored in 8 bits
+            save_network(folder, JUDGE, state, storage)
         stored = (folder / "model.safetensors").read_bytes()
         end = 8 + int.from_bytes(stored[:8], "little")
         seeds.append(b"\0".join([(folder / "config.json").read_bytes(), stored[8:end], stored[end:]]))

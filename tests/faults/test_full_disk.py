@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan import pack
+from cyclegan import export, pack
 from cyclegan.facades import draw_facade
 from cyclegan.runs.run import Run
 from cyclegan.translate import command
@@ -86,3 +86,7 @@ def test_commands_say_so_in_one_line(
     assert pack.main([str(whole), str(tmp_path / "small"), "--epochs", "1"]) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert not (tmp_path / "small").exists()
+    fill_disk_at("photo.onnx", monkeypatch)
+    assert export.main([str(whole), str(tmp_path / "photo.onnx"), "--to", "photo"]) == 1
+    assert "photo.onnx: No space left on device" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.onnx*")) and not list(tmp_path.glob(".tmp-*"))
