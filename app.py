@@ -36,6 +36,7 @@ from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import TEMPORARY_FILES, Layout
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
+from cyclegan.pages.memory import share_one_heap
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.runs.run import RunError
 from cyclegan.signals import stop_signals
@@ -187,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app; returns the exit code: 2 where it could not start."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = tyro.cli(Settings, args=arguments, description=Settings.__doc__)
+    share_one_heap()
     try:
         if settings.window:
             check_window()

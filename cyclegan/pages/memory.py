@@ -1,0 +1,21 @@
+"""Memory that a server which runs for weeks gives back."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from contextlib import suppress
+
+M_ARENA_MAX = -8  # of glibc's malloc.h
+
+
+def share_one_heap() -> None:
+    """Have all threads allocate from one heap where glibc would give them up to eight a core.
+
+    Each visitor's call runs in any of many threads, and every heap keeps the room of the largest call that it has ever
+    seen: with 32 visitors that was 150 MB, and never quite stopped growing. Does nothing where the C library is
+    another.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # musl has no such call
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
