@@ -38,6 +38,7 @@ from cyclegan.pages.layout import TEMPORARY_FILES, Layout
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.memory import share_one_heap
 from cyclegan.pages.models import Models, find_runs
+from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
 from cyclegan.runs.run import RunError
 from cyclegan.signals import stop_signals
 
@@ -125,7 +126,7 @@ def serve(layout: Layout, settings: Settings) -> None:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            app_kwargs={"middleware": [Middleware(LanguageChoice)]},
+            app_kwargs={"middleware": [Middleware(RequestLimits), Middleware(LanguageChoice)]},
             favicon_path=str(ICON),
             pwa=True,
             mcp_server=settings.mcp,
@@ -134,6 +135,7 @@ def serve(layout: Layout, settings: Settings) -> None:
         )
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
+    end_stalled_connections(blocks.server)
     if not LENT:
         # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
         # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.

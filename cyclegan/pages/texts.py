@@ -150,6 +150,16 @@ UNKNOWN_EPOCH = Text(
     "{epoch} 에포크는 없습니다. 다음 중에서 선택해 주세요: {choices}.",
     "没有第 {epoch} 轮；请从以下选择：{choices}。",
 )
+TOO_MUCH = Text(
+    "This is more than {limit} MB: send less at once.",
+    "{limit}MB보다 큽니다. 나누어 보내 주세요.",
+    "超过了 {limit} MB：请分几次发送。",
+)
+TOO_SLOW = Text(
+    "Your connection is too slow, or was interrupted: try again, or send less at once.",
+    "연결이 너무 느리거나 끊겼습니다. 다시 시도하거나 더 적게 보내 주세요.",
+    "连接太慢或已中断：请重试，或减少发送的内容。",
+)
 UNEXPECTED = Text(
     "Something went wrong on our side. It has been noted; please try again or use another picture.",
     "저희 쪽에서 문제가 발생했습니다. 기록해 두었으니 다시 시도하거나 다른 그림을 사용해 주세요.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,6 +42,20 @@ def url(weights: Path, place: Path) -> Iterator[str]:
         yield url
 
 
+def connection_to(url: str) -> socket.socket:
+    return socket.create_connection((str(urlsplit(url).hostname), int(urlsplit(url).port or 80)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slow(url: str) -> Iterator[list[socket.socket]]:
+    """Connections of the app's first moment: one says nothing, one half of a head, one begins an upload."""
+    with ExitStack() as opened:
+        connections = [opened.enter_context(connection_to(url)) for _ in range(3)]
+        connections[1].sendall(UPLOADING[:40])
+        connections[2].sendall(UPLOADING)
+        yield connections
+
+
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     draw_facade(3, size=128).save(tmp_path / "visitor.png")
@@ -66,19 +81,15 @@ def test_no_file_is_served_or_read_and_no_host_asked_that_a_visitor_names(url: s
 def test_slow_oversized_and_broken_off_uploads_disturb_nobody_and_are_swept(
     url: str, client: Client, place: Path, picture: Path
 ) -> None:
-    host, port = str(urlsplit(url).hostname), int(urlsplit(url).port or 80)
     before = set((place / "gradio").glob(UPLOAD))
-    slow = [socket.create_connection((host, port)) for _ in range(40)]
-    try:
-        for number, connection in enumerate(slow):
+    with ExitStack() as opened:
+        for number in range(40):
+            connection = opened.enter_context(connection_to(url))
             connection.sendall(UPLOADING[:40] if number % 2 else UPLOADING + bytes(1_000_000))
         assert httpx.post(f"{url}/gradio_api/upload", files={"files": bytes(11 * 10**6)}).status_code == 413
         made = client.predict(handle_file(picture), "photo", "pix2pix", 1, api_name="/translate")
         with Image.open(made) as image:
             assert image.size == (128, 128)
-    finally:
-        for connection in slow:
-            connection.close()
     left = set((place / "gradio").glob(UPLOAD)) - before
     for path in left:
         os.utime(path, (0, 0))
@@ -105,3 +116,17 @@ def test_who_waits_when_the_app_is_told_to_end_gets_the_pictures_and_no_file_is_
     left = {path.name for path in (tmp_path / "gradio").rglob("*") if path.is_file()}
     assert not left & {forgotten.name, picture.name, "translations.zip"}
     client.close()
+
+
+@pytest.mark.parametrize("path", ["queue/join", "call/translate"])
+def test_what_gradio_would_hold_in_memory_is_refused_when_it_is_large(url: str, path: str) -> None:
+    answer = httpx.post(f"{url}/gradio_api/{path}", json={"data": ["x" * 17_000_000]})
+    assert answer.status_code == 413 and "16 MB" in answer.text
+
+
+def test_slow_clients_are_cut_off(slow: list[socket.socket]) -> None:
+    """The last test: meanwhile their time is nearly over."""
+    for connection in slow:
+        connection.settimeout(60)
+    assert slow[0].recv(1) == slow[1].recv(1) == b""
+    assert slow[2].recv(100).startswith(b"HTTP/1.1 408 ")
