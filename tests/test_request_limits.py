@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from math import inf
 from typing import Any
 
 import pytest
@@ -27,19 +29,26 @@ LARGE = 64 * 10**6
 
 
 class App:
-    """Answers with the length of the body; `/later` after more than the patience, `/slowly` reads after it."""
+    """Answers with the length of the body; see the tests for what some paths do beside."""
 
     def __init__(self) -> None:
         self.left: list[str] = []
         """Paths of requests whose client was gone, for what the app could tell."""
+        self.reads = threading.Event()
+        self.may_go_on = threading.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request, path = Request(scope, receive), scope["path"]
-        if path == "/slowly":
-            await asyncio.sleep(2 * PATIENCE)
+        length = 0
         try:
-            length = len(await request.body())
+            async for chunk in request.stream():
+                length += len(chunk)
+                while path == "/works" and not self.may_go_on.is_set():
+                    self.reads.set()
+                    await asyncio.sleep(0.01)
         except ClientDisconnect:
+            if path == "/answers":
+                await PlainTextResponse("cannot be read", 400)(scope, receive, send)
             self.left.append(path)
             raise
         if path == "/later" and await _disconnected(receive, 2 * PATIENCE):
@@ -81,14 +90,19 @@ class Client:
         length = int(received.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
         return received + self.socket.recv(length, socket.MSG_WAITALL)
 
+    def close(self) -> None:
+        self.socket.close()
+
     def has_ended(self) -> bool:
         self.socket.settimeout(0.01)
         try:
-            return self.socket.recv(1) == b""
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
         except TimeoutError:
             return False
         except ConnectionError:
             return True
+        finally:
+            self.socket.settimeout(30)
 
 
 @contextmanager
@@ -113,9 +127,10 @@ def app() -> App:
 
 
 @pytest.fixture
-def server(app: App) -> Iterator[uvicorn.Server]:
+def server(app: App, caplog: pytest.LogCaptureFixture) -> Iterator[uvicorn.Server]:
     with running(RequestLimits(app, patience=PATIENCE, rate=RATE, most=1000, most_uploaded=5000)) as server:
         yield server
+    assert not caplog.get_records("call")
 
 
 @pytest.fixture
@@ -129,7 +144,7 @@ def connect(server: uvicorn.Server) -> Iterator[Callable[[], Client]]:
 
     yield connect
     for client in clients:
-        client.socket.close()
+        client.close()
 
 
 @pytest.fixture
@@ -138,26 +153,37 @@ def client(connect: Callable[[], Client]) -> Client:
 
 
 class TestRequestLimits:
-    def test_a_body_that_does_not_come_is_answered_408_and_the_connection_ended(self, client: Client, app: App) -> None:
-        client.send(POST % b"/x", b"Content-Length: 9\r\nAccept-Language: ko\r\n\r\n")
+    @pytest.mark.parametrize("path", ["/x", "/answers"])
+    def test_a_body_that_does_not_come_is_answered_408_and_the_connection_ended(
+        self, path: str, client: Client, app: App
+    ) -> None:
+        client.send(POST % path.encode(), b"Content-Length: 9\r\nAccept-Language: ko\r\n\r\n")
         response = client.response()
         assert response.startswith(b"HTTP/1.1 408 ") and b"\r\nconnection: close\r\n" in response
         assert "너무 느리거나" in response.decode()
         wait_until(client.has_ended)
-        assert app.left == ["/x"]
+        wait_until(lambda: app.left == [path])
 
     def test_a_body_that_comes_slowly_but_comes_is_taken(self, client: Client) -> None:
         client.send(POST % b"/x", b"Content-Length: 3\r\n\r\na")
         assert not client.has_ended()
-        threading.Event().wait(2 * PATIENCE)
+        time.sleep(2 * PATIENCE)
         client.send(b"bc")
         assert client.response().endswith(b"3 bytes")
 
-    def test_nobody_is_timed_while_the_app_works(self, client: Client, app: App) -> None:
-        for path in (b"/slowly", b"/later"):
-            client.send(POST % path, b"Content-Length: 3\r\n\r\nabc")
-            assert client.response().endswith(b"3 bytes")
+    def test_who_waits_for_an_answer_is_not_timed(self, client: Client, app: App) -> None:
+        client.send(GET % b"/later")
+        assert client.response().endswith(b"0 bytes")
         assert app.left == []
+
+    def test_what_comes_while_the_app_works_is_in_time(self, app: App) -> None:
+        with running(RequestLimits(app, patience=PATIENCE, rate=inf)) as server, closing(Client(server)) as client:
+            client.send(POST % b"/works", b"Content-Length: 2\r\n\r\na")
+            assert app.reads.wait(30)
+            client.send(b"b")
+            time.sleep(2 * PATIENCE)
+            app.may_go_on.set()
+            assert client.response().endswith(b"2 bytes")
 
     def test_a_body_that_says_it_is_too_large_is_not_waited_for(self, client: Client, app: App) -> None:
         client.send(POST % b"/x", b"Content-Length: 1001\r\n\r\n")
