@@ -25,8 +25,8 @@ UNREAD = 60.0
 """Seconds for which a client may take nothing of an answer that waits for it; as nginx, whose downloads may be paused
 for as long, too."""
 MOST = 16 * 10**6
-"""Bytes of a request other than an upload, all of which Gradio holds in memory, several times. The pages send some
-kilobytes; programs may send a picture as a data URI, 13.4 MB for the 10 MB that an upload may have."""
+"""Bytes of a request other than an upload, all of which Gradio holds in memory, several times. A drawing has 70 kB at
+most; programs may send a picture as a data URI, 13.4 MB for the 10 MB that an upload may have."""
 MOST_UPLOADED = 5 * MAX_MEGABYTES * 10**6 // 4
 """Bytes of all files that are uploaded at once: a quarter more than a batch takes, whose page tells those who are a
 little above."""

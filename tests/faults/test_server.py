@@ -32,7 +32,7 @@ UPLOADING = (
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where an app of these tests alone keeps its files and its log, which tells of broken-off uploads."""
+    """Where an app of these tests alone keeps its files, the broken-off ones among them, and its log."""
     return tmp_path_factory.mktemp("app")
 
 
