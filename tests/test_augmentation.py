@@ -12,7 +12,7 @@ from cyclegan.config import Augmentation, Pix2PixConfig
 from cyclegan.data.batches import Pair
 from cyclegan.training.augmentation import Augment
 from cyclegan.training.objectives import CycleGAN, Pix2Pix, build_objective
-from tests.test_objectives import BOTH, CYCLEGAN, adversarial, real_pair
+from tests.test_objectives import BOTH, CYCLEGAN, adversarial, real_pair, together
 
 ALL: tuple[Augmentation, ...] = ("color", "translation", "cutout")
 
@@ -120,8 +120,8 @@ def test_discriminators_see_augmented_images_alone_and_sources_beside_them(confi
     for network in objective.discriminators.values():
         network.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     fake = objective(real)
-    objective.generator_losses(real, fake)
-    objective.discriminator_losses(real, fake)
+    together(objective.generator_losses(real, fake))
+    together(objective.discriminator_losses(real, fake))
     assert len(seen) == 3 * len(objective.discriminators)
     for given in seen:
         gone = (given == 0).all(1)
@@ -139,7 +139,7 @@ def test_an_augmented_loss_is_that_of_the_augmented_images(config: object) -> No
     real = real_pair()
     fake = objective(real)
     torch.manual_seed(5)
-    losses = objective.generator_losses(real, fake)
+    losses = together(objective.generator_losses(real, fake))
     torch.manual_seed(5)
     if isinstance(objective, Pix2Pix):
         augment = Augment(("translation",), real.b)
@@ -157,6 +157,6 @@ def test_the_generator_learns_through_the_augmentation(mode: str) -> None:
     torch.manual_seed(0)
     objective = build_objective(replace(CYCLEGAN, augment=ALL, gan_mode=mode)).double()  # type: ignore[arg-type]
     real = Pair(*real_pair())
-    loss = objective.generator_losses(real, objective(real))["gan_b"]
+    loss = together(objective.generator_losses(real, objective(real)))["gan_b"]
     gradients = torch.autograd.grad(loss, list(objective.generators["ab"].parameters()))
     assert sum(bool(gradient.any()) for gradient in gradients) > len(gradients) / 2

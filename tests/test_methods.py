@@ -229,6 +229,15 @@ def test_a_critic_meets_the_penaltys_gradient(method: Method, tmp_path: Path, fa
             assert alike, name
 
 
+def test_a_cycle_is_differentiated_before_the_other_takes_memory(tmp_path: Path, facades: Path) -> None:
+    trainer = make_trainer(CONFIGS["cyclegan"], tmp_path, facades)
+    weight = next(trainer.objective.generators["ab"].parameters())
+    seen: list[bool] = []
+    trainer.objective.discriminators["a"].register_forward_pre_hook(lambda *_: seen.append(weight.grad is not None))
+    trainer.step(trainer.batches.batch(1, 0))
+    assert seen[0], "the cycle that begins with b began before that with a was differentiated"
+
+
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
 @pytest.mark.parametrize("stop_after", [1, 2, 4])
 def test_wgangp_goes_on_exactly_between_two_moves_of_the_generators(

@@ -1,8 +1,11 @@
-"""What each method asks of its networks: generators, discriminators and loss terms, no optimisers."""
+"""What each method asks of its networks: generators, discriminators and loss terms, no optimisers.
+
+Loss terms come in groups: each is differentiated, and its activations are freed, before the next one is computed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +21,8 @@ from cyclegan.training.losses import feature_loss, gan_loss, gradient_penalty, l
 from cyclegan.training.pools import ImagePool
 
 Losses = dict[str, Tensor]
+Fakes = dict[str, Tensor]
+"""What the generators make of a batch."""
 
 
 class CycleGAN(nn.Module):
@@ -45,46 +50,44 @@ class CycleGAN(nn.Module):
         }
         initialize(self, config.init_gain, config.init)
 
-    def forward(self, real: Pair) -> dict[str, Tensor]:
-        """The translations of real images and, where its loss counts, of images already in the target domain."""
-        outputs: dict[str, Tensor] = {}
-        identity_counts = self.config.lambda_identity > 0 and torch.is_grad_enabled()  # else no generator moves
-        together = self.config.generator.norm != "batch"  # the two must not share their statistics
-        for way, source, target in (("ab", real.a, real.b), ("ba", real.b, real.a)):
-            fake, identity = f"fake_{way[1]}", f"identity_{way[1]}"
-            same_size = source.shape[1:] == target.shape[1:]
-            if identity_counts and together and same_size:
-                both = self.generators[way](torch.cat([source, target]))
-                outputs[fake], outputs[identity] = both.split([len(source), len(target)])
-                continue
-            outputs[fake] = self.generators[way](source)
-            if identity_counts:
-                outputs[identity] = self.generators[way](target)
-        return outputs
+    def forward(self, real: Pair) -> Fakes:
+        """The translations of both domains."""
+        return {"fake_b": self.generators["ab"](real.a), "fake_a": self.generators["ba"](real.b)}
 
-    def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
-        config, losses = self.config, {}
+    def generator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
+        """A cycle at a time; leaves the translations in `fake`."""
+        config = self.config
         share = 0.5 if config.average else 1.0
-        for source, target, back in (("a", "b", "ba"), ("b", "a", "ab")):
-            original = getattr(real, source)
-            losses[f"gan_{target}"] = gan_loss(config.gan_mode, self._critic(target)(fake[f"fake_{target}"]), True)
-            restored = self.generators[back](fake[f"fake_{target}"])
+        for way, source, target, back in (("ab", "a", "b", "ba"), ("ba", "b", "a", "ab")):
+            original, already_there = getattr(real, source), getattr(real, target)
+            made, identity = self._translated(way, original, already_there)
+            losses = {f"gan_{target}": gan_loss(config.gan_mode, self._critic(target)(made), True)}
+            restored = self.generators[back](made)
             losses[f"cycle_{source}"] = share * config.lambda_cycle * l1_loss(restored, original)
-            if config.lambda_identity:
+            if identity is not None:
                 weight = share * config.lambda_cycle * config.lambda_identity
-                losses[f"identity_{source}"] = weight * l1_loss(fake[f"identity_{source}"], original)
+                losses[f"identity_{target}"] = weight * l1_loss(identity, already_there)
             if config.lambda_palette and source == "b":
                 losses["palette"] = config.lambda_palette * palette_loss(restored, original, palette_of(config))
-        return losses
+            fake[f"fake_{target}"] = made.detach()
+            yield losses
 
-    def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
-        losses: Losses = {}
+    def _translated(self, way: str, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The translation and, where its loss counts, what becomes of an image already in the target domain."""
+        generator = self.generators[way]
+        if not self.config.lambda_identity:
+            return generator(source), None
+        if self.config.generator.norm == "batch" or source.shape[1:] != target.shape[1:]:
+            return generator(source), generator(target)  # the two must not share a batch's statistics
+        made, identity = generator(torch.cat([source, target])).split([len(source), len(target)])
+        return made, identity
+
+    def discriminator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
         for domain in ("a", "b"):
             shown = self.pools[domain].show(fake[f"fake_{domain}"], self.config.pool_mode)
             lambda_edges = self.config.lambda_edges if domain == self.config.edges_domain else 0.0
             terms = judge(self.config, self._critic(domain), getattr(real, domain), shown, lambda_edges)
-            losses |= {f"{name}_{domain}": term for name, term in terms.items()}
-        return losses
+            yield {f"{name}_{domain}": term for name, term in terms.items()}
 
     def _critic(self, domain: str) -> Callable[[Tensor], Tensor]:
         """The discriminator of a domain, for images that it sees augmented, each time anew."""
@@ -112,26 +115,27 @@ class Pix2Pix(nn.Module):
         self.pools: dict[str, ImagePool] = {}
         initialize(self, config.init_gain, config.init)
 
-    def forward(self, real: Pair) -> dict[str, Tensor]:
+    def forward(self, real: Pair) -> Fakes:
         """The translation of the source images."""
         return {"fake": self.generators[self.config.direction](getattr(real, self.source))}
 
-    def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+    def generator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
         config, made, true = self.config, fake["fake"], getattr(real, self.target)
         losses = {"l1": config.lambda_l1 * l1_loss(made, true)}
         if config.lambda_palette:
             losses["palette"] = config.lambda_palette * palette_loss(made, true, palette_of(config))
         if not config.lambda_features:
-            return {"gan": gan_loss(config.gan_mode, self._critic(real)(made), True)} | losses
+            yield {"gan": gan_loss(config.gan_mode, self._critic(real)(made), True)} | losses
+            return
         discriminator = self.discriminators[self.target]
         seen = self._seen(real, made, true)
         (*features, logits), (*true_features, _) = (layer_outputs(discriminator, images) for images in seen)
         losses["features"] = config.lambda_features * feature_loss(features, true_features)
-        return {"gan": gan_loss(config.gan_mode, logits, True)} | losses
+        yield {"gan": gan_loss(config.gan_mode, logits, True)} | losses
 
-    def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
+    def discriminator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
         target, shown = getattr(real, self.target), [fake["fake"].detach()]
-        return judge(self.config, self._critic(real), target, shown, self.config.lambda_edges)
+        yield judge(self.config, self._critic(real), target, shown, self.config.lambda_edges)
 
     def _critic(self, real: Pair) -> Callable[[Tensor], Tensor]:
         """The discriminator for images made from these sources."""
@@ -162,15 +166,17 @@ class GAN(nn.Module):
         self.pools: dict[str, ImagePool] = {}
         initialize(self, config.init_gain, config.init)
 
-    def forward(self, real: Pair) -> dict[str, Tensor]:
+    def forward(self, real: Pair) -> Fakes:
         """Images made from the noise."""
         return {"fake": self.generators["ab"](real.a)}
 
-    def generator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
-        return {"gan": gan_loss(self.config.gan_mode, self.discriminators["b"](fake["fake"]), True)}
+    def generator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
+        """Leaves the images in `fake`."""
+        fake |= self(real)
+        yield {"gan": gan_loss(self.config.gan_mode, self.discriminators["b"](fake["fake"]), True)}
 
-    def discriminator_losses(self, real: Pair, fake: dict[str, Tensor]) -> Losses:
-        return judge(self.config, self.discriminators["b"], real.b, [fake["fake"].detach()])
+    def discriminator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
+        yield judge(self.config, self.discriminators["b"], real.b, [fake["fake"].detach()])
 
 
 Objective = CycleGAN | Pix2Pix | GAN

@@ -26,7 +26,7 @@ from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import Inputs, render
 from cyclegan.training.averages import Average
-from cyclegan.training.objectives import Losses, build_objective
+from cyclegan.training.objectives import Fakes, Losses, build_objective
 from cyclegan.training.schedules import learning_rate_at
 from cyclegan.training.sharing import begin_batch, check_equal, share_layers, weighed
 
@@ -132,25 +132,30 @@ class Trainer:
         moves = ["generators", "discriminators"] if (index + 1) % self.config.critic_steps == 0 else ["discriminators"]
         if not self.objective.generators_first:
             moves.reverse()
-        with autocast, torch.set_grad_enabled("generators" in moves):
-            fake = self.objective(real)
+        fake: Fakes = {}
+        if moves[0] == "discriminators":
+            with autocast, torch.set_grad_enabled("generators" in moves):
+                fake = self.objective(real)
         losses: Losses = {}
         for player in moves:
             for name, network in self.players.items():
                 network.requires_grad_(name == player)
-            with autocast:
-                terms = (
-                    self.objective.generator_losses(real, fake)
-                    if player == "generators"
-                    else self.objective.discriminator_losses(real, fake)
-                )
-            terms = weighed(terms)
+            if player == "generators":
+                groups = self.objective.generator_losses(real, fake)
+            else:
+                groups = self.objective.discriminator_losses(real, fake)
+            while True:
+                with autocast:
+                    terms = next(groups, None)
+                if terms is None:
+                    break
+                terms = weighed(terms)
+                torch.stack(list(terms.values())).sum().backward()
+                losses |= {name: term.detach() for name, term in terms.items()}
             optimizer = self.optimizers[player]
-            torch.stack(list(terms.values())).sum().backward()
             self._zero_explosions(optimizer)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)  # now, so that the opponent's move does not hold this one's gradients
-            losses |= {name: term.detach() for name, term in terms.items()}
         for network in self.players.values():
             network.requires_grad_(True)
         for name, average in self.averages.items():
