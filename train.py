@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -41,12 +40,12 @@ from cyclegan.hub.publishing import BackgroundPublisher
 from cyclegan.hub.streaming import address_of, find_folder, is_on_hub, pinned
 from cyclegan.hub.uploads import Repository, UploadError, open_repository
 from cyclegan.images import ImageError
-from cyclegan.networks.build import parameter_count
 from cyclegan.networks.storage import WeightsError
 from cyclegan.reference_options import renamed
 from cyclegan.runs.run import Domains, Run, RunError, SampleInputs
 from cyclegan.runs.samples import Inputs, choose_inputs, draw_noise
 from cyclegan.signals import stop_signals
+from cyclegan.training.plan import describe
 from cyclegan.training.sharing import check_processes
 from cyclegan.training.trainer import (
     Progress,
@@ -54,10 +53,8 @@ from cyclegan.training.trainer import (
     TrainingError,
     check_free,
     create,
-    estimate_bytes,
     exclusive,
     find_checkpoint,
-    measure_step,
     resume,
 )
 
@@ -204,7 +201,10 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     check_free(out)
     trainer = prepare(run, folder, launch, split)
     if launch.dry_run:
-        print_plan(trainer)
+        say("measuring 4 training steps; at full size on a CPU that takes minutes")
+        plan = describe(trainer)
+        if distributed.is_first():
+            print(plan)
         return 0
     create(trainer)
     with exclusive(out):
@@ -421,37 +421,6 @@ def resume_command(run: Run, machine: Machine) -> str:
         if value != option.default:
             words += [f"--{option.name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return shlex.join(words)
-
-
-def print_plan(trainer: Trainer) -> None:
-    """What the training would take."""
-    config, batches = trainer.config, trainer.batches
-    disk = estimate_bytes(trainer)
-    say("measuring 4 training steps; at full size on a CPU that takes minutes")
-    seconds = measure_step(trainer)
-    if not distributed.is_first():
-        return
-    epoch_seconds = seconds * batches.steps
-    free = shutil.disk_usage(next(folder for folder in trainer.run.folder.absolute().parents if folder.is_dir())).free
-    for name, player in trainer.players.items():
-        counts = " + ".join(f"{parameter_count(network) / 1e6:.2f} M" for network in player.values())
-        print(f"{name:<15}{counts} parameters")
-    print(f"{'images':<15}{batches.images} an epoch, {batches.steps} steps of {config.batch_size}")
-    print(f"{'epochs':<15}{config.epochs} + {config.decay_epochs}: {config.total_epochs * batches.steps} steps")
-    print(f"{'time':<15}{seconds:.3f} s a step (median of 3), {duration(epoch_seconds)} an epoch, ", end="")
-    print(f"{duration(epoch_seconds * config.total_epochs)} in all")
-    parts = ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in disk.items())
-    print(f"{'disk':<15}{sum(disk.values()) / 1e6:.0f} MB ({parts}); {free / 1e6:.0f} MB are free")
-    print(f"{'run':<15}{trainer.run.folder}")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say it: 42 s, 3 min 20 s, 5 h 10 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
 
 
 def revision() -> str | None:

@@ -30,7 +30,8 @@ from cyclegan.data.datasets import find_split
 from cyclegan.data.noise import NoiseBatches
 from cyclegan.facades import draw_facade
 from cyclegan.runs.run import Domains, Run
-from cyclegan.training.trainer import Progress, Trainer, create, estimate_bytes, resume
+from cyclegan.training.plan import estimate_bytes
+from cyclegan.training.trainer import Progress, Trainer, create, resume
 
 CRITIC = DiscriminatorConfig("n_layers", width=2, layers=2)
 CYCLEGAN = CycleGANConfig(

@@ -26,8 +26,9 @@ from cyclegan.facades import draw_facade
 from cyclegan.files import STRAY_PREFIX
 from cyclegan.networks.storage import load_generator
 from cyclegan.runs.run import Domains, Run, RunError
+from cyclegan.training.plan import measure_step
 from cyclegan.training.schedules import learning_rate_at
-from cyclegan.training.trainer import Progress, Trainer, TrainingError, create, exclusive, measure_step, resume
+from cyclegan.training.trainer import Progress, Trainer, TrainingError, create, exclusive, resume
 
 CYCLEGAN = CycleGANConfig(
     dataset="facades",

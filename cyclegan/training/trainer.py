@@ -416,37 +416,3 @@ def resume(trainer: Trainer) -> None:
         ) from None
     except Exception as error:  # torch.load raises whatever a damaged file makes it meet
         raise RunError(f"{path} cannot be loaded ({type(error).__name__}: {str(error).splitlines()[0]})") from error
-
-
-def estimate_bytes(trainer: Trainer) -> dict[str, int]:
-    """Disk that the whole run needs, in bytes, by kind of file."""
-    config = trainer.config
-    weights, judges = (sum(value.numel() for value in player.parameters()) for player in trainer.players.values())
-    everything = sum(value.numel() for value in trainer.objective.parameters())
-    averaged = weights if trainer.averages else 0
-    snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
-    # A checkpoint holds values and averages in float32, and Adam's two moments; the old stays until the new is whole.
-    first = trainer.batches.batch(1, 0)
-    images = {"a": first.a[0], "b": first.b[0]}
-    pools = sum(pool.size * images[domain].nbytes for domain, pool in trainer.objective.pools.items())
-    shown = sum(config.shows_samples(epoch) for epoch in range(1, config.total_epochs + 1))
-    return {
-        "snapshots": (snapshots * weights + judges) * 2,
-        "checkpoint": 2 * (everything * 4 * 3 + averaged * 4 + pools),
-        "samples": shown * sum(map(len, trainer.inputs.values())) * 15_000,
-    }
-
-
-def measure_step(trainer: Trainer, steps: int = 3) -> float:
-    """Median seconds of a training step on real batches, after one to warm up: where generators do not move in every
-    step, of turns in which they move once. The trainer is not usable afterwards."""
-    turn = trainer.config.critic_steps
-    seconds: list[float] = []
-    for index in range((steps + 1) * turn):
-        real = trainer.batches.batch(1, index % trainer.batches.steps)
-        started = time.monotonic()
-        losses = trainer.step(real, index)
-        torch.stack(list(losses.values())).tolist()  # waits for the device
-        seconds.append(time.monotonic() - started)
-    turns = [sum(seconds[first : first + turn]) / turn for first in range(turn, len(seconds), turn)]
-    return sorted(turns)[steps // 2]
