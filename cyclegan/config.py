@@ -261,6 +261,8 @@ class TranslationConfig(TrainingConfig):
     """Side in pixels to which images are resized before the crop; the width for scale_width."""
     crop_size: int = 256
     """Side in pixels of the random crop that is trained on."""
+    zoom: float = 1.0
+    """Crop a square that is smaller by a random factor of up to this, and enlarge it to crop_size."""
     flip: bool = True
     """Mirror half of the images left to right."""
     augment: tuple[Augmentation, ...] = ()
@@ -291,6 +293,7 @@ class TranslationConfig(TrainingConfig):
             f"load_size {self.load_size} is smaller than crop_size {self.crop_size}; "
             "raise --load-size or lower --crop-size",
         )
+        _require(1 <= self.zoom <= 10, f"zoom is {self.zoom}; it must be 1 (none) to 10")
         _require(
             len(set(self.augment)) == len(self.augment),
             f"augment is {' '.join(self.augment)}; each augmentation is named once",
@@ -298,7 +301,8 @@ class TranslationConfig(TrainingConfig):
         _require_weights(self, "lambda_edges", "lambda_palette")
         resizes = self.preprocess not in ("crop", "none")
         _require_use(self, "load_size", resizes, "preprocess resize_and_crop, scale_width or scale_width_and_crop")
-        _require_use(self, "crop_size", self.crops, "preprocess resize_and_crop, crop or scale_width_and_crop")
+        for name in ("crop_size", "zoom"):
+            _require_use(self, name, self.crops, "preprocess resize_and_crop, crop or scale_width_and_crop")
         _require_use(self, "edges_domain", self.lambda_edges > 0, "lambda_edges above 0")
         _require_use(self, "palette", self.lambda_palette > 0, "lambda_palette above 0")
 
@@ -370,6 +374,8 @@ class Pix2PixConfig(TranslationConfig):
     """ba translates domain b to domain a (facades: labels -> photo); ab the other way."""
     gan_mode: GanMode = "vanilla"
     """Adversarial loss: lsgan (least squares), vanilla (cross entropy) or wgangp (Wasserstein, gradient penalty)."""
+    jitter: float = 0.0
+    """Change brightness, contrast and saturation of the images that are translated, photos, by up to this share."""
     lambda_l1: float = 100.0
     """Weight of the L1 distance to the true image."""
     lambda_features: float = 0.0
@@ -385,6 +391,7 @@ class Pix2PixConfig(TranslationConfig):
             "use aligned or colorization, or train CycleGAN",
         )
         _require_weights(self, "lambda_l1", "lambda_features")
+        _require(0 <= self.jitter < 1, f"jitter is {self.jitter}; it must be 0 (none) or more, and less than 1")
         colorizes = self.dataset_mode == "colorization"
         channels = (self.generator.in_channels, self.generator.out_channels)
         _require(
@@ -396,6 +403,7 @@ class Pix2PixConfig(TranslationConfig):
             not colorizes or "color" not in self.augment,
             "augmenting by color changes what colorization is judged by; use --augment translation cutout",
         )
+        _require_use(self, "jitter", not colorizes, "dataset_mode aligned")
         _require(colorizes or 2 not in channels, f"the generator has {channels} channels; images have 1 or 3")
         _require(
             not self.lambda_palette or (self.direction == "ab" and channels[1] == 3),

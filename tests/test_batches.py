@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan.colours import encode
-from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig, Preprocess
+from cyclegan.config import CycleGANConfig, Direction, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig, Preprocess
 from cyclegan.data import batches as module
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.datasets import DatasetError, Split, find_split
@@ -235,6 +235,33 @@ def test_crops_reach_every_edge_and_half_are_mirrored(tmp_path: Path) -> None:
 def test_without_flip_nothing_is_mirrored(tmp_path: Path) -> None:
     pair = joined(make_batches(make_two_folders(tmp_path, 4, 4), flip=False), range(1, 11))
     assert not any(mirrored for _, _, mirrored in corners(pair.a) + corners(pair.b))
+
+
+def test_zoomed_crops_show_less_of_an_image_and_the_same_of_both_of_a_pair(tmp_path: Path) -> None:
+    pairs = make_pairs(tmp_path, 4)
+    made = joined(make_batches(pairs, Pix2PixConfig, generator=SMALL, zoom=2.0), range(1, 20))
+    photos, labels = levels(made.a), levels(made.b)
+    assert np.array_equal(photos[..., :2], labels[..., :2]), "one was zoomed otherwise"
+    spans = np.ptp(photos[..., 0], axis=(1, 2)) + 1
+    assert CROP / 2 - 1 <= spans.min() < CROP * 0.6 and CROP * 0.9 < spans.max() <= CROP
+    steps = np.diff(photos[..., 0], axis=2)
+    assert all((np.sign(each) >= 0).all() or (np.sign(each) <= 0).all() for each in steps)
+
+
+@pytest.mark.parametrize("direction", ["ab", "ba"])
+def test_jitter_changes_the_light_of_what_is_translated_and_nothing_else(
+    direction: Direction, facades: Path, tmp_path: Path
+) -> None:
+    split = find_split(facades)
+    settings = {"crop_size": 64, "direction": direction, "generator": SMALL}
+    plain, changed = (
+        joined(make_batches(split, Pix2PixConfig, jitter=share, **settings), range(1, 4)) for share in (0.0, 0.5)
+    )
+    assert_same(changed, joined(make_batches(split, Pix2PixConfig, jitter=0.5, **settings), range(1, 4)))
+    (source, was), (target, stayed) = ((changed.a, plain.a), (changed.b, plain.b))[:: 1 if direction == "ab" else -1]
+    assert torch.equal(target, stayed)
+    lighter = (1 + source).mean((1, 2, 3)) / (1 + was).mean((1, 2, 3))
+    assert 0.45 < lighter.min() < 0.8 and 1.05 < lighter.max() < 1.55  # what is white stays so
 
 
 def test_images_are_resized_before_the_crop(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ SHARED: dict[str, tuple[object, str]] = {
     "preprocess": ("resize_and_crop", "--preprocess"),
     "load_size": (286, "pix2pix 6.2; --load_size"),
     "crop_size": (256, "pix2pix 6.2; --crop_size"),
+    "zoom": (1.0, "this project: off"),
     "flip": (True, "pix2pix 6.2; --no_flip is off"),
     "generator.width": (64, "CycleGAN 7.2, pix2pix 6.1; --ngf"),
     "discriminator.architecture": ("basic", "CycleGAN 7.2, pix2pix 6.1.2; --netD"),
@@ -94,6 +95,7 @@ PIX2PIX: dict[str, tuple[object, str]] = SHARED | {
     "dataset_mode": ("aligned", "pix2pix 3; pix2pix_model: dataset_mode"),
     "direction": ("ba", "scripts/train_pix2pix.sh, for facades: --direction BtoA"),
     "gan_mode": ("vanilla", "pix2pix equation 1; pix2pix_model: gan_mode"),
+    "jitter": (0.0, "this project: off"),
     "lambda_l1": (100.0, "pix2pix 6.2; --lambda_L1"),
     "lambda_features": (0.0, "this project: off"),
 }

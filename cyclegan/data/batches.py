@@ -1,4 +1,4 @@
-"""Batches: images decoded once, cropped and mirrored by nothing but the seed."""
+"""Batches: images decoded once, cropped, mirrored and changed by nothing but the seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageEnhance
 from torch import Tensor
 
 from cyclegan import distributed
-from cyclegan.colours import Encoding, Pixels, encode, encodings
-from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Pix2PixConfig, smallest_judged
+from cyclegan.colours import Pixels, encode, encodings
+from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Domain, Pix2PixConfig, smallest_judged
 from cyclegan.data.datasets import ALL_LOOKED_AT, DatasetError, Source, Split, some
 from cyclegan.images import ImageError, open_image
 
@@ -112,18 +112,23 @@ class Batches:
         # From index 1: to NumPy a seed that ends in 0 is the one without, and that draws the order.
         rng = np.random.default_rng([self.config.seed, epoch, index + 1])
         a, b = self.split.a, self.split.b
-        place = other_place = _Place.draw(rng, self.config.flip)
+        place = other_place = _Place.draw(rng, self.config)
         partner = index % len(b)
         if not self.paired:
             # A random partner for every image, as the reference draws it: no fixed pairs to learn by heart.
             partner = partner if self.config.serial else int(rng.integers(len(b)))
-            other_place = _Place.draw(rng, self.config.flip)
+            other_place = _Place.draw(rng, self.config)
         if self.paired:
             pixels, other = self._first_good((a[at % len(a)], b[at % len(b)]) for at in count(index))
         else:
             (pixels,) = self._first_good((a[at % len(a)],) for at in count(index))
             (other,) = self._first_good((b[at % len(b)],) for at in count(partner))
-        return self._cut(pixels, place, self.encodings["a"]), self._cut(other, other_place, self.encodings["b"])
+        size = self.config.crop_size if self.config.crops else None
+        cut: dict[Domain, Pixels] = {"a": place.of(pixels, size), "b": other_place.of(other, size)}
+        if isinstance(self.config, Pix2PixConfig) and self.config.jitter:
+            source: Domain = "a" if self.config.direction == "ab" else "b"
+            cut[source] = _in_other_light(cut[source], 1 + self.config.jitter * rng.uniform(-1, 1, 3))
+        return encode(cut["a"], self.encodings["a"]), encode(cut["b"], self.encodings["b"])
 
     def _first_good(self, candidates: Iterable[tuple[Source, ...]]) -> list[Pixels]:
         """The pixels of the first candidate; where not all were looked at before, of the first that can be used."""
@@ -152,9 +157,6 @@ class Batches:
         if pixels.nbytes <= self._room:
             self._room -= pixels.nbytes
             self._stored[source] = pixels
-
-    def _cut(self, pixels: Pixels, place: _Place, encoding: Encoding) -> Tensor:
-        return encode(place.of(pixels, self.config.crop_size if self.config.crops else None), encoding)
 
     def _resize(self, source: Source, image: Image.Image) -> Pixels:
         size, crop = target_size(image.size, self.config), self.config.crop_size
@@ -224,24 +226,37 @@ class Batches:
 
 
 class _Place(NamedTuple):
-    """Where to crop, as shares of what is left over, and whether to mirror."""
+    """Where to crop, as shares of what is left over, by how much to enlarge it, and whether to mirror."""
 
     x: float
     y: float
     mirror: bool
+    zoom: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, flip: bool) -> _Place:
+    def draw(cls, rng: np.random.Generator, config: CycleGANConfig | Pix2PixConfig) -> _Place:
         x, y, coin = rng.random(3)
-        return cls(x, y, flip and bool(coin < 0.5))
+        zoom = config.zoom ** rng.random() if config.zoom > 1 else 1.0
+        return cls(x, y, config.flip and bool(coin < 0.5), zoom)
 
     def of(self, pixels: Pixels, size: int | None) -> Pixels:
         """The square of this side, or everything, mirrored or not."""
         if size is not None:
-            top = int(self.y * (pixels.shape[0] - size + 1))
-            left = int(self.x * (pixels.shape[1] - size + 1))
-            pixels = pixels[top : top + size, left : left + size]
+            side = max(1, round(size / self.zoom))
+            top = int(self.y * (pixels.shape[0] - side + 1))
+            left = int(self.x * (pixels.shape[1] - side + 1))
+            pixels = pixels[top : top + side, left : left + side]
+            if side < size:
+                pixels = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC))
         return pixels[:, ::-1] if self.mirror else pixels
+
+
+def _in_other_light(pixels: Pixels, factors: NDArray[np.float64]) -> Pixels:
+    """The image with its brightness, contrast and saturation multiplied by these."""
+    image = Image.fromarray(pixels)
+    for kind, factor in zip((ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color), factors, strict=True):
+        image = kind(image).enhance(float(factor))
+    return np.asarray(image)
 
 
 def target_size(size: Size, config: CycleGANConfig | Pix2PixConfig) -> Size:
