@@ -201,7 +201,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     check_free(out)
     trainer = prepare(run, folder, launch, split)
     if launch.dry_run:
-        say("measuring 4 training steps; at full size on a CPU that takes minutes")
+        say(f"measuring {4 * config.critic_steps} training steps; at full size on a CPU that takes minutes")
         plan = describe(trainer)
         if distributed.is_first():
             print(plan)

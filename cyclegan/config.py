@@ -375,7 +375,8 @@ class Pix2PixConfig(TranslationConfig):
     gan_mode: GanMode = "vanilla"
     """Adversarial loss: lsgan (least squares), vanilla (cross entropy) or wgangp (Wasserstein, gradient penalty)."""
     jitter: float = 0.0
-    """Change brightness, contrast and saturation of the images that are translated, photos, by up to this share."""
+    """Change brightness, contrast and saturation of the images that are translated by up to this share. Meant for
+    photos (facades: direction ab): it would change the colours of label maps."""
     lambda_l1: float = 100.0
     """Weight of the L1 distance to the true image."""
     lambda_features: float = 0.0

@@ -260,6 +260,9 @@ def test_jitter_changes_the_light_of_what_is_translated_and_nothing_else(
     assert_same(changed, joined(make_batches(split, Pix2PixConfig, jitter=0.5, **settings), range(1, 4)))
     (source, was), (target, stayed) = ((changed.a, plain.a), (changed.b, plain.b))[:: 1 if direction == "ab" else -1]
     assert torch.equal(target, stayed)
+    for measure in (Tensor.std, lambda image: image.amax(1).sub(image.amin(1)).mean()):  # contrast, saturation
+        ratios = [float(measure(one[None]) / measure(other[None])) for one, other in zip(source, was, strict=True)]
+        assert min(ratios) < 0.9 and max(ratios) > 1.05
     lighter = (1 + source).mean((1, 2, 3)) / (1 + was).mean((1, 2, 3))
     assert 0.45 < lighter.min() < 0.8 and 1.05 < lighter.max() < 1.55  # what is white stays so
 

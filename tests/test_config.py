@@ -168,6 +168,12 @@ def test_cyclegan_refuses_a_negative_weight_or_pool(name: str) -> None:
         CycleGANConfig(dataset="facades", **{name: -1})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_jitter_that_is_no_share_is_refused(share: float) -> None:
+    message = refusal(Pix2PixConfig, {"dataset": "facades", "jitter": share})
+    assert f"jitter is {share}" in message and "less than 1" in message
+
+
 @pytest.mark.parametrize("name", ["lambda_l1", "lambda_features"])
 def test_pix2pix_refuses_a_negative_weight(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is -1; it must be 0 or more"):
@@ -237,6 +243,9 @@ def test_a_setting_that_no_method_can_train_with_is_refused(
             {"load_size": 255, "preprocess": "scale_width_and_crop"},
             ["load_size 255", "crop_size 256", "raise --load-size or lower --crop-size"],
         ),
+        ({"zoom": 0.9}, ["zoom is 0.9", "1 (none) to 10"]),
+        ({"zoom": float("nan")}, ["zoom is nan", "1 (none) to 10"]),
+        ({"zoom": 2.0, "preprocess": "scale_width"}, ["zoom is 2.0", "leave --zoom out"]),
         ({"lambda_edges": -1.0}, ["lambda_edges is -1.0", "0 or more"]),
         ({"lambda_edges": float("nan")}, ["lambda_edges is nan", "finite"]),
         ({"lambda_palette": -1.0}, ["lambda_palette is -1.0", "0 or more"]),
@@ -307,6 +316,16 @@ def test_a_setting_that_cannot_translate_is_refused(
                 "generator": GeneratorConfig(in_channels=1, out_channels=2),
             },
             ["color", "--augment translation cutout"],
+        ),
+        (
+            Pix2PixConfig,
+            {
+                "dataset_mode": "colorization",
+                "direction": "ab",
+                "jitter": 0.2,
+                "generator": GeneratorConfig(in_channels=1, out_channels=2),
+            },
+            ["jitter is 0.2", "leave --jitter out"],
         ),
         (Pix2PixConfig, {"lambda_palette": 1.0}, ["--direction ab", "--lambda-palette 0"]),
         (

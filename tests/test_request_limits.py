@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from math import inf
@@ -21,7 +20,7 @@ from tests.conftest import wait_until
 
 PATIENCE = 0.2
 RATE = 0.01
-"""A byte is good for 100 s: who has sent one is not cut off however slow this machine is."""
+"""A byte gives all patience back."""
 POST = b"POST %s HTTP/1.1\r\nHost: x\r\n"
 GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = 64 * 10**6
@@ -37,6 +36,9 @@ class App:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request, path = Request(scope, receive), scope["path"]
+        if path == "/early":
+            await PlainTextResponse("no")(scope, receive, send)
+            return
         try:
             length = len(await request.body())
         except ClientDisconnect:
@@ -79,7 +81,9 @@ class Client:
         """The next one, headers and all; they are short."""
         received = b""
         while b"\r\n\r\n" not in received:
-            received += self.socket.recv(1)
+            byte = self.socket.recv(1)
+            assert byte, "the connection was ended"
+            received += byte
         length = int(received.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
         return received + self.socket.recv(length, socket.MSG_WAITALL)
 
@@ -157,12 +161,41 @@ class TestRequestLimits:
         wait_until(client.has_ended)
         wait_until(lambda: app.left == [path])
 
-    def test_a_body_that_comes_slowly_but_comes_is_taken(self, client: Client) -> None:
-        client.send(POST % b"/x", b"Content-Length: 3\r\n\r\na")
-        assert not client.has_ended()
-        time.sleep(2 * PATIENCE)
-        client.send(b"bc")
-        assert client.response().endswith(b"3 bytes")
+    def test_what_came_at_once_earns_no_silence(self, client: Client) -> None:
+        client.send(POST % b"/x", b"Content-Length: 1000\r\n\r\n", bytes(999))
+        assert client.response().startswith(b"HTTP/1.1 408 ")
+
+    @pytest.mark.parametrize(("seconds", "taken"), [(15, 6), (17, 2)])
+    def test_a_body_is_taken_for_as_long_as_it_keeps_up_with_the_rate(self, seconds: float, taken: int) -> None:
+        """A byte every so many seconds, which gives 15 back, of a patience of 20."""
+        found, sent = [], []
+
+        async def run() -> None:
+            loop, waited = asyncio.get_running_loop(), 0.0
+            clock = loop.time
+            loop.time = lambda: clock() + waited  # type: ignore[method-assign]
+
+            async def app(scope: Any, receive: Any, send: Any) -> None:
+                async for part in Request(scope, receive).stream():
+                    found.append(part)
+
+            async def receive() -> dict[str, Any]:
+                nonlocal waited
+                waited += seconds
+                for _ in range(5):  # by then a timer that is due has rung
+                    await asyncio.sleep(0)
+                return {"type": "http.request", "body": b"x", "more_body": len(found) < 5}
+
+            async def send(message: dict[str, Any]) -> None:
+                sent.append(message)
+
+            scope = {"type": "http", "path": "/x", "headers": []}
+            await RequestLimits(app, patience=20, rate=1 / 15)(scope, receive, send)
+
+        asyncio.run(run())
+        assert len(found) >= taken and bool(sent) == (taken < 6)
+        if sent:
+            assert len(found) == taken and sent[0]["status"] == 408
 
     def test_who_waits_for_an_answer_is_not_timed(self, client: Client, app: App) -> None:
         client.send(GET % b"/later")
@@ -257,11 +290,24 @@ class TestStalledConnections:
         working.send(b"c")
         assert working.response().endswith(b"3 bytes")
 
+    def test_who_still_sends_after_a_refusal_may_go_on_for_longer(
+        self, server: uvicorn.Server, client: Client, stalled: StalledConnections
+    ) -> None:
+        client.send(POST % b"/early", b"Content-Length: 9\r\n\r\nab")
+        client.response()
+        for now in (100, 121, 159):
+            self.look(stalled, now)
+            assert not client.has_ended()
+        self.look(stalled, 161)
+        wait_until(client.has_ended)
+
     def test_who_asks_again_and_again_is_not_ended(self, client: Client, stalled: StalledConnections) -> None:
         for now in range(0, 100, 15):
             client.send(GET % b"/x")
             client.response()
             self.look(stalled, now)
+        client.send(GET % b"/x")
+        client.response()
 
     @pytest.mark.parametrize("path", [b"/stream", b"/whole"])
     def test_who_reads_slowly_is_not_ended_but_who_does_not_read(

@@ -242,7 +242,7 @@ class _Place(NamedTuple):
     def of(self, pixels: Pixels, size: int | None) -> Pixels:
         """The square of this side, or everything, mirrored or not."""
         if size is not None:
-            side = max(1, round(size / self.zoom))
+            side = round(size / self.zoom)
             top = int(self.y * (pixels.shape[0] - side + 1))
             left = int(self.x * (pixels.shape[1] - side + 1))
             pixels = pixels[top : top + side, left : left + side]

@@ -10,11 +10,11 @@ M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def share_one_heap() -> None:
-    """Have all threads allocate from one heap where glibc would give them up to eight a core.
+    """Have all threads allocate from the heaps that are there, where glibc would add up to eight a core.
 
-    Each visitor's call runs in any of many threads, and every heap keeps the room of the largest call that it has ever
-    seen: with 32 visitors that was 150 MB, and never quite stopped growing. Does nothing where the C library is
-    another.
+    To be called before the server starts its threads: heaps that are there by then stay. Each visitor's call runs in
+    any of many threads, and every heap keeps the room of the largest call that it has ever seen: with 32 visitors that
+    was 150 MB, and never quite stopped growing. Does nothing where the C library is another.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # musl has no such call

@@ -19,8 +19,8 @@ PATIENCE = 20.0
 """Seconds that a client may keep the server waiting for a request's head, and for its body; as Apache's
 mod_reqtimeout."""
 RATE = 2000.0
-"""Bytes of a body that earn its client another second; a mobile line at 64 kbit/s, which is what many are slowed down
-to, carries 8000."""
+"""Bytes of a body that give its client a second back, up to PATIENCE; a mobile line at 64 kbit/s, which is what many
+are slowed down to, carries 8000."""
 UNREAD = 60.0
 """Seconds for which a client may take nothing of an answer that waits for it; as nginx, whose downloads may be paused
 for as long, too."""
@@ -78,6 +78,7 @@ class _Body:
         self._receive = receive
         self._send = send
         self._patience = patience
+        self._left = patience
         self._rate = rate
         self._most = most
         self._wishes = wishes
@@ -96,12 +97,13 @@ class _Body:
         clock = asyncio.get_running_loop().time
         before = clock()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._left):
                 message = await self._receive()
         except TimeoutError:
             return await self._refuse(408, texts.TOO_SLOW, (b"connection", b"close"))
         size = len(message.get("body", b""))
-        self._patience += size / self._rate - (clock() - before)
+        waited = clock() - before
+        self._left = min(self._patience, self._left - waited + size / self._rate)
         self._size += size
         if self._size > self._most:
             return await self.refuse_size()
@@ -132,7 +134,8 @@ class StalledConnections:
     """Connections of a running server whose clients send no whole head of a request, or read nothing of an answer.
 
     Uvicorn ends only those that send nothing at all after an answer. What is between two looks at a connection and has
-    changed by then counts as progress. Bodies are the matter of RequestLimits.
+    changed by then counts as progress. Bodies are the matter of RequestLimits; what is still sent after an answer is
+    passed over for as long as an answer may be unread.
     """
 
     def __init__(self, server: uvicorn.Server, *, silent: float = PATIENCE, unread: float = UNREAD) -> None:
@@ -149,18 +152,19 @@ class StalledConnections:
         for connection in self._connections:
             if not hasattr(connection, "cycle"):  # a WebSocket's, which the app answers by a refusal
                 continue
-            unread = connection.transport.get_write_buffer_size()
-            if unread or connection.cycle is None or connection.cycle.response_complete:
-                place = (connection, connection.cycle, unread)
+            cycle, unread = connection.cycle, connection.transport.get_write_buffer_size()
+            if unread or cycle is None or cycle.response_complete:
+                place = (connection, cycle, unread)
                 waiting[place] = self._since.get(place, now)
-                if now - waiting[place] > (self._unread if unread else self._silent):
+                between = not unread and (cycle is None or not cycle.more_body)
+                if now - waiting[place] > (self._silent if between else self._unread):
                     connection.transport.abort()
         self._since = waiting
 
     def keep_looking(self) -> None:
         """Now, and from then on ten times while a client may be silent."""
-        self.look(self.loop.time())
         self.loop.call_later(self._silent / 10, self.keep_looking)
+        self.look(self.loop.time())
 
 
 def end_stalled_connections(server: uvicorn.Server, *, silent: float = PATIENCE, unread: float = UNREAD) -> None:

@@ -33,6 +33,8 @@ class CycleGAN(nn.Module):
     """
 
     generators_first = True
+    """Whether the generators move before the discriminators, and leave in `fake` what they made for it; else they find
+    in it what was made for both moves."""
 
     def __init__(self, config: CycleGANConfig) -> None:
         super().__init__()
@@ -55,7 +57,7 @@ class CycleGAN(nn.Module):
         return {"fake_b": self.generators["ab"](real.a), "fake_a": self.generators["ba"](real.b)}
 
     def generator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
-        """A cycle at a time; leaves the translations in `fake`."""
+        """A cycle at a time."""
         config = self.config
         share = 0.5 if config.average else 1.0
         for way, source, target, back in (("ab", "a", "b", "ba"), ("ba", "b", "a", "ab")):
@@ -171,7 +173,6 @@ class GAN(nn.Module):
         return {"fake": self.generators["ab"](real.a)}
 
     def generator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
-        """Leaves the images in `fake`."""
         fake |= self(real)
         yield {"gan": gan_loss(self.config.gan_mode, self.discriminators["b"](fake["fake"]), True)}
 

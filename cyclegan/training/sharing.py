@@ -5,7 +5,7 @@ as well: the same weights from the same seed, the same moves, the same random st
 batch, of which it takes its rows. So the state of the first process is the checkpoint, any number of processes can go
 on from it, and nothing needs to be told apart on the way.
 
-Gradients are summed after each player's backward pass, in one flat tensor, not by DistributedDataParallel. Its hooks
+Gradients are summed after each player's backward passes, in one flat tensor, not by DistributedDataParallel. Its hooks
 expect one forward and one backward pass of all its weights, where here a generator runs several times before a backward
 pass, players are frozen in turn, and a penalty is differentiated twice; it averages processes evenly, where the last
 batch of an epoch may not divide; and its sums overlap with the backward pass, which saves less than it costs in rules:
