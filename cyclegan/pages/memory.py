@@ -14,7 +14,7 @@ def share_one_heap() -> None:
 
     To be called before the server starts its threads: heaps that are there by then stay. Each visitor's call runs in
     any of many threads, and every heap keeps the room of the largest call that it has ever seen: with 32 visitors that
-    was 150 MB, and never quite stopped growing. Does nothing where the C library is another.
+    was 150 MB. Does nothing where the C library is another.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # musl has no such call
