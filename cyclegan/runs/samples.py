@@ -68,9 +68,9 @@ def render(
             seen, made = (encodings[domain] for domain in direction)
             for column, given in enumerate(images):
                 if isinstance(given, Tensor):
-                    picture = to_image(_tile(network(to_device(given, device))))
+                    picture = to_image(_tile(network(to_device(given, device, dtype))))
                 else:
-                    x = to_device(encode(given, seen)[None], device)
+                    x = to_device(encode(given, seen)[None], device, dtype)
                     picture = decode(network(x)[0], made, given)
                 sheet.paste(picture, (column * SAMPLE_SIZE, row * SAMPLE_SIZE))
     return sheet

@@ -98,10 +98,12 @@ def draw(rows: int, make: Callable[[int], Tensor]) -> Tensor:
 
 
 def all_rows(own: Tensor) -> Tensor:
-    """The images [N, C, H, W] of all processes, from this one's."""
+    """The images [N, C, H, W] of all processes, from this one's, in the same order of memory."""
     if _batch.rows is None:
         return own
-    return distributed.all_rows(own, _batch.rows).contiguous(memory_format=torch.channels_last)
+    channels_last = own.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return distributed.all_rows(own, _batch.rows).contiguous(memory_format=layout)
 
 
 def own_rows(whole: Tensor) -> Tensor:

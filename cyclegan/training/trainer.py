@@ -124,7 +124,7 @@ class Trainer:
         is to be ahead of them (Gulrajani et al. 2017, algorithm 1). Of several processes each is given its rows of the
         batch, and returns its part of the losses: these add up.
         """
-        real = Pair(*(to_device(x, self.device) for x in real))
+        real = Pair(*(to_device(x, self.device, self.dtype) for x in real))
         done = index % self.batches.steps * self.config.batch_size
         images = min(self.config.batch_size, self.batches.images - done)  # of all processes
         begin_batch(images)
@@ -145,7 +145,7 @@ class Trainer:
             else:
                 groups = self.objective.discriminator_losses(real, fake)
             while True:
-                with autocast:
+                with autocast:  # around the losses alone: gradients are computed outside of it
                     terms = next(groups, None)
                 if terms is None:
                     break
