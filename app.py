@@ -39,6 +39,7 @@ from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.memory import share_one_heap
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
+from cyclegan.pages.sessions import explain_forgotten
 from cyclegan.runs.run import RunError
 from cyclegan.signals import stop_signals
 
@@ -80,6 +81,9 @@ class Settings:
     first."""
     precision: Precision = "auto"
     """auto (bf16 where it is faster here), fp32, bf16."""
+    sessions: int = 400
+    """Sessions that are remembered, the latest ones, in half a megabyte each: a page that was opened, or one call of a
+    program. Who is forgotten has to open runs of the Hub again, and notices nothing else."""
 
 
 class MissingExtraError(RuntimeError):
@@ -95,6 +99,8 @@ def build(settings: Settings) -> Layout:
 
     Those on the Hub are loaded when the first visitor comes: with no network the app starts as well. Raises RunError or
     ConfigError where a folder holds no usable run."""
+    if settings.sessions < 1:
+        raise ConfigError(f"sessions is {settings.sessions}; it must be 1 or more")
     addresses = [run for run in settings.run if is_address(run)]
     for address in addresses:
         if Path(address).parent.is_dir():  # then it may be a path, mistyped
@@ -123,10 +129,14 @@ def serve(layout: Layout, settings: Settings) -> None:
             max_file_size="10mb",
             show_error=False,
             run_history=False,
+            state_session_capacity=settings.sessions,  # who has left counts, too: Gradio forgets nobody before
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=["api"],
-            app_kwargs={"middleware": [Middleware(RequestLimits), Middleware(LanguageChoice)]},
+            app_kwargs={
+                "middleware": [Middleware(RequestLimits), Middleware(LanguageChoice)],
+                "exception_handlers": {KeyError: explain_forgotten},
+            },
             favicon_path=str(ICON),
             pwa=True,
             mcp_server=settings.mcp,

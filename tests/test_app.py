@@ -786,10 +786,11 @@ class TestCommand:
         ("arguments", "message"),
         [
             (("--port", "70000"), "port is 70000; it must be 1 to 65535"),
+            (("--sessions", "0"), "sessions is 0; it must be 1 or more"),
             (("--host", "192.0.2.1"), "cannot listen at 192.0.2.1, port 7860"),
         ],
     )
-    def test_an_address_that_is_none_of_this_machine(
+    def test_a_value_that_cannot_be(
         self, arguments: tuple[str, str], message: str, weights: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert message in self.failure(capsys, "--run", str(weights / "facades-pix2pix"), *arguments)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -113,3 +114,23 @@ def test_a_mistake_and_a_change_of_mind(published: LoopbackHub, page: Page) -> N
     expect(page.locator("#hub-load")).to_be_visible()
     expect(page.locator("#hub-status")).to_have_count(0)
     expect(page.locator("[id='caption-owner/pix2pix']")).to_be_visible()
+
+
+def test_who_was_forgotten_is_asked_to_reload(
+    published: LoopbackHub, browser: Browser, weights: Path, tmp_path: Path
+) -> None:
+    """The page of a run of the Hub is built for one session; of all later ones together the app remembers so many."""
+    with served([weights / "facades-cyclegan", "owner/pix2pix"], tmp_path, "--sessions", "1") as address:
+        call = f"{address}/gradio_api/call/translate"
+        with browser.new_context(locale="ko-KR") as context:
+            page = context.new_page()
+            page.goto(address)
+            caption = page.locator("[id='caption-owner/pix2pix']")
+            expect(caption).to_contain_text("5 에포크 학습 후", timeout=SECONDS)
+            expect(page.locator("[id='download-owner/pix2pix']")).to_be_visible(timeout=SECONDS)
+            httpx.post(call, json={"data": [None, "photo", "CycleGAN", 1]}).raise_for_status()
+            page.locator("#translate").click()
+            expect(page.get_by_text("페이지를 새로고침해 주세요").first).to_be_visible()
+            page.reload()
+            expect(caption).to_contain_text("5 에포크 학습 후", timeout=SECONDS)
+    assert "Traceback" not in (tmp_path / "server.log").read_text()

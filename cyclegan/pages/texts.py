@@ -160,6 +160,11 @@ TOO_SLOW = Text(
     "연결이 너무 느리거나 끊겼습니다. 다시 시도하거나 더 적게 보내 주세요.",
     "连接太慢或已中断：请重试，或减少发送的内容。",
 )
+FORGOTTEN = Text(
+    "The app no longer knows this page: many people were here since, or it was started anew. Please reload the page.",
+    "그동안 이용자가 많았거나 앱이 다시 시작되어 이 페이지를 더 이상 알지 못합니다. 페이지를 새로고침해 주세요.",
+    "此后来过很多人，或应用已重新启动，它已不认识这个页面。请刷新页面。",
+)
 UNEXPECTED = Text(
     "Something went wrong on our side. It has been noted; please try again or use another picture.",
     "저희 쪽에서 문제가 발생했습니다. 기록해 두었으니 다시 시도하거나 다른 그림을 사용해 주세요.",

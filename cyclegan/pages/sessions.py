@@ -1,0 +1,21 @@
+"""What a visitor is told whom Gradio has forgotten: it remembers the latest sessions only."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from cyclegan.pages import texts
+from cyclegan.pages.language_choice import preferred
+
+CALLS = ("/queue/join", "/run/predict")
+"""Where pages call handlers, by numbers."""
+
+
+async def explain_forgotten(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a call of a handler that is not there, such as that of a page with runs of the Hub, which was built
+    for one session alone; Gradio raises a KeyError, and shows what the answer says."""
+    if not request.url.path.endswith(CALLS):
+        raise error
+    text = texts.FORGOTTEN.to(preferred(request.headers.get("accept-language", "")))
+    return JSONResponse({"detail": text}, status_code=410)
