@@ -118,7 +118,15 @@ def trouble(url: str, path: Path, method: str, deadline: float, tally: Tally) ->
             if answer.status_code < 400:
                 raise RuntimeError(f"{foreign} was answered with {answer.status_code}")
 
-    kinds = (send_broken_file, cancel, break_off_an_upload, send_too_much, ask_for_a_foreign_file)
+    def call_without_a_session() -> None:
+        call = f"{url}/gradio_api/call/translate"
+        event = httpx.post(call, json={"data": [None, "nonsense", method, None]}, timeout=PATIENCE).json()["event_id"]
+        if "event: error" not in httpx.get(f"{call}/{event}", timeout=PATIENCE).text:
+            raise RuntimeError("a call for nonsense had an answer")
+
+    kinds = (
+        send_broken_file, cancel, break_off_an_upload, send_too_much, ask_for_a_foreign_file, call_without_a_session,
+    )  # fmt: skip
     while time.monotonic() < deadline:
         for kind in kinds:
             try:

@@ -6,11 +6,13 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cyclegan.images import open_image
-from cyclegan.translate.command import main
+from cyclegan.translate.command import main, translate_all
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_photo
 from tests.forks import Program
@@ -59,6 +61,25 @@ def test_names_and_subfolders_are_kept(
     assert found["b.png"].tobytes() == translator.translate(photos / "b.jpg", to="labels").tobytes()
     white = translator.translate(Image.new("RGB", (40, 40), "white"), to="labels")
     assert found["clear.png"].tobytes() == white.tobytes()
+
+
+def test_images_translated_at_the_same_time_are_what_each_is_alone(weights: Path, tmp_path: Path) -> None:
+    """Small ones are, on three cores; one is too large to be."""
+    sizes = [16, 40, 24, 520, 64, 32, 48, 16]
+    for number, size in enumerate(sizes):
+        make_photo(number, size).save(tmp_path / f"{number}.png")
+    translator = Translator.load(weights / "facades-cyclegan", device="cpu", precision="fp32")
+    wanted = {tmp_path / f"{number}.png": tmp_path / "out" / f"{number}.png" for number in range(len(sizes))}
+    cores = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert translate_all(translator, wanted, to="labels").made == len(sizes)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(cores)
+    for source, translation in wanted.items():
+        alone = np.asarray(translator.translate(source, to="labels"), np.int16)
+        assert np.abs(np.asarray(open_image(translation), np.int16) - alone).max() <= 1
 
 
 def test_a_bad_file_stops_nothing_and_a_second_start_goes_on(
@@ -141,3 +162,12 @@ def test_who_is_stopped_leaves_only_whole_images(number: int, weights: Path, tmp
     pictures = made(out)
     assert 3 <= len(pictures) < many
     assert all(picture.size == (64, 64) for picture in pictures.values())
+
+
+def test_a_large_image_is_broken_off_where_one_stops(weights: Path, tmp_path: Path) -> None:
+    make_photo(0, 64).resize((1600, 1300)).save(tmp_path / "large.png")
+    translator = Translator.load(weights / "facades-cyclegan", device="cpu", precision="fp32")
+    wanted = {tmp_path / "large.png": tmp_path / "out" / "large.png"}
+    asked = iter([False])
+    report = translate_all(translator, wanted, to="labels", should_stop=lambda: next(asked, True))
+    assert str(report) == "0 translated, 0 there already, 0 failed" and not wanted[tmp_path / "large.png"].exists()

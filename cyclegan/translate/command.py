@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -21,15 +20,17 @@ from tqdm import tqdm
 from cyclegan import distributed
 from cyclegan.config import ConfigError, Precision
 from cyclegan.files import sweep_strays, write_atomically
-from cyclegan.images import IMAGE_SUFFIXES, ImageError, open_image
+from cyclegan.images import IMAGE_SUFFIXES, ImageError, to_png
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import RunError
 from cyclegan.signals import stop_signals
 from cyclegan.translate.translator import Translator
 
 PROG = "python -m cyclegan.translate"
-AHEAD = 4
-"""Images that are read before, or written after, the one that is translated."""
+WORKERS = 4
+"""Images that are translated at the same time, at most: each takes memory."""
+AHEAD = 2 * WORKERS
+"""Images that are begun, or wait for a worker, before the first of them is waited for."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ def translate_all(
     """Translate each file to its destination, until `should_stop`; `on_done` hears of each that is finished, was there,
     or failed.
 
-    The next images are read, and the last ones written, while one is translated. Raises OSError where the disk
-    refuses, WeightsError where the run is damaged; a bad image is only noted.
+    Several small images are translated at the same time, by a thread each, which reads and writes as well. Raises
+    OSError where the disk refuses, WeightsError where the run is damaged; a bad image is only noted.
     """
     report = Report()
     todo = []
@@ -130,46 +131,59 @@ def translate_all(
             on_done(path)
         else:
             todo.append(path)
-    writes: list[tuple[Path, Future[None]]] = []
+    begun: deque[tuple[Path, Future[None]]] = deque()
+
+    def heed(_: float) -> None:
+        if should_stop():
+            raise CancelledError
+
+    def work(path: Path) -> None:
+        picture = translator.translate(path, to=to, epoch=epoch, on_progress=heed)
+        _write(picture, wanted[path])
 
     def finish(count: int) -> None:
-        """Wait for the first of the writes, until no more than `count` are left."""
-        while len(writes) > count:
-            path, write = writes.pop(0)
-            write.result()
-            report.made += 1
-            on_done(path)
-
-    with ThreadPoolExecutor(2) as reading, ThreadPoolExecutor(2) as writing:
-        for path, read in ahead(reading, todo):
-            if should_stop():
-                break
+        """Wait for the first that were begun, until no more than `count` are left."""
+        while len(begun) > count:
+            path, done = begun.popleft()
             try:
-                picture = translator.translate(read.result(), to=to, epoch=epoch)
+                done.result()
+                report.made += 1
+            except CancelledError:
+                continue
             except ImageError as error:
                 report.failed[path] = str(error)
-                on_done(path)
-                continue
-            writes.append((path, writing.submit(_write, picture, wanted[path])))
+            on_done(path)
+
+    with _workers(translator) as pool:
+        for path in todo:
+            if should_stop():
+                break
+            begun.append((path, pool.submit(work, path)))
             finish(AHEAD)
+        for _, waiting in begun if should_stop() else ():
+            waiting.cancel()
         finish(0)
     return report
 
 
-def ahead(pool: ThreadPoolExecutor, paths: Iterable[Path]) -> Iterator[tuple[Path, Future[Image.Image]]]:
-    """The images being read, some of them before they are asked for."""
-    remaining = iter(paths)
-    started = [(path, pool.submit(open_image, path)) for path in islice(remaining, AHEAD)]
-    while started:
-        yield started.pop(0)
-        started += [(path, pool.submit(open_image, path)) for path in islice(remaining, 1)]
+@contextmanager
+def _workers(translator: Translator) -> Iterator[ThreadPoolExecutor]:
+    """Threads for the translator that share the cores; where a GPU computes, they only read and write."""
+    cores = torch.get_num_threads()
+    on_cpu = translator.device.type == "cpu"
+    workers = min(cores, WORKERS) if on_cpu else WORKERS
+    translator.side_by_side = workers if on_cpu else 1
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores // workers or 1,)) as pool:
+            yield pool
+    finally:
+        translator.side_by_side = 1
+        torch.set_num_threads(cores)  # what a thread sets for itself is the default of those that begin later
 
 
 def _write(picture: Image.Image, path: Path) -> None:
-    content = io.BytesIO()
-    picture.save(content, "PNG", compress_level=1)  # half the time of the usual 6, for a tenth more bytes
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, content.getvalue())
+    write_atomically(path, to_png(picture))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,7 +6,8 @@ import errno
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from cyclegan.devices import choose_precision, pick_device
 from cyclegan.hub.fetching import open_run
 from cyclegan.images import ImageError, check_pixels, open_image, to_rgb
 from cyclegan.networks.build import for_translation
-from cyclegan.networks.generators import ResnetGenerator
 from cyclegan.networks.packing import pack
 from cyclegan.runs.run import Run
 from cyclegan.translate.bands import Bands, Rows
@@ -35,6 +35,10 @@ WHOLE_PIXELS = 2_000_000
 """Largest image that is computed at once; larger ones are computed by bands, in memory that hardly grows with them
 (`python -m benchmarks.large_images`)."""
 
+SMALL_PIXELS = 512 * 512
+"""Largest image of which several are computed at the same time, where a translator works `side_by_side`: larger ones
+keep all cores busy, and their memory would add up."""
+
 _seeding = threading.Lock()
 """Held while dropout draws from PyTorch's random state, which all translators share."""
 
@@ -43,7 +47,7 @@ class Translator:
     """A run that is ready to translate: any epoch, any direction it has, images of any size.
 
     Safe to use from several threads; translations of one translator run one after another, since each already
-    uses all cores.
+    uses all cores, but for small ones where it works `side_by_side`.
     """
 
     def __init__(self, run: Run, *, device: torch.device, dtype: torch.dtype) -> None:
@@ -52,8 +56,11 @@ class Translator:
         self.dtype = dtype
         self.looks_ahead = False
         """Whether an epoch of a run on the Hub brings its neighbours along, for who walks through the epochs."""
+        self.side_by_side = 1
+        """Threads, with a part of the cores each, for which small images are translated at the same time: they wait
+        less for each other than cores that compute one small image together. Larger ones get all cores."""
         self._networks: OrderedDict[tuple[int, Direction, bool], nn.Module] = OrderedDict()
-        self._lock = threading.Lock()
+        self._choosing, self._turn = threading.Lock(), threading.Lock()
 
     @classmethod
     def load(cls, source: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Translator:
@@ -127,14 +134,17 @@ class Translator:
         rgb = to_rgb(image)
         architecture = self.run.config.generator.architecture
         seen, made = (encodings(self.run.config)[domain] for domain in direction)
-        padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
         if self.run.source:
             self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
-        by_bands = padded.shape[0] * padded.shape[1] > WHOLE_PIXELS
-        with self._lock:
-            network = self._network(epoch, direction, fast=not by_bands and dropout_seed is None)
-            if self.looks_ahead and self.run.source:
-                self.run.source.look_ahead(self.run, epoch, direction)
+        pixels = rgb.width * rgb.height
+        by_bands = pixels > WHOLE_PIXELS
+        alone = pixels > SMALL_PIXELS or dropout_seed is not None or self._compiles
+        with self._all_cores() if alone or self.side_by_side == 1 else nullcontext():
+            padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
+            with self._choosing:
+                network = self._network(epoch, direction, fast=not by_bands and dropout_seed is None)
+                if self.looks_ahead and self.run.source:
+                    self.run.source.look_ahead(self.run, epoch, direction)
             if by_bands:
                 if dropout_seed is not None:
                     limit = f"{WHOLE_PIXELS / 1e6:g} megapixels"
@@ -144,6 +154,17 @@ class Translator:
             y = _run(network, x, dropout_seed)
         return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
 
+    @contextmanager
+    def _all_cores(self) -> Iterator[None]:
+        """Compute nothing else meanwhile that needs them."""
+        with self._turn:
+            own = torch.get_num_threads()
+            torch.set_num_threads(own * self.side_by_side)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(own)
+
     def _network(self, epoch: int, direction: Direction, *, fast: bool) -> nn.Module:
         """The generator as PyTorch's layers, or in the fastest form that this machine has for it."""
         key = (epoch, direction, fast)
@@ -152,7 +173,7 @@ class Translator:
             known = self._load(epoch, direction)
             if fast:
                 pack(known)
-        elif fast and self._compiles and isinstance(known, ResnetGenerator):
+        elif fast and self._compiles and not isinstance(known, OpenVinoGenerator):
             # Not the first time: who walks through the epochs would wait for each to be compiled.
             known = OpenVinoGenerator(self._load(epoch, direction), dtype=self.dtype)
         self._networks[key] = known
@@ -166,7 +187,8 @@ class Translator:
 
     @property
     def _compiles(self) -> bool:
-        return self.device.type == "cpu" and is_faster(self.dtype)
+        resnet = self.run.config.generator.architecture.startswith("resnet")
+        return resnet and self.device.type == "cpu" and is_faster(self.dtype)
 
 
 def pad(pixels: np.ndarray, multiple: int, smallest: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Self
 from PIL import Image
 
 from cyclegan.data.archives import ArchiveError, extract, safe_parts
-from cyclegan.images import MAX_MEGAPIXELS, ImageError, open_image
+from cyclegan.images import MAX_MEGAPIXELS, ImageError, open_image, to_png
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.inputs import prepare, shrunk_note
@@ -116,9 +115,7 @@ class Pack:
         names = (str(path.with_name(f"{path.stem}{suffix}.png")) for suffix in _suffixes())
         free = next(each for each in names if each.casefold() not in self._taken)
         self._taken.add(free.casefold())
-        content = io.BytesIO()
-        image.save(content, "PNG", compress_level=1)
-        self._zip.writestr(free, content.getvalue())
+        self._zip.writestr(free, to_png(image))
         return free
 
     def __enter__(self) -> Self:

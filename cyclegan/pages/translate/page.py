@@ -12,6 +12,7 @@ import gradio as gr
 from gradio.blocks import Block
 from PIL import Image
 
+from cyclegan.images import to_png
 from cyclegan.pages import texts
 from cyclegan.pages.hub.fetch_bar import FetchBar
 from cyclegan.pages.inputs import picture_input, size_text
@@ -127,5 +128,5 @@ class TranslatePage:
         """A PNG of the image where Gradio serves it from, under a name to download it by."""
         self.cache.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=self.cache)) / re.sub(r"[^\w.]+", "-", name)
-        image.save(path, compress_level=1)  # a third larger than the default, and several times quicker
+        path.write_bytes(to_png(image))
         return path
