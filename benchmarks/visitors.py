@@ -118,14 +118,17 @@ def trouble(url: str, path: Path, method: str, deadline: float, tally: Tally) ->
             if answer.status_code < 400:
                 raise RuntimeError(f"{foreign} was answered with {answer.status_code}")
 
-    def call_without_a_session() -> None:
+    def call_for_nonsense() -> None:
         call = f"{url}/gradio_api/call/translate"
-        event = httpx.post(call, json={"data": [None, "nonsense", method, None]}, timeout=PATIENCE).json()["event_id"]
+        answer = httpx.post(call, json={"data": [None, "nonsense", method, None]}, timeout=PATIENCE)
+        if answer.status_code == 503:
+            raise QueueError
+        event = answer.json()["event_id"]
         if "event: error" not in httpx.get(f"{call}/{event}", timeout=PATIENCE).text:
             raise RuntimeError("a call for nonsense had an answer")
 
     kinds = (
-        send_broken_file, cancel, break_off_an_upload, send_too_much, ask_for_a_foreign_file, call_without_a_session,
+        send_broken_file, cancel, break_off_an_upload, send_too_much, ask_for_a_foreign_file, call_for_nonsense,
     )  # fmt: skip
     while time.monotonic() < deadline:
         for kind in kinds:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from cyclegan import distributed
 from cyclegan.config import ConfigError, Precision
 from cyclegan.files import sweep_strays, write_atomically
-from cyclegan.images import IMAGE_SUFFIXES, ImageError, to_png
+from cyclegan.images import IMAGE_SUFFIXES, ImageError, claimed_size, to_png
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import RunError
 from cyclegan.signals import stop_signals
@@ -28,7 +28,7 @@ from cyclegan.translate.translator import Translator
 
 PROG = "python -m cyclegan.translate"
 WORKERS = 4
-"""Images that are translated at the same time, at most: each takes memory."""
+"""Small images that are translated at the same time, at most: each takes memory."""
 AHEAD = 2 * WORKERS
 """Images that are begun, or wait for a worker, before the first of them is waited for."""
 
@@ -120,8 +120,9 @@ def translate_all(
     """Translate each file to its destination, until `should_stop`; `on_done` hears of each that is finished, was there,
     or failed.
 
-    Several small images are translated at the same time, by a thread each, which reads and writes as well. Raises
-    OSError where the disk refuses, WeightsError where the run is damaged; a bad image is only noted.
+    On a CPU several small images are translated at the same time, by a thread each, which reads and writes as well; of
+    others one is, while the next is read, or the last one written. Raises OSError where the disk refuses, WeightsError
+    where the run is damaged; a bad image is only noted.
     """
     report = Report()
     todo = []
@@ -132,9 +133,10 @@ def translate_all(
         else:
             todo.append(path)
     begun: deque[tuple[Path, Future[None]]] = deque()
+    failed: list[BaseException] = []
 
     def heed(_: float) -> None:
-        if should_stop():
+        if failed or should_stop():
             raise CancelledError
 
     def work(path: Path) -> None:
@@ -154,31 +156,51 @@ def translate_all(
                 report.failed[path] = str(error)
             on_done(path)
 
-    with _workers(translator) as pool:
-        for path in todo:
-            if should_stop():
-                break
-            begun.append((path, pool.submit(work, path)))
-            finish(AHEAD)
-        for _, waiting in begun if should_stop() else ():
-            waiting.cancel()
-        finish(0)
+    with _workers(translator) as (small, others):
+        try:
+            before = others
+            for path in todo:
+                if should_stop():
+                    break
+                size = claimed_size(path)
+                workers = small if translator.side_by_side and size and translator.is_small(*size) else others
+                if workers is not before:
+                    finish(0)  # else both would compute at the same time, and wait for each other's cores
+                before = workers
+                begun.append((path, workers.submit(work, path)))
+                finish(AHEAD)
+            finish(0)
+        except BaseException as error:
+            failed.append(error)
+            for _, waiting in begun:
+                waiting.cancel()
+            raise
     return report
 
 
 @contextmanager
-def _workers(translator: Translator) -> Iterator[ThreadPoolExecutor]:
-    """Threads for the translator that share the cores; where a GPU computes, they only read and write."""
+def _workers(translator: Translator) -> Iterator[tuple[ThreadPoolExecutor, ThreadPoolExecutor]]:
+    """Threads for small images, which share the cores, and threads for others, which have all of them in turn, and read
+    and write meanwhile."""
     cores = torch.get_num_threads()
-    on_cpu = translator.device.type == "cpu"
-    workers = min(cores, WORKERS) if on_cpu else WORKERS
-    translator.side_by_side = workers if on_cpu else 1
+    translator.side_by_side = translator.device.type == "cpu" and not translator.compiles
+    workers = max(each for each in range(1, WORKERS + 1) if cores % each == 0)
     try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores // workers or 1,)) as pool:
-            yield pool
+        with _threads(workers, cores // workers) as small, _threads(2, cores) as others:
+            yield small, others
     finally:
-        translator.side_by_side = 1
-        torch.set_num_threads(cores)  # what a thread sets for itself is the default of those that begin later
+        translator.side_by_side = False
+        torch.set_num_threads(cores)  # what a thread sets for itself is where those begin that begin later
+
+
+def _threads(count: int, cores: int) -> ThreadPoolExecutor:
+    """So many threads that compute on so many cores each."""
+
+    def begin() -> None:
+        torch.get_num_threads()  # at its first use PyTorch would otherwise take what another thread has set
+        torch.set_num_threads(cores)
+
+    return ThreadPoolExecutor(count, initializer=begin)
 
 
 def _write(picture: Image.Image, path: Path) -> None:

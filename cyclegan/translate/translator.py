@@ -6,8 +6,8 @@ import errno
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ WHOLE_PIXELS = 2_000_000
 (`python -m benchmarks.large_images`)."""
 
 SMALL_PIXELS = 512 * 512
-"""Largest image of which several are computed at the same time, where a translator works `side_by_side`: larger ones
-keep all cores busy, and their memory would add up."""
+"""Largest image of which several may be computed at the same time: a larger one keeps all cores busy by itself, and the
+memory that they take would add up."""
 
 _seeding = threading.Lock()
 """Held while dropout draws from PyTorch's random state, which all translators share."""
@@ -47,7 +47,7 @@ class Translator:
     """A run that is ready to translate: any epoch, any direction it has, images of any size.
 
     Safe to use from several threads; translations of one translator run one after another, since each already
-    uses all cores, but for small ones where it works `side_by_side`.
+    uses all cores, unless it works `side_by_side`.
     """
 
     def __init__(self, run: Run, *, device: torch.device, dtype: torch.dtype) -> None:
@@ -56,9 +56,9 @@ class Translator:
         self.dtype = dtype
         self.looks_ahead = False
         """Whether an epoch of a run on the Hub brings its neighbours along, for who walks through the epochs."""
-        self.side_by_side = 1
-        """Threads, with a part of the cores each, for which small images are translated at the same time: they wait
-        less for each other than cores that compute one small image together. Larger ones get all cores."""
+        self.side_by_side = False
+        """Whether small images are translated at the same time, for threads with a part of the cores each: these wait
+        less for each other than cores that compute one small image together."""
         self._networks: OrderedDict[tuple[int, Direction, bool], nn.Module] = OrderedDict()
         self._choosing, self._turn = threading.Lock(), threading.Lock()
 
@@ -120,8 +120,9 @@ class Translator:
         `to` is the public name of the target domain, `epoch` one of `epochs` or None for the last. With
         `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
         (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise, and of a network that was trained without
-        dropout, the result is always the same. Of an image of more than WHOLE_PIXELS `on_progress` hears, again and
-        again, which share is done, from 0 to 1; what it raises ends the translation.
+        dropout, the result is always the same, up to a level where the number of threads differs. `on_progress` hears 0
+        when it is the image's turn, and of an image of more than WHOLE_PIXELS, again and again, which share is done, up
+        to 1; what it raises ends the translation.
 
         Raises RunError listing the choices where there is no such target or epoch, WeightsError where the weights
         are damaged, HubError where they cannot be fetched, ImageError where the image cannot be used.
@@ -132,15 +133,15 @@ class Translator:
             image = open_image(Path(image))
         check_pixels(image)
         rgb = to_rgb(image)
-        architecture = self.run.config.generator.architecture
         seen, made = (encodings(self.run.config)[domain] for domain in direction)
         if self.run.source:
             self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
-        pixels = rgb.width * rgb.height
-        by_bands = pixels > WHOLE_PIXELS
-        alone = pixels > SMALL_PIXELS or dropout_seed is not None or self._compiles
-        with self._all_cores() if alone or self.side_by_side == 1 else nullcontext():
-            padded = pad(np.asarray(rgb), SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture])
+        width, height = self._padded(rgb.width, rgb.height)
+        by_bands = width * height > WHOLE_PIXELS
+        together = self.side_by_side and self.is_small(rgb.width, rgb.height) and dropout_seed is None
+        with nullcontext() if together else self._turn:
+            on_progress(0.0)
+            padded = np.pad(np.asarray(rgb), ((0, height - rgb.height), (0, width - rgb.width), (0, 0)), mode="reflect")
             with self._choosing:
                 network = self._network(epoch, direction, fast=not by_bands and dropout_seed is None)
                 if self.looks_ahead and self.run.source:
@@ -154,16 +155,17 @@ class Translator:
             y = _run(network, x, dropout_seed)
         return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
 
-    @contextmanager
-    def _all_cores(self) -> Iterator[None]:
-        """Compute nothing else meanwhile that needs them."""
-        with self._turn:
-            own = torch.get_num_threads()
-            torch.set_num_threads(own * self.side_by_side)
-            try:
-                yield
-            finally:
-                torch.set_num_threads(own)
+    def is_small(self, width: int, height: int) -> bool:
+        """Whether several images of that size may be computed at the same time."""
+        width, height = self._padded(width, height)
+        return width * height <= SMALL_PIXELS
+
+    def _padded(self, width: int, height: int) -> tuple[int, int]:
+        """The sides that the network computes: multiples of what it needs, and large enough."""
+        architecture = self.run.config.generator.architecture
+        multiple, smallest = SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture]
+        width, height = (side + max(-side % multiple, smallest - side) for side in (width, height))
+        return width, height
 
     def _network(self, epoch: int, direction: Direction, *, fast: bool) -> nn.Module:
         """The generator as PyTorch's layers, or in the fastest form that this machine has for it."""
@@ -173,7 +175,7 @@ class Translator:
             known = self._load(epoch, direction)
             if fast:
                 pack(known)
-        elif fast and self._compiles and not isinstance(known, OpenVinoGenerator):
+        elif fast and self.compiles and not isinstance(known, OpenVinoGenerator):
             # Not the first time: who walks through the epochs would wait for each to be compiled.
             known = OpenVinoGenerator(self._load(epoch, direction), dtype=self.dtype)
         self._networks[key] = known
@@ -186,15 +188,10 @@ class Translator:
         return for_translation(self.run.load_generator(epoch, direction), device=self.device, dtype=self.dtype)
 
     @property
-    def _compiles(self) -> bool:
+    def compiles(self) -> bool:
+        """Whether OpenVINO computes the network from its second use on: an image at a time, by all cores."""
         resnet = self.run.config.generator.architecture.startswith("resnet")
         return resnet and self.device.type == "cpu" and is_faster(self.dtype)
-
-
-def pad(pixels: np.ndarray, multiple: int, smallest: int) -> np.ndarray:
-    """Pixels [H, W, 3] mirrored at the right and lower edge until both sides are multiples, and large enough."""
-    below, right = (max(-side % multiple, smallest - side) for side in pixels.shape[:2])
-    return np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="reflect")
 
 
 def _by_bands(bands: Bands, padded: np.ndarray, rgb: Image.Image, seen: Encoding, made: Encoding) -> Image.Image:
