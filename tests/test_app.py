@@ -127,6 +127,10 @@ class TestTranslate:
         (note,) = prepared.notes
         assert note.en == f"Your picture was shrunk from 2000 x 1000 to {width} x {height} pixels."
 
+    def test_a_long_narrow_picture_is_no_larger_for_a_network_that_computes_256_pixels_a_side(self) -> None:
+        width, height = prepare(Image.new("RGB", (30000, 40)), TO_LABELS).image.size
+        assert width * 256 <= TRANSLATE_PIXELS < 1.01 * width * 256 and height == 7
+
     def test_shrinking_mixes_no_new_colours_into_a_label_map(self) -> None:
         large = draw_facade(3, size=1500)
         assert len(prepare(large, TO_PHOTO).image.getcolors() or []) == len(large.getcolors() or [])

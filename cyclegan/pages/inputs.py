@@ -24,6 +24,8 @@ from cyclegan.pages.models import Route
 
 TRANSLATE_PIXELS = 1_500_000
 """Largest picture that is translated; at 256x256 a CPU needs up to a second, and the time grows with the pixels."""
+LONGEST_SIDE = TRANSLATE_PIXELS // 256
+"""However short the other is: a U-Net computes 256 pixels of it at least."""
 
 
 class NoStub(ComponentMeta):
@@ -133,9 +135,10 @@ def split_pair(image: Image.Image, route: Route) -> tuple[Image.Image, Image.Ima
 
 
 def shrink(image: Image.Image, max_pixels: int = TRANSLATE_PIXELS) -> Image.Image:
-    """The image in its own shape with at most `max_pixels`; the colours of label maps are not mixed."""
+    """The image in its own shape with at most `max_pixels`, and no side longer than LONGEST_SIDE; the colours of label
+    maps are not mixed."""
     width, height = image.size
-    scale = (max_pixels / (width * height)) ** 0.5
+    scale = min((max_pixels / (width * height)) ** 0.5, LONGEST_SIDE / max(width, height))
     if scale >= 1:
         return image
     size = max(1, int(width * scale)), max(1, int(height * scale))
