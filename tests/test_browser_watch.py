@@ -82,6 +82,15 @@ def test_the_learning_rate_has_a_curve_with_the_cursor_of_the_losses(page: Page)
     expect(page.locator("#stack svg .best")).to_have_count(0)
 
 
+def test_curves_are_of_the_runs_that_go_the_chosen_way(page: Page) -> None:
+    open_watch(page)
+    curves = page.locator("#stack .curves figure")
+    expect(curves.filter(has_text="pix2pix: losses")).to_be_visible()
+    page.get_by_label("Photo -> Labels").check()
+    expect(curves.filter(has_text="pix2pix: losses")).to_have_count(0)
+    expect(curves.filter(has_text="CycleGAN: losses")).to_be_visible()
+
+
 def test_a_gif_of_all_epochs_is_saved_with_one_click(page: Page, tmp_path: Path) -> None:
     open_watch(page)
     with page.expect_download(timeout=60_000) as download:

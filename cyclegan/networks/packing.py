@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,9 +13,6 @@ from torch import Tensor, nn
 
 from cyclegan.networks.layers import DoublingConv, HalvingConv
 
-MAP = 32
-"""Side in pixels of the maps that weights are laid out for; at others they give the same, if not as fast."""
-
 CHANNELS = 16
 """Channels that oneDNN computes at least."""
 
@@ -23,6 +21,8 @@ class PackedConv(nn.Module):
     """A convolution, or a transposed one, whose weights are laid out once: where maps are small, oneDNN would
     spend more time on that than on the arithmetic, at every call.
 
+    They are laid out at the first call, for maps of that size. At others the result is the same, but where oneDNN wants
+    another layout then, as it does of widths that are no power of two, it takes longer than a plain convolution.
     Shapes: those of the convolution. The operators are PyTorch's own, but not public: see `can_pack`.
     """
 
@@ -30,25 +30,25 @@ class PackedConv(nn.Module):
         super().__init__()
         operators: Any = torch.ops.mkldnn
         padding, stride, dilation = list(conv.padding), list(conv.stride), list(conv.dilation)
-        size = [1, conv.in_channels, MAP, MAP]
-        with torch.inference_mode():
-            weight = conv.weight.detach().contiguous()
-            if isinstance(conv, nn.ConvTranspose2d):
-                more = list(conv.output_padding)
-                self.weight = operators._reorder_convolution_transpose_weight(
-                    weight, padding, more, stride, dilation, conv.groups, size
-                )
-                self.shape: tuple[Any, ...] = (padding, more, stride, dilation, conv.groups)
-                self.convolve: Callable[..., Tensor] = operators._convolution_transpose_pointwise
-            else:
-                self.weight = operators._reorder_convolution_weight(
-                    weight, padding, stride, dilation, conv.groups, size
-                )
-                self.shape = (padding, stride, dilation, conv.groups)
-                self.convolve = operators._convolution_pointwise
+        self.lay_out: Callable[..., Tensor]
+        self.convolve: Callable[..., Tensor]
+        if isinstance(conv, nn.ConvTranspose2d):
+            self.shape: tuple[Any, ...] = (padding, list(conv.output_padding), stride, dilation, conv.groups)
+            self.lay_out = operators._reorder_convolution_transpose_weight
+            self.convolve = operators._convolution_transpose_pointwise
+        else:
+            self.shape = (padding, stride, dilation, conv.groups)
+            self.lay_out = operators._reorder_convolution_weight
+            self.convolve = operators._convolution_pointwise
+        self.weight = conv.weight.detach().contiguous()
         self.bias = None if conv.bias is None else conv.bias.detach()
+        self._first = threading.Lock()
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.weight.is_mkldnn:
+            with self._first:
+                if not self.weight.is_mkldnn:
+                    self.weight = self.lay_out(self.weight, *self.shape, [1, *x.shape[1:]])
         return self.convolve(x, self.weight, self.bias, *self.shape, "none", [], "")
 
 

@@ -203,10 +203,15 @@ element.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+/** Draw the curves of the runs that have pictures here, or of all while none has: those of another direction, which may
+ * have been trained for longer, would stretch the axis. */
 function drawCurves() {
   plots = plan.plots.map((each, index) => (each.length ? each : plots[index] ?? []));
   find(".curves").replaceChildren();
-  const marked = plots.flatMap((each, index) => each.map((plot) => ({ ...plot, best: plan.figures[index].best })));
+  const marked = plots.flatMap((each, index) => {
+    const { epochs: own, best } = plan.figures[index];
+    return own.length || !epochs.length ? each.map((plot) => ({ ...plot, best })) : [];
+  });
   const axes = commonAxes(marked);
   curves = marked.map((plot) => drawPlot(find(".curves"), plot, axes, labels)).filter(Boolean);
   for (const curve of curves) {
