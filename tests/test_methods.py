@@ -141,10 +141,13 @@ def test_every_method_trains_with_every_loss_and_policy(
 @ALL
 @pytest.mark.parametrize("mode", get_args(GanMode))
 def test_every_loss_trains_in_bf16(method: Method, mode: GanMode, tmp_path: Path, facades: Path) -> None:
-    """The penalty differentiates twice, of fakes in bf16."""
+    """The penalty differentiates twice, of fakes in bf16. Without dropout, whose masks are drawn in the order of
+    memory, which is another one in fp32."""
+    plain = replace(CONFIGS[method].generator, dropout=False)
     found = []
     for precision in ("fp32", "bf16"):
-        trainer = make_trainer(with_mode(CONFIGS[method], mode, precision=precision), tmp_path / precision, facades)
+        config = with_mode(CONFIGS[method], mode, precision=precision, generator=plain)
+        trainer = make_trainer(config, tmp_path / precision, facades)
         losses = trainer.step(trainer.batches.batch(1, 0))
         assert all(value.dtype == torch.float32 for value in losses.values())
         assert all(torch.isfinite(value).all() for value in weights(trainer).values())
