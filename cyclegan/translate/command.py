@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -133,10 +134,10 @@ def translate_all(
         else:
             todo.append(path)
     begun: deque[tuple[Path, Future[None]]] = deque()
-    failed: list[BaseException] = []
+    broken_off = threading.Event()
 
     def heed(_: float) -> None:
-        if failed or should_stop():
+        if broken_off.is_set() or should_stop():
             raise CancelledError
 
     def work(path: Path) -> None:
@@ -170,8 +171,8 @@ def translate_all(
                 begun.append((path, workers.submit(work, path)))
                 finish(AHEAD)
             finish(0)
-        except BaseException as error:
-            failed.append(error)
+        except BaseException:
+            broken_off.set()
             for _, waiting in begun:
                 waiting.cancel()
             raise
@@ -180,13 +181,14 @@ def translate_all(
 
 @contextmanager
 def _workers(translator: Translator) -> Iterator[tuple[ThreadPoolExecutor, ThreadPoolExecutor]]:
-    """Threads for small images, which share the cores, and threads for others, which have all of them in turn, and read
-    and write meanwhile."""
+    """Threads for small images, which share the cores, and threads for others, which have all of them, or the GPU, in
+    turn, and read and write meanwhile."""
     cores = torch.get_num_threads()
     translator.side_by_side = translator.device.type == "cpu" and not translator.compiles
     workers = max(each for each in range(1, WORKERS + 1) if cores % each == 0)
     try:
-        with _threads(workers, cores // workers) as small, _threads(2, cores) as others:
+        in_turn = 2 if translator.side_by_side else WORKERS  # large ones take memory while they wait, too
+        with _threads(workers, cores // workers) as small, _threads(in_turn, cores) as others:
             yield small, others
     finally:
         translator.side_by_side = False

@@ -138,7 +138,7 @@ class Translator:
             self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
         width, height = self._padded(rgb.width, rgb.height)
         by_bands = width * height > WHOLE_PIXELS
-        together = self.side_by_side and self.is_small(rgb.width, rgb.height) and dropout_seed is None
+        together = self.side_by_side and width * height <= SMALL_PIXELS and dropout_seed is None
         with nullcontext() if together else self._turn:
             on_progress(0.0)
             padded = np.pad(np.asarray(rgb), ((0, height - rgb.height), (0, width - rgb.width), (0, 0)), mode="reflect")
