@@ -9,6 +9,11 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # the app asks no outside host
 if os.environ.get("SPACE_ID"):  # whose visitors are strangers: what they name is not opened with its owner's token
     os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
 
+from cyclegan.pages.stubs import no_stubs
+
+with no_stubs():
+    import gradio as gr
+
 import importlib.util
 import logging
 import socket
@@ -22,13 +27,13 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from gradio import Blocks
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
 from cyclegan.files import sweep_old
 from cyclegan.hub.fetching import is_address
+from cyclegan.memory import share_one_heap
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub.runs import HubRuns
@@ -36,7 +41,6 @@ from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import TEMPORARY_FILES, Layout
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
-from cyclegan.pages.memory import share_one_heap
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
 from cyclegan.pages.sessions import explain_forgotten
@@ -81,7 +85,7 @@ class Settings:
     first."""
     precision: Precision = "auto"
     """auto (bf16 where it is faster here), fp32, bf16."""
-    sessions: int = 400
+    sessions: int = 200
     """Sessions that are remembered, the latest ones, in half a megabyte each: a page that was opened, or one call of a
     program. Who is forgotten has to open runs of the Hub again, and notices nothing else."""
 
@@ -157,7 +161,7 @@ def serve(layout: Layout, settings: Settings) -> None:
         wait_for_the_end(blocks)
 
 
-def wait_for_the_end(blocks: Blocks) -> None:
+def wait_for_the_end(blocks: gr.Blocks) -> None:
     """Return after SIGTERM or Ctrl-C, when who waited by then has the pictures, and visitors' files are removed.
 
     Who comes meanwhile is told that the app is busy. A second Ctrl-C ends it at once. Before that, what is left of

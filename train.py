@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import torch
 import tyro
@@ -26,23 +26,27 @@ from cyclegan.config import (
     GANConfig,
     Method,
     MethodConfig,
-    Palette,
     Pix2PixConfig,
     TranslationConfig,
 )
 from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import DatasetError, Split, find_split
-from cyclegan.data.downloads import DATASETS, NOISE, DownloadError
+from cyclegan.data.downloads import DownloadError
 from cyclegan.data.noise import NoiseBatches, read_pictures
+from cyclegan.dataset_choice import check_palette, find_dataset, held_out, known_datasets, name_domains
 from cyclegan.devices import pick_device
-from cyclegan.facades import PALETTES, looks_like_labels
+from cyclegan.hub.errors import HubError
+from cyclegan.hub.fetching import is_address, open_run
 from cyclegan.hub.publishing import BackgroundPublisher
-from cyclegan.hub.streaming import address_of, find_folder, is_on_hub, pinned
+from cyclegan.hub.repositories import COMMIT, Address, list_files
+from cyclegan.hub.streaming import address_of, is_on_hub, pinned
 from cyclegan.hub.uploads import Repository, UploadError, open_repository
 from cyclegan.images import ImageError
+from cyclegan.memory import keep_freed_memory
 from cyclegan.networks.storage import WeightsError
 from cyclegan.reference_options import renamed
-from cyclegan.runs.run import Domains, Run, RunError, SampleInputs
+from cyclegan.runs.recipes import options_of
+from cyclegan.runs.run import Run, RunError, SampleInputs
 from cyclegan.runs.samples import Inputs, choose_inputs, draw_noise
 from cyclegan.signals import stop_signals
 from cyclegan.training.plan import describe
@@ -58,7 +62,7 @@ from cyclegan.training.trainer import (
     resume,
 )
 
-USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, ImageError, RunError, UploadError)
+USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, HubError, ImageError, RunError, UploadError)
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ def main(arguments: Sequence[str]) -> int:
     level = logging.INFO if distributed.place().rank == 0 else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would tell of every request to the Hub
+    keep_freed_memory()
     try:
         with distributed.joined():
             return run(arguments)
@@ -187,19 +192,24 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     set_threads(launch.threads)
     repository = None if launch.dry_run else find_repository(launch)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
-    config = replace(config, dataset=distributed.from_first(lambda: settled(config.dataset, method, launch)))
+    config = replace(config, dataset=distributed.from_first(lambda: settled_dataset(config, method, launch)))
     folder = find_dataset(config, launch.data_root)
     if config.dataset not in known_datasets(config) and not is_on_hub(config.dataset):
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
     split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
     if split is not None and isinstance(config, TranslationConfig):
         check_palette(split, config)
-    out = launch.out or default_out(config.dataset if is_on_hub(config.dataset) else folder.name, method)
+    out = launch.out or default_out(config, folder.name, method)
     if distributed.from_first(lambda: goes_on(out, config)):
         return run_resume(Resume(out, launch))
-    run = Run(out, method, name_domains(split, launch, config), config, {}, revision())
+    config = replace(config, init_from=distributed.from_first(lambda: settled_source(config.init_from)))
+    run = Run(out, method, name_domains(split, config, launch.domain_names), config, {}, revision())
     check_free(out)
     trainer = prepare(run, folder, launch, split)
+    if config.init_from:
+        with distributed.first_on_machine():
+            taken = trainer.begin_from(open_run(config.init_from, samples=False))
+        say(f"beginning with {config.init_from}: {taken}")
     if launch.dry_run:
         say(f"measuring {4 * config.critic_steps} training steps; at full size on a CPU that takes minutes")
         plan = describe(trainer)
@@ -211,17 +221,31 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         return train(trainer, launch, repository)
 
 
-def default_out(dataset: str, method: Method) -> Path:
-    """Where a run is, unless told: named by the dataset, without its owner and commit where it is on the Hub."""
-    name = address_of(dataset).name.partition("/")[2] if is_on_hub(dataset) else dataset
-    return Path("runs") / f"{name}-{method}"
+def default_out(config: MethodConfig, folder: str, method: Method) -> Path:
+    """Where a run is, unless told: named by the dataset, without its owner and commit where it is on the Hub, or by its
+    folder; not where the run may be that it begins with."""
+    name = address_of(config.dataset).name.partition("/")[2] if is_on_hub(config.dataset) else folder
+    return Path("runs") / f"{name}-{method}{'-further' if config.init_from else ''}"
 
 
-def settled(dataset: str, method: Method, launch: Launch) -> str:
+def settled_source(source: str | None) -> str | None:
+    """The run to begin with, so that it can be found again: one of the Hub by its commit, or the whole path."""
+    if source is None:
+        return None
+    if not is_address(source):
+        return str(Path(source).expanduser().resolve())
+    address = Address.parse(source)
+    if COMMIT.fullmatch(address.revision or ""):
+        return source
+    return f"{address.name}@{list_files(address).commit}"
+
+
+def settled_dataset(config: MethodConfig, method: Method, launch: Launch) -> str:
     """A dataset of the Hub by its commit. Where several processes begin again what they began without a revision, that
     of their run, whatever is newest by now."""
+    dataset = config.dataset
     if is_on_hub(dataset) and (address := address_of(dataset)).revision is None and distributed.size() > 1:
-        out = launch.out or default_out(dataset, method)
+        out = launch.out or default_out(config, dataset, method)
         if (out / "checkpoint.pt").is_file():
             begun = Run.open(out).config.dataset
             if is_on_hub(begun) and address_of(begun).name == address.name:
@@ -232,7 +256,9 @@ def settled(dataset: str, method: Method, launch: Launch) -> str:
 def goes_on(out: Path, config: MethodConfig) -> bool:
     """Whether the command has begun this very run before: torchrun repeats it when a process failed, a scheduler when a
     machine did."""
-    return distributed.size() > 1 and (out / "checkpoint.pt").is_file() and Run.open(out).config == config
+    if distributed.size() == 1 or not (out / "checkpoint.pt").is_file():
+        return False
+    return replace(Run.open(out).config, init_from=None) == replace(config, init_from=None)  # which says more by now
 
 
 def run_resume(command: Resume) -> int:
@@ -250,7 +276,13 @@ def run_resume(command: Resume) -> int:
             return train(trainer, command.machine, repository)
     if not distributed.is_first():
         return 0
-    print(f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained; for more, start a new run")
+    method = [] if run.method == "cyclegan" else [run.method]
+    again = shlex.join(["python", "train.py", *method, "--dataset", run.config.dataset])
+    options = options_of(replace(run.config, init_from=str(run.folder.resolve())))
+    print(
+        f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained; to train its networks further, "
+        f"in another run: {again} {options}"
+    )
     if repository:
         publisher = BackgroundPublisher(run.folder, repository)
         publisher.notify()
@@ -266,12 +298,6 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def known_datasets(config: MethodConfig) -> list[str]:
-    """The names of the datasets that a method can be trained on."""
-    from_noise = isinstance(config, GANConfig)
-    return [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
-
-
 def find_repository(machine: Machine) -> Repository | None:
     """Where to publish, looked at before hours of training: UploadError where it cannot be written. Of several
     processes the first publishes."""
@@ -282,55 +308,6 @@ def find_repository(machine: Machine) -> Repository | None:
     if machine.private:
         raise ConfigError("private is for a repository that is made; name it with --publish owner/name")
     return None
-
-
-def find_dataset(config: MethodConfig, data_root: Path | None) -> Path:
-    """The folder of a method's dataset; a named one or one of the Hub is downloaded where it is missing."""
-    names = known_datasets(config)
-    if is_on_hub(config.dataset) and config.dataset_mode in ("single", "colorization"):
-        raise DatasetError(
-            f"dataset_mode {config.dataset_mode} takes images of one domain, and {config.dataset} has two, imageA and "
-            "imageB; give the path of a folder of images"
-        )
-    if config.dataset in names or is_on_hub(config.dataset):
-        with distributed.first_on_machine():
-            return find_folder(config.dataset, data_root)
-    folder = Path(config.dataset).expanduser()
-    if not folder.is_dir():
-        raise DatasetError(
-            f"dataset {config.dataset!r} is neither a folder nor one of {', '.join(names)}; give one of these names, "
-            "hf:owner/name for one of the Hugging Face Hub, or the path of a folder of your own images"
-        )
-    return folder.resolve()
-
-
-def name_domains(split: Split | None, launch: Launch, config: MethodConfig) -> Domains:
-    """What the domains are called: as told, as the mode or the named dataset says, or by whether b holds facade label
-    maps. Without a split, a is noise."""
-    if launch.domain_names:
-        a, b = launch.domain_names
-    elif config.dataset_mode == "colorization":
-        a, b = "grey", "colour"
-    elif config.dataset in known_datasets(config):
-        a, b = DATASETS[config.dataset].domains
-    elif split is None:
-        a, b = NOISE, "pictures"
-    else:
-        sample = split.b[0].load()
-        labels = any(looks_like_labels(sample, palette) for palette in PALETTES.values())
-        a, b = ("photo", "labels") if labels else ("a", "b")
-    if a == b:
-        raise ConfigError(f"both domains are called {a!r}; give them different names")
-    return Domains(a, b)
-
-
-def check_palette(split: Split, config: TranslationConfig) -> None:
-    """Raise ConfigError where a loss counts on label maps in a palette that they do not have."""
-    if config.lambda_palette and not looks_like_labels(split.b[0].load(), PALETTES[config.palette]):
-        raise ConfigError(
-            f"lambda_palette asks for label maps in the colours of {config.palette}, which {split.b[0].path} does not "
-            f"have; use --palette {' or '.join(get_args(Palette))}, or --lambda-palette 0"
-        )
 
 
 def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None) -> Trainer:
@@ -352,14 +329,6 @@ def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None
     trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device)
     say(f"training on {device} in {str(trainer.dtype).removeprefix('torch.')}")
     return trainer
-
-
-def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
-    """The split whose images are translated after every epoch: val, else test, else the training images."""
-    for name in ("val", "test"):
-        if (folder / name).is_dir() or (folder / f"{name}A").is_dir():
-            return find_split(folder, name, config.dataset_mode)
-    return train
 
 
 def train(trainer: Trainer, machine: Machine, repository: Repository | None = None) -> int:
@@ -392,7 +361,7 @@ def train(trainer: Trainer, machine: Machine, repository: Repository | None = No
     with bar, stop_signals() as stopped:
         finished = trainer.train(on_progress=show, on_snapshot=on_snapshot, should_stop=lambda: bool(stopped))
     if finished:
-        say(f"finished: {run.folder}, epochs {', '.join(map(str, run.epochs))} are kept")
+        say(f"finished: {run.folder}; kept epochs: {', '.join(map(str, run.epochs))}")
         if publisher:
             wait_for(publisher)
         return 0

@@ -25,6 +25,7 @@ from cyclegan.config import (
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.datasets import find_split
 from cyclegan.facades import draw_facade
+from cyclegan.memory import keep_freed_memory
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.trainer import Trainer
 
@@ -67,7 +68,8 @@ class SameBatch(Batches):
 
 
 def ours(options: Options, precision: Precision) -> Work:
-    """The project's own step, always on the same images."""
+    """The project's own step, always on the same images, in a process that keeps its memory, as train.py does."""
+    keep_freed_memory()
     config = options.config(precision)
     trainer = trainer_of(options, config, SameBatch(config))
     with torch.device(options.device):
@@ -77,6 +79,7 @@ def ours(options: Options, precision: Precision) -> Work:
 
 def ours_from_files(options: Options, folder: Path) -> Work:
     """The same with images as they come from files of the size of the facades, as a training takes them."""
+    keep_freed_memory()
     config = options.config("auto")
     batches = Batches(find_split(folder), config)
     trainer = trainer_of(options, config, batches)

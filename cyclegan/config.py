@@ -74,6 +74,9 @@ class GeneratorConfig:
     bias: Bias = "reference"
     """Biases of the convolutions that a norm follows: as the reference has them, or none, since an instance norm
     takes them away again."""
+    classes: Palette | None = None
+    """Make label maps in the colours of this palette: the last layer tells how likely each class is. None makes images
+    of any colours, as CycleGAN's way back always does."""
 
     def __post_init__(self) -> None:
         _require(1 <= self.width <= 256, f"generator width is {self.width}; it must be 1 to 256 channels")
@@ -83,6 +86,12 @@ class GeneratorConfig:
             f"generator in_channels is {self.in_channels}; it must be 1 to 3, for an mlp 1 to 1024 values of noise",
         )
         _require(1 <= self.out_channels <= 3, f"generator out_channels is {self.out_channels}; it must be 1 to 3")
+        _require(
+            self.classes is None or self.out_channels == 3,
+            f"generator classes is {self.classes}, whose label maps have 3 channels, not {self.out_channels}; use "
+            "--generator.out-channels 3, or leave --generator.classes out",
+        )
+        _require(self.classes is None or not mlp, "an mlp generator makes no label maps; leave --generator.classes out")
         _require(
             not mlp or (self.upsample == "transposed" and self.norm != "instance"),
             "an mlp generator has no maps: it takes no instance norm and nothing to upsample; use --generator.norm "
@@ -103,7 +112,7 @@ class GeneratorConfig:
 
 def reversed_way(config: GeneratorConfig) -> GeneratorConfig:
     """The generator of CycleGAN's way back."""
-    return replace(config, in_channels=config.out_channels, out_channels=config.in_channels)
+    return replace(config, in_channels=config.out_channels, out_channels=config.in_channels, classes=None)
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,9 @@ class TrainingConfig:
     """Distribution of the initial weights."""
     init_gain: float = 0.02
     """Standard deviation of normal initial weights, scale of xavier and orthogonal ones."""
+    init_from: str | None = None
+    """Begin with the newest generators, and discriminators where they are there, of this run: the path of its folder,
+    or its repository on the Hub, owner/name. The optimisers begin anew, and so does what the run lacks."""
     serial: bool = False
     """Take the images in the order of their names, not in a new random order every epoch."""
     max_images: int | None = None
@@ -245,6 +257,7 @@ class TrainingConfig:
             all(epoch >= 1 for epoch in self.snapshot_epochs),
             f"snapshot_epochs are {self.snapshot_epochs}; epochs count from 1",
         )
+        _require(self.init_from != "", "init_from is empty; give the path of a run, or owner/name")
         _require(self.seed >= 0, f"seed is {self.seed}; it must be 0 or more")
 
 
@@ -274,10 +287,12 @@ class TranslationConfig(TrainingConfig):
     edges_domain: Domain = "b"
     """The domain whose edges are to stay sharp: the cartoons."""
     lambda_palette: float = 0.0
-    """Weight of the expected share of pixels of made label maps (domain b) in a wrong class's colour: pix2pix's
-    against the true maps, CycleGAN's where labels are translated and back. 0 turns it off."""
+    """Weight of a loss of the classes of made label maps (domain b): pix2pix's against the true maps, CycleGAN's where
+    labels are translated and back. It is the cross entropy of what generator.classes makes of them, else the expected
+    share of pixels in a wrong class's colour. 0 turns it off."""
     palette: Palette = "facades"
-    """The colours of the classes: those of the facades of pix2pix, or of the CMP database itself."""
+    """The colours of the classes, where generator.classes does not say them: those of the facades of pix2pix, or of the
+    CMP database itself."""
 
     @property
     def crops(self) -> bool:
@@ -304,7 +319,6 @@ class TranslationConfig(TrainingConfig):
         for name in ("crop_size", "zoom"):
             _require_use(self, name, self.crops, "preprocess resize_and_crop, crop or scale_width_and_crop")
         _require_use(self, "edges_domain", self.lambda_edges > 0, "lambda_edges above 0")
-        _require_use(self, "palette", self.lambda_palette > 0, "lambda_palette above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,6 +335,9 @@ class CycleGANConfig(TranslationConfig):
     """Weight of the cycle loss |F(G(x)) - x|."""
     lambda_identity: float = 0.5
     """Weight of the identity loss |G(y) - y|, as a share of lambda_cycle: 0.5 of 10 weighs 5. 0 turns it off."""
+    cycle_noise: float = 0.0
+    """Standard deviation of noise on a translation before it is translated back, of pixels in [-1, 1], so that no
+    image is hidden in it for the way back (Bashkirova et al. 2019, arXiv:1908.01517); 0 turns it off."""
     average: bool = False
     """Average the two directions' cycle and identity losses, as some tutorials do, where the paper adds them."""
     pool_size: int = 50
@@ -343,6 +360,9 @@ class CycleGANConfig(TranslationConfig):
             "or 3",
         )
         _require_weights(self, "lambda_cycle", "lambda_identity", "pool_size")
+        _require(0 <= self.cycle_noise <= 1, f"cycle_noise is {self.cycle_noise}; it must be 0 (none) to 1")
+        goes_back = self.lambda_cycle > 0 or self.lambda_palette > 0
+        _require_use(self, "cycle_noise", goes_back, "lambda_cycle or lambda_palette above 0")
         _require(
             not self.lambda_palette or self.generator.out_channels == 3,
             f"a palette has colours, but the generator makes {self.generator.out_channels} channel; use "
@@ -385,6 +405,11 @@ class Pix2PixConfig(TranslationConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require(
+            self.generator.classes is None or self.direction == "ab",
+            f"generator classes is {self.generator.classes}, but direction {self.direction} makes no label maps; use "
+            "--direction ab, photo to labels, or leave --generator.classes out",
+        )
         _check_networks(self, self.generator, self.discriminator, self.gan_mode)
         _require(
             self.dataset_mode in ("aligned", "colorization"),
@@ -483,6 +508,11 @@ SMALLEST_SIZE: dict[GeneratorName, int] = {
 """Pixels that both sides must have at least; a ResNet mirrors 1 pixel at a quarter of the size, which takes 2."""
 
 
+def palette_of(config: CycleGANConfig | Pix2PixConfig) -> Palette:
+    """The colours of the label maps whose classes a loss counts."""
+    return config.generator.classes or config.palette
+
+
 def smallest_judged(discriminator: DiscriminatorConfig) -> int:
     """Pixels that both sides of an image must have at least for a discriminator of images."""
     return 1 if discriminator.architecture == "pixel" else 3 * 2**discriminator.layers
@@ -505,6 +535,13 @@ def _check_networks(
         "pixels or more; raise --crop-size, or use --discriminator.architecture n_layers with fewer "
         "--discriminator.layers",
     )
+    _require(
+        generator.classes is None or config.lambda_palette > 0,
+        f"generator classes is {generator.classes}, but nothing teaches them: a class's colour can be mixed of others, "
+        "too; use --lambda-palette 100, or leave --generator.classes out",
+    )
+    reads_colours = config.lambda_palette > 0 and generator.classes is None
+    _require_use(config, "palette", reads_colours, "lambda_palette above 0 without generator.classes")
     _check_critic(config, discriminator, mode)
 
 

@@ -112,7 +112,15 @@ def pixels(picture: Locator) -> dict[str, Any]:
     """Size and mean colour of an <img> or <canvas> as the browser shows it, and a sum that changes with any pixel."""
     result: dict[str, Any] = picture.evaluate(
         """async (picture) => {
-            await picture.decode?.();
+            let src;
+            do {
+                src = picture.src;
+                try {
+                    await picture.decode?.();
+                } catch (error) {  // it fails where another picture takes its place meanwhile
+                    if (src === picture.src) throw error;
+                }
+            } while (src !== picture.src);
             const canvas = document.createElement('canvas');
             canvas.width = picture.naturalWidth ?? picture.width;
             canvas.height = picture.naturalHeight ?? picture.height;

@@ -46,15 +46,15 @@ from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import pack_samples
 from cyclegan.runs.samples import SAMPLE_SIZE
 from tests.browser import Watched, launch_chromium, served
-from tests.hub_server import LoopbackHub, free_port
+from tests.hub_server import LoopbackHub, held_port
 
 if TYPE_CHECKING:
     from gradio_client import Client
 
     from cyclegan.pages.layout import Layout
-    from cyclegan.pages.models import Models
+    from cyclegan.pages.models import Models, Route
 
-HUB_PORT = free_port()
+HUB_PORT = held_port()
 HUB_HOME = Path(tempfile.mkdtemp(prefix="loopback-hub-"))
 atexit.register(shutil.rmtree, HUB_HOME, ignore_errors=True)
 # huggingface_hub reads these when it is imported: by Gradio, and so by test modules, but by nothing above. No test can
@@ -324,6 +324,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
     """A visitor's page, opened; whatever a test does with it, nothing may fail and no other host be asked."""
+    log = cache / "server.log"
+    before = len(log.read_text())
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         watched = Watched(context.new_page())
         watched.page.goto(url)
@@ -331,9 +333,31 @@ def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
         yield watched
         assert watched.problems == []
         assert watched.requests and watched.outside_hosts == set()
-        assert "Traceback" not in (cache / "server.log").read_text()
+        told = log.read_text()[before:]
+        assert "Traceback" not in told, told
 
 
 @pytest.fixture
 def page(watched: Watched) -> Page:
     return watched.page
+
+
+@pytest.fixture
+def model_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What the networks are asked for: title and epoch of each call."""
+    from cyclegan.pages.models import Model
+
+    calls = []
+    translate = Model.translate
+
+    def record(model: Model, image: Image.Image, route: Route, epoch: int) -> Image.Image:
+        calls.append((model.title, epoch))
+        return translate(model, image, route, epoch)
+
+    monkeypatch.setattr(Model, "translate", record)
+    return calls
+
+
+def differs(a: Image.Image, b: Image.Image) -> bool:
+    """Whether two pictures are not the same, pixel by pixel."""
+    return a.size != b.size or a.tobytes() != b.tobytes()

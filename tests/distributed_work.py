@@ -58,6 +58,7 @@ CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
         crop_size=32,
         pool_size=3,
         lambda_edges=1.0,
+        cycle_noise=0.1,
     ),
     "pix2pix": Pix2PixConfig(
         **TRANSLATING,

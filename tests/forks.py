@@ -16,16 +16,23 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
+from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PRINTED = Path(tempfile.mkdtemp(prefix="printed-"))
-atexit.register(shutil.rmtree, PRINTED, ignore_errors=True)
 CONTEXT = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
 # The second last is what the first optimizer imports; the last, what every child does where pytest is the main program.
 CONTEXT.set_forkserver_preload(["app", "train", "torch._dynamo", "pytest"])
+
+
+@cache
+def printed() -> Path:
+    """The folder of what programs print, for this process and its programs: they import this module as well."""
+    folder = Path(tempfile.mkdtemp(prefix="printed-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def fork(work: Callable[..., object], *arguments: object) -> BaseProcess:
@@ -53,7 +60,7 @@ class Program:
         before: Callable[[], object] | None = None,
         output: Path | None = None,
     ) -> None:
-        folder = Path(tempfile.mkdtemp(dir=PRINTED))
+        folder = Path(tempfile.mkdtemp(dir=printed()))
         self._printed = [output or folder / name for name in ("out", "err")]
         for path in self._printed:
             path.write_bytes(b"")

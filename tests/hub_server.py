@@ -14,6 +14,7 @@ import json
 import re
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -130,6 +131,10 @@ class Asked:
     """Whether the host of the large files was asked, which is not the Hub."""
 
 
+_holders: list[socket.socket] = []
+"""Bound, but not listening."""
+
+
 class LoopbackHub:
     """The Hub; use as a context manager, or `start` and `stop` it."""
 
@@ -215,6 +220,17 @@ def free_port() -> int:
     """A port of the loopback that nobody listens at."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         return int(probe.getsockname()[1])
+
+
+def held_port() -> int:
+    """A port that nobody else is given for as long as this process lives, and that it can listen at itself."""
+    if sys.platform != "linux":  # elsewhere it could not
+        return free_port()
+    holder = socket.socket()
+    _holders.append(holder)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return int(holder.getsockname()[1])
 
 
 def make_app(hub: LoopbackHub) -> FastAPI:

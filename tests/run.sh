@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every test in a fresh virtual environment: style, types, then pytest with a real browser.
-# PYTHON chooses the interpreter (3.11 or newer), CHROMIUM a browser; arguments go to pytest.
+# Every test in a fresh virtual environment: style, types, then pytest on up to four cores, with a real browser.
+# PYTHON chooses the interpreter (3.11 or newer), CHROMIUM a browser; arguments go to pytest. Each core takes 2 GB of
+# memory: `tests/run.sh -n0` takes one core, and lets --pdb work.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,5 +30,5 @@ style=0
 ruff check . || style=1
 ruff format --check . || style=1
 mypy || style=1
-python -m pytest "$@"
+python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@"
 exit "$style"

@@ -21,6 +21,8 @@ CONFIGS = {
     "resnet, resize": GeneratorConfig("resnet_6blocks", width=4, upsample="resize", activation="leaky_relu"),
     "unet": GeneratorConfig("unet_128", width=4, norm="batch", dropout=True),
     "unet, resize and instance norm": GeneratorConfig("unet_128", width=4, upsample="resize"),
+    "resnet of label maps": GeneratorConfig("resnet_6blocks", width=4, classes="facades"),
+    "unet of label maps": GeneratorConfig("unet_128", width=4, norm="batch", classes="cmp_base"),
     "colorization": GeneratorConfig("unet_128", width=4, norm="batch", in_channels=1, out_channels=2),
 }
 

@@ -41,7 +41,10 @@ def test_no_page_has_a_serious_violation(browser: Browser, url: str, scheme: str
 
 
 def test_everything_is_reached_by_the_tab_key_in_the_order_of_the_page(page: Page) -> None:
-    expect(page.locator("#download-facades-pix2pix")).to_be_visible(timeout=30_000)
+    for run in ("facades-cyclegan", "facades-pix2pix"):
+        expect(page.locator(f"#result-{run} .stage")).to_be_visible(timeout=30_000)
+        expect(page.locator(f"#download-{run}")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1000)  # what came last is still being put in its place
     seen: list[str] = []
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -63,6 +66,17 @@ def test_everything_is_reached_by_the_tab_key_in_the_order_of_the_page(page: Pag
     places = [next((place for place, name in enumerate(seen) if text in name), None) for text in wanted]
     assert None not in places, (wanted, seen)
     assert places == sorted(places, key=lambda place: place or 0), seen
+
+
+@pytest.mark.parametrize("target", ["#direction input", "#hub input, #hub textarea"])
+def test_what_has_the_keyboard_is_outlined(page: Page, target: str) -> None:
+    page.locator(target).first.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    page.wait_for_function(  # for it fades in
+        """() => [document.activeElement, document.activeElement.closest('label')]
+            .some((node) => node && getComputedStyle(node).outline.includes('solid 2px'))"""
+    )
 
 
 def test_an_example_is_translated_and_the_direction_turned_without_a_mouse(page: Page) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from cyclegan.facades import CLASSES, CMP_BASE_PALETTE, EXAMPLE_SEEDS, class_indices, colorize, draw_facade
 from cyclegan.pages.frames import data_uri
@@ -207,15 +207,58 @@ def test_everything_is_drawn_by_keys(painter: Page, models: Models) -> None:
 
 
 def test_the_facade_of_a_seed_and_a_random_one(painter: Page, models: Models) -> None:
-    painter.get_by_label("Seed").fill("77")
-    painter.get_by_label("Seed").press("Enter")
+    painter.get_by_label("or seed").fill("77")
+    painter.get_by_label("or seed").press("Enter")
     expect_translated(painter, models, draw_facade(77))
     assert drawing(painter).tobytes() == draw_facade(77).tobytes()
     for _ in range(4):  # quicker than they can come
         press(painter, "Random facade")
-    seed = int(painter.get_by_label("Seed").input_value())
+    seed = int(painter.get_by_label("or seed").input_value())
     expect_translated(painter, models, draw_facade(seed))
     assert drawing(painter).tobytes() == draw_facade(seed).tobytes()
+
+
+def test_of_two_seeds_the_last_is_drawn_whichever_comes_first(painter: Page, models: Models) -> None:
+    held: list[Route] = []
+    painter.route("**/component_server/**", lambda route: held.append(route))
+    for seed in ("77", "78"):
+        painter.get_by_label("or seed").fill(seed)
+        with painter.expect_request("**/component_server/**"):
+            painter.get_by_label("or seed").press("Enter")
+    with painter.expect_response("**/component_server/**"):
+        held[1].continue_()
+    expect_translated(painter, models, draw_facade(78))
+    with painter.expect_response("**/component_server/**"):
+        held[0].continue_()
+    painter.wait_for_timeout(500)
+    assert drawing(painter).tobytes() == draw_facade(78).tobytes()
+
+
+def test_a_facade_that_comes_late_takes_nothing_from_what_was_drawn_meanwhile(painter: Page, models: Models) -> None:
+    held: list[Route] = []
+    painter.route("**/component_server/**", lambda route: held.append(route))
+    with painter.expect_request("**/component_server/**"):
+        press(painter, "Random facade")
+    choose(painter, "Door")
+    drag(painter, (42, 43), (61, 121))
+    drawn = drawing(painter)
+    assert drawn.tobytes() != START.tobytes()
+    with painter.expect_response("**/component_server/**"):
+        held[0].continue_()
+    expect_translated(painter, models, drawn)
+    assert drawing(painter).tobytes() == drawn.tobytes()
+
+
+def test_a_seed_that_nobody_answers_is_told_and_changes_nothing(painter: Page) -> None:
+    painter.route("**/component_server/**", lambda route: route.fulfill(status=204))
+    press(painter, "Random facade")
+    expect(painter.get_by_text("The facade did not come; try again, or reload the page.")).to_be_visible()
+    assert drawing(painter).tobytes() == START.tobytes()
+    painter.unroute_all()
+    painter.get_by_label("or seed").fill("77")
+    painter.get_by_label("or seed").press("Enter")
+    expect(painter.get_by_text("The facade did not come; try again, or reload the page.")).to_be_hidden()
+    assert drawing(painter).tobytes() == draw_facade(77).tobytes()
 
 
 def test_examples_begin_a_drawing(painter: Page, models: Models) -> None:

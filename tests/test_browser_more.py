@@ -144,6 +144,14 @@ def test_curves_are_zoomed_by_dragging_and_by_typing(watched: Watched) -> None:
     assert watched.requests[asked:] == []
 
 
+@pytest.mark.parametrize("language", ["", "ko"])
+def test_programs_are_shown_with_the_address_of_the_page(page: Page, url: str, language: str) -> None:
+    page.goto(f"{url}/{language}")
+    page.locator("#more-button").click()
+    page.get_by_role("tab", name="API", exact=True).click()
+    expect(page.locator("#api")).to_contain_text(f'app = Client("{url}/")')
+
+
 def test_the_papers_can_be_cited(page: Page) -> None:
     open_page(page, "About")
     expect(page.locator("#about")).to_contain_text("@inproceedings{zhu2017unpaired")

@@ -57,6 +57,7 @@ SHARED: dict[str, tuple[object, str]] = {
     "generator.activation": ("relu", "CycleGAN 7.2, pix2pix 6.1"),
     "generator.upsample": ("transposed", "CycleGAN 7.2, pix2pix 6.1"),
     "generator.bias": ("reference", "networks.py, use_bias"),
+    "generator.classes": (None, "this project: off"),
     "discriminator.spectral_norm": (False, "this project: off"),
     "discriminator.layers": (3, "--n_layers_D"),
     "init_gain": (0.02, "CycleGAN 7.1, pix2pix 6.2; --init_gain"),
@@ -73,6 +74,7 @@ SHARED: dict[str, tuple[object, str]] = {
     "precision": ("auto", "this project"),
     "compile": (False, "this project"),
     "seed": (0, "this project"),
+    "init_from": (None, "this project: off"),
 }
 CYCLEGAN: dict[str, tuple[object, str]] = SHARED | {
     "generator.architecture": ("resnet_9blocks", "CycleGAN 7.2, for 256 pixels and more; --netG"),
@@ -84,6 +86,7 @@ CYCLEGAN: dict[str, tuple[object, str]] = SHARED | {
     "lambda_identity": (0.5, "CycleGAN 5.2; --lambda_identity, a share of lambda_A"),
     "pool_size": (50, "CycleGAN 4; --pool_size"),
     "pool_mode": ("replace", "CycleGAN 4; image_pool.py"),
+    "cycle_noise": (0.0, "this project: off"),
     "average": (False, "CycleGAN equations 2 and 3"),
     "dataset_mode": ("unaligned", "CycleGAN 3; cycle_gan_model: dataset_mode"),
 }
@@ -140,6 +143,7 @@ def test_snapshots_are_kept_at_the_listed_epochs_and_the_last() -> None:
         ({"load_size": 255}, ["load_size 255", "crop_size 256", "raise --load-size or lower --crop-size"]),
         ({"snapshot_epochs": (0, 5)}, ["(0, 5)", "count from 1"]),
         ({"seed": -1}, ["seed is -1", "0 or more"]),
+        ({"init_from": ""}, ["init_from is empty", "owner/name"]),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused(
@@ -290,6 +294,9 @@ def test_a_setting_that_cannot_translate_is_refused(
             {"generator": GeneratorConfig(out_channels=1)},
             ["not 3 and 1", "--lambda-identity 0"],
         ),
+        (CycleGANConfig, {"cycle_noise": 1.5}, ["cycle_noise is 1.5", "0 (none) to 1"]),
+        (CycleGANConfig, {"cycle_noise": float("nan")}, ["cycle_noise is nan"]),
+        (CycleGANConfig, {"cycle_noise": 0.1, "lambda_cycle": 0.0}, ["lambda_cycle or lambda_palette above 0"]),
         (CycleGANConfig, {"pool_mode": "both", "pool_size": 0}, ["pool_size is 0", "--pool-mode replace"]),
         (Pix2PixConfig, {"dataset_mode": "unaligned"}, ["dataset_mode unaligned", "use aligned or colorization"]),
         (
@@ -329,6 +336,21 @@ def test_a_setting_that_cannot_translate_is_refused(
         ),
         (Pix2PixConfig, {"lambda_palette": 1.0}, ["--direction ab", "--lambda-palette 0"]),
         (
+            Pix2PixConfig,
+            {"generator": GeneratorConfig("unet_256", classes="facades")},
+            ["generator classes is facades", "direction ba", "--direction ab"],
+        ),
+        (
+            CycleGANConfig,
+            {"generator": GeneratorConfig(classes="facades")},
+            ["generator classes is facades", "nothing teaches them", "--lambda-palette 100"],
+        ),
+        (
+            CycleGANConfig,
+            {"generator": GeneratorConfig(classes="facades"), "lambda_palette": 1.0, "palette": "cmp_base"},
+            ["palette is cmp_base", "without generator.classes", "leave --palette out"],
+        ),
+        (
             CycleGANConfig,
             {"lambda_palette": 1.0, "lambda_identity": 0.0, "generator": GeneratorConfig(out_channels=1)},
             ["1 channel", "--generator.out-channels 3"],
@@ -347,6 +369,12 @@ def test_a_setting_that_cannot_translate_is_refused(
         (GeneratorConfig, {"in_channels": 4}, ["in_channels is 4", "1 to 3"]),
         (GeneratorConfig, {"out_channels": 0}, ["out_channels is 0", "1 to 3"]),
         (GeneratorConfig, {"out_channels": 4}, ["out_channels is 4", "1 to 3"]),
+        (
+            GeneratorConfig,
+            {"classes": "facades", "out_channels": 1},
+            ["3 channels, not 1", "--generator.out-channels 3"],
+        ),
+        (GeneratorConfig, {"classes": "facades", "architecture": "mlp", "norm": "batch"}, ["mlp", "no label maps"]),
         (
             GeneratorConfig,
             {"architecture": "mlp", "norm": "batch", "in_channels": 1025},
@@ -412,6 +440,7 @@ LITERALS = {
     "generator.activation": options.Activation,
     "generator.upsample": options.Upsample,
     "generator.bias": options.Bias,
+    "generator.classes": options.Palette,
     "discriminator.architecture": options.DiscriminatorName,
     "discriminator.norm": options.Norm,
     "dataset_mode": options.DatasetMode,

@@ -32,6 +32,7 @@ from cyclegan.pack import pack
 from cyclegan.pages.models import Models, Route
 from cyclegan.runs.run import Domains, Run, RunError
 from cyclegan.translate.translator import Translator
+from tests.conftest import make_run
 from tests.test_networks import (
     ARCHITECTURES,
     BLOCKS,
@@ -503,6 +504,15 @@ def test_what_the_reference_cannot_load_is_not_exported(tmp_path: Path) -> None:
     assert not (tmp_path / "ones").exists()
 
 
+def test_a_generator_that_tells_classes_is_not_exported(tmp_path: Path) -> None:
+    generator = GeneratorConfig("unet_128", width=2, norm="batch", classes="facades")
+    config = Pix2PixConfig(dataset="x", direction="ab", lambda_palette=1, generator=generator, crop_size=128)
+    run = make_run(tmp_path / "run", config, epochs=(1,), sample_epochs=0)
+    with pytest.raises(WeightsError, match="makes label maps of the classes of facades; the reference has no such"):
+        export_reference(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -525,7 +535,7 @@ def test_mistakes_take_one_line_and_leave_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
-    Path("text.pth").write_text("weights\n")
+    Path("text.pth").write_text("hello\n")  # whose h asks a pickle for a value it has not named
     arguments = [str(weights / "facades-cyclegan") if each == "trained" else each for each in arguments]
     assert main(arguments) == 2
     told = capsys.readouterr().err

@@ -127,10 +127,9 @@ class TestPage:
 
     def test_the_facade_of_a_seed(self, layout: Layout) -> None:
         assert layout.draw_page is not None
-        value = layout.draw_page.facade(gr.EventData(None, {"seed": 77}))
+        value = layout.draw_page.facade(77)
         assert picture_in(value["png"]).tobytes() == draw_facade(77).tobytes()
-        with pytest.raises(gr.Error, match="from 0 to 999999"):
-            layout.draw_page.facade(gr.EventData(None, {"seed": -5}))
+        assert "from 0 to 999999" in layout.draw_page.facade(-5)["refusal"]
 
     def test_the_drawing_becomes_the_picture_of_all_pages(self, layout: Layout) -> None:
         assert layout.draw_page is not None

@@ -65,6 +65,17 @@ def test_a_unet_takes_its_size(tmp_path: Path) -> None:
     assert about["trained on"] == "photos"
 
 
+def test_a_generator_of_label_maps_gives_colours(tmp_path: Path) -> None:
+    config = GeneratorConfig("resnet_6blocks", width=4, classes="facades")
+    labels = Pix2PixConfig(dataset="facades", direction="ab", lambda_palette=1, generator=config)
+    run = make_run(tmp_path / "labels", labels, epochs=(1,), sample_epochs=0)
+    out = tmp_path / "labels.onnx"
+    assert main([str(run.folder), str(out)]) == 0
+    image = torch.rand(1, 3, 64, 48, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    (translation,) = session_of(out).run(["translation"], {"image": image.numpy()})
+    assert np.abs(translation - for_translation(run.load_generator(1, "ab"))(image).numpy()).max() < 1e-3
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [

@@ -129,6 +129,12 @@ def test_who_was_forgotten_is_asked_to_reload(
             expect(caption).to_contain_text("5 에포크 학습 후", timeout=SECONDS)
             expect(page.locator("[id='download-owner/pix2pix']")).to_be_visible(timeout=SECONDS)
             httpx.post(call, json={"data": [None, "photo", "CycleGAN", 1]}).raise_for_status()
+            # Draw's own call of the server, as its page would make it: the client keeps the answer to itself.
+            drawn = httpx.post(
+                f"{address}/gradio_api/component_server/",
+                json={"data": 1, "component_id": 10**6, "fn_name": "facade_of", "session_hash": "forgotten"},
+            )
+            assert drawn.status_code == 410
             page.locator("#translate").click()
             expect(page.get_by_text("페이지를 새로고침해 주세요").first).to_be_visible()
             page.reload()

@@ -20,9 +20,10 @@ from PIL import Image
 import train
 from cyclegan.data.datasets import find_split
 from cyclegan.data.downloads import DownloadError
+from cyclegan.dataset_choice import find_folder
 from cyclegan.evaluation.comparison import plan
 from cyclegan.facades import draw_facade
-from cyclegan.hub.streaming import find_folder, pinned
+from cyclegan.hub.streaming import pinned
 from cyclegan.runs.run import Run
 from tests.conftest import make_photo, ramp
 from tests.hub_server import TOKEN, LoopbackHub
@@ -130,11 +131,12 @@ def test_a_run_trains_and_goes_on_with_the_commit_that_it_began_with(
     houses.publish(NAME, {TRAIN: parquet([row(5)])}, kind="dataset")
     newest = f"hf:{NAME}@{commit_of(houses)}"
     assert plan([run.folder], dataset=f"hf:{NAME}", split="train", limit=None).dataset == newest
-    assert train.settled(f"hf:{NAME}", run.method, train.Launch()) == newest
+    wanted = replace(run.config, dataset=f"hf:{NAME}")
+    assert train.settled_dataset(wanted, run.method, train.Launch()) == newest
     with monkeypatch.context() as several:
         several.setattr("cyclegan.distributed.size", lambda: 2)
-        assert train.settled(f"hf:{NAME}", run.method, train.Launch()) == run.config.dataset, "torchrun begins again"
-        assert train.settled(f"hf:{NAME}@main", run.method, train.Launch()) == newest
+        assert train.settled_dataset(wanted, run.method, train.Launch()) == run.config.dataset, "torchrun begins again"
+        assert train.settled_dataset(replace(wanted, dataset=f"hf:{NAME}@main"), run.method, train.Launch()) == newest
     elsewhere = ["--data-root", str(tmp_path / "elsewhere"), "--device", "cpu", "--threads", "1"]
     assert train.main(["--resume", str(run.folder), *elsewhere]) == 0
     assert [path.name for path in (tmp_path / "elsewhere" / "hf" / "owner" / "houses").iterdir()] == [commit]

@@ -1,4 +1,4 @@
-"""Adversarial losses, by hand."""
+"""Losses, by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cyclegan.config import DiscriminatorConfig, GanMode, Norm
 from cyclegan.facades import PALETTE, PALETTES, Array
 from cyclegan.networks.build import build_discriminator
-from cyclegan.training.losses import gan_loss, gradient_penalty, palette_loss
+from cyclegan.training.losses import class_loss, gan_loss, gradient_penalty, palette_loss
 
 LOGITS = [-1.0, 0.0, 0.5, 3.0]
 
@@ -200,3 +200,19 @@ def test_the_palette_loss_is_the_same_under_autocast_and_pulls_a_wrong_colour_to
     (gradient,) = torch.autograd.grad(loss, images)
     towards = -(gradient * (truth - images)).sum(1)
     assert (towards > 0).all()
+
+
+@pytest.mark.parametrize("palette", PALETTES.values(), ids=list(PALETTES))
+def test_the_class_loss_is_the_cross_entropy_of_the_true_class_wherever_there_is_one(palette: Array) -> None:
+    colours = torch.from_numpy(palette / 127.5 - 1)
+    logits = torch.randn(1, 12, 1, 12, generator=torch.Generator().manual_seed(0)).double()
+    truth = colours.T[None, :, None]  # each class once
+    chances = [logits[0, :, 0, pixel].exp() for pixel in range(12)]
+    terms = [-log((chance[pixel] / chance.sum()).item()) for pixel, chance in enumerate(chances)]
+    assert class_loss(logits, truth, colours).item() == pytest.approx(sum(terms) / 12, rel=1e-9)
+    blurred = truth.clone()
+    blurred[..., 3] = 1.0  # white is no class
+    left = [term for pixel, term in enumerate(terms) if pixel != 3]
+    assert class_loss(logits, blurred, colours).item() == pytest.approx(sum(left) / 12, rel=1e-9)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert class_loss(logits.bfloat16(), truth, colours).dtype == torch.float32

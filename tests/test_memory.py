@@ -1,4 +1,4 @@
-"""The heaps that a server's threads allocate from."""
+"""How glibc hands out memory: the heaps of a server's threads, the blocks of a training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.forks import ROOT
 MANY_THREADS = """
 import ctypes
 from threading import Barrier, Thread
-from cyclegan.pages.memory import share_one_heap
+from cyclegan.memory import share_one_heap
 
 def run(count):
     together = Barrier(count)
@@ -38,16 +38,43 @@ libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
 libc.fflush(None)
 """
 
+LARGE_BLOCKS = """
+import resource
+from cyclegan.memory import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    bytearray(64_000_000)  # filled with zeros, page by page
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+{before}
+faults()
+print(faults())
+"""
+
+GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's malloc")
+
+
+def output_of(program: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
 
 def heaps(before: str) -> int:
     """Of a process whose threads allocate, one at first, then eight at once."""
-    command = [sys.executable, "-c", MANY_THREADS.format(before=before)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
-    return done.stdout.count("<heap ")
+    return output_of(MANY_THREADS.format(before=before)).count("<heap ")
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's heaps")
+@GLIBC
 def test_threads_share_the_heaps_that_are_there() -> None:
     assert heaps("pass") > 2
     assert heaps("share_one_heap()") <= 2
+
+
+@GLIBC
+def test_freed_memory_is_there_for_what_comes_next() -> None:
+    assert int(output_of(LARGE_BLOCKS.format(before="pass"))) > 20
+    assert int(output_of(LARGE_BLOCKS.format(before="keep_freed_memory()"))) < 10

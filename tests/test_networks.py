@@ -19,7 +19,7 @@ from cyclegan.networks.build import (
     parameter_count,
     use_image_statistics,
 )
-from cyclegan.networks.layers import DoublingConv, HalvingConv, InstanceNorm
+from cyclegan.networks.layers import DoublingConv, HalvingConv, InstanceNorm, ReflectionPad
 from cyclegan.networks.packing import SquaresConv, can_pack, pack
 
 State = dict[str, Tensor]
@@ -469,3 +469,11 @@ def test_instance_norm_keeps_half_precision(make: Callable[[Tensor], Tensor]) ->
             output = InstanceNorm(4)(x)
         assert output.dtype == x.dtype
         torch.testing.assert_close(output.double(), F.instance_norm(x.double()), rtol=0, atol=0.02)
+
+
+def test_reflection_under_autocast_keeps_the_precision_of_the_image() -> None:
+    x = images(2, 8, channels=4).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        padded = ReflectionPad(2)(x)
+    assert padded.dtype == torch.bfloat16
+    assert torch.equal(padded, F.pad(x, (2, 2, 2, 2), mode="reflect"))

@@ -24,7 +24,7 @@ from cyclegan.config import (
 from cyclegan.data.batches import Pair
 from cyclegan.facades import CMP_BASE_PALETTE
 from cyclegan.training.edges import smooth_edges
-from cyclegan.training.losses import palette_loss
+from cyclegan.training.losses import class_loss, palette_loss
 from cyclegan.training.objectives import GAN, CycleGAN, Fakes, Losses, Objective, Pix2Pix, build_objective
 
 GENERATOR = GeneratorConfig("resnet_6blocks", width=2)
@@ -229,6 +229,49 @@ def test_the_classes_of_label_maps_are_held_to_the_truth_and_to_the_cycles_begin
         expected = 3 * palette_loss(made, labels, colours)
         assert losses["palette"].item() == pytest.approx(expected.item(), rel=1e-6)
         assert all(losses[name].item() == pytest.approx(value.item()) for name, value in without.items())
+
+
+def test_a_generator_that_tells_classes_is_held_to_them_by_their_logits() -> None:
+    colours = torch.from_numpy(CMP_BASE_PALETTE / 127.5 - 1)
+    labels = colours[torch.randint(12, (2, 32, 32), generator=torch.Generator().manual_seed(0))].permute(0, 3, 1, 2)
+    real = Pair(real_pair().a, labels)
+    classes = replace(GENERATOR, classes="cmp_base")
+    for config in (CYCLEGAN, replace(PIX2PIX, direction="ab")):
+        objective = build(replace(config, lambda_palette=3.0, generator=classes))
+        told: list[Tensor] = []
+        called: list[torch.nn.Module] = []
+        objective.generators["ab"].register_forward_hook(lambda network, *_, called=called: called.append(network))
+        *_, last, _ = objective.generators["ab"].get_submodule("model").children()
+        last.register_forward_hook(lambda _, __, given, told=told: told.append(given))
+        made = objective.generators["ab"](objective.generators["ba"](labels) if config is CYCLEGAN else real.a)
+        expected = 3 * class_loss(told.pop(), labels, colours)
+        called.clear()
+        losses = together(objective.generator_losses(real, objective(real)))
+        assert len(called) == (3 if config is CYCLEGAN else 1), "as it would be compiled, too"
+        assert losses["palette"].item() == pytest.approx(expected.item(), rel=1e-6)
+        cycle = "cycle_b" if config is CYCLEGAN else "l1"
+        weight = config.lambda_cycle if isinstance(config, CycleGANConfig) else config.lambda_l1
+        assert losses[cycle].item() == pytest.approx(weight * (made - labels).abs().mean().item(), rel=1e-6)
+        gradients = torch.autograd.grad(losses["palette"], list(objective.generators["ab"].parameters()))
+        assert all(torch.isfinite(gradient).all() for gradient in gradients) and any(each.any() for each in gradients)
+
+
+def test_what_is_translated_back_is_noisy_and_what_is_judged_is_not() -> None:
+    objective, plain, real = build(replace(CYCLEGAN, cycle_noise=0.2)), build(CYCLEGAN), real_pair()
+    torch.manual_seed(5)
+    losses = together(objective.generator_losses(real, objective(real)))
+    without = together(plain.generator_losses(real, plain(real)))
+    g = objective.generators
+    torch.manual_seed(5)
+    for domain, there, back in (("a", "ab", "ba"), ("b", "ba", "ab")):
+        original = getattr(real, domain)
+        made = g[there](original)
+        restored = g[back](made + 0.2 * torch.randn_like(made))
+        expected = CYCLEGAN.lambda_cycle * (restored - original).abs().mean()
+        assert losses.pop(f"cycle_{domain}").item() == pytest.approx(expected.item(), rel=1e-9)
+        assert without.pop(f"cycle_{domain}").item() != pytest.approx(expected.item(), rel=1e-4)
+    assert losses.keys() == without.keys()
+    assert all(losses[name].item() == pytest.approx(value.item()) for name, value in without.items())
 
 
 def test_cyclegans_discriminators_are_shown_the_pool() -> None:

@@ -27,6 +27,7 @@ pytest.importorskip("openvino")
         GeneratorConfig("resnet_9blocks", 8, upsample="resize", activation="leaky_relu", out_channels=1),
         GeneratorConfig("resnet_6blocks", 8, norm="batch", dropout=True),
         GeneratorConfig("resnet_6blocks", 8, norm="none"),
+        GeneratorConfig("resnet_6blocks", 8, classes="facades"),
     ],
     ids=str,
 )

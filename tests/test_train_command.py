@@ -296,6 +296,13 @@ def test_what_the_references_options_are_called_here_is_there(capsys: pytest.Cap
             ["colours of facades", "--palette facades or cmp_base", "--lambda-palette 0"],
         ),
         (
+            lambda folder: [
+                *("pix2pix", "--direction", "ab", "--lambda-palette", "1", "--generator.classes", "cmp_base"),
+                *("--dataset", make_pairs(folder / "set" / "train", 2).parent),
+            ],
+            ["colours of cmp_base", "--generator.classes facades or cmp_base", "--lambda-palette 0"],
+        ),
+        (
             lambda _: ["--dataroot=x", "--netG", "unet_256"],
             ["--dataroot is --dataset here", "--generator.architecture"],
         ),

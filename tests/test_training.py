@@ -9,6 +9,7 @@ import time
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -22,13 +23,15 @@ from cyclegan.config import (
 )
 from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import find_split
-from cyclegan.facades import draw_facade
+from cyclegan.facades import draw_facade, snap_to_palette
 from cyclegan.files import STRAY_PREFIX
 from cyclegan.networks.storage import load_generator
 from cyclegan.runs.run import Domains, Run, RunError
 from cyclegan.training.plan import measure_step
 from cyclegan.training.schedules import learning_rate_at
 from cyclegan.training.trainer import Progress, Trainer, TrainingError, create, exclusive, resume
+from cyclegan.translate.translator import Translator
+from tests.conftest import make_photo
 
 CYCLEGAN = CycleGANConfig(
     dataset="facades",
@@ -59,7 +62,7 @@ BOTH = pytest.mark.parametrize("config", [CYCLEGAN, PIX2PIX], ids=["cyclegan", "
 def make_trainer(config: CycleGANConfig | Pix2PixConfig, folder: Path, facades: Path) -> Trainer:
     batches = Batches(find_split(facades), config)
     method = "cyclegan" if isinstance(config, CycleGANConfig) else "pix2pix"
-    directions: tuple[Direction, ...] = ("ab", "ba") if method == "cyclegan" else ("ba",)
+    directions: tuple[Direction, ...] = ("ab", "ba") if isinstance(config, CycleGANConfig) else (config.direction,)
     run = Run(folder, method, Domains("photo", "labels"), config, dict.fromkeys(directions, "drawn"))  # type: ignore[arg-type]
     inputs = {direction: [draw_facade(1), draw_facade(2)] for direction in directions}
     return Trainer(run, batches, inputs, device=torch.device("cpu"))
@@ -235,6 +238,36 @@ def test_samples_and_snapshots_are_made_with_the_moving_average(
     assert any((value - now).abs().max() > 1e-4 for value, now in zip(expected, steps[-1], strict=True))
     assert plain.run.history()[-1]["losses"] == trainer.run.history()[-1]["losses"], "it only watches"
     assert plain.run.sample_path(2).read_bytes() != trainer.run.sample_path(2).read_bytes()
+
+
+def test_a_generator_that_tells_classes_learns_them_and_goes_on_where_it_stopped(tmp_path: Path, facades: Path) -> None:
+    config = dataclasses.replace(
+        PIX2PIX,
+        direction="ab",
+        lambda_palette=100.0,
+        generator=dataclasses.replace(PIX2PIX.generator, classes="facades", dropout=False),
+        ema_half_life=10,
+        epochs=6,
+        decay_epochs=0,
+        learning_rate=2e-3,
+    )
+    whole, parts = (make_trainer(config, tmp_path / name, facades) for name in ("whole", "parts"))
+    create(whole)
+    assert whole.train()
+    first, *_, last = (record["losses"]["palette"] for record in whole.run.history())
+    assert last < 0.8 * first
+    create(parts)
+    seen: list[Progress] = []
+    assert not parts.train(on_progress=seen.append, should_stop=lambda: len(seen) > 10)
+    again = make_trainer(config, tmp_path / "parts", facades)
+    resume(again)
+    assert again.train()
+    stored, other = (each.run.load_generator(6, "ab") for each in (whole, again))
+    for name, value in stored.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value, rtol=0, atol=0, msg=name)
+    labels = Translator.of(whole.run, device="cpu", precision="fp32").translate(make_photo(3, 128), to="labels")
+    nearest = np.asarray(snap_to_palette(labels)).astype(int)
+    assert (np.abs(nearest - np.asarray(labels)).max(2) < 8).mean() > 0.5, "most pixels have their class's own colour"
 
 
 def test_losses_read_seldom_are_the_same_as_losses_read_every_step(tmp_path: Path, facades: Path) -> None:

@@ -21,7 +21,9 @@ from cyclegan.config import (
     Norm,
     Upsample,
 )
-from cyclegan.networks.build import build_discriminator, build_generator, initialize
+from cyclegan.facades import CMP_BASE_PALETTE
+from cyclegan.networks.build import build_discriminator, build_generator, for_translation, initialize
+from cyclegan.networks.generators import with_class_logits
 from cyclegan.networks.layers import DoublingConv, InstanceNorm, ResizeConv
 
 SIZES: dict[GeneratorName, int] = {"resnet_9blocks": 16, "resnet_6blocks": 16, "unet_256": 256, "unet_128": 128}
@@ -251,6 +253,40 @@ def test_a_resizing_generator_has_no_transposed_convolution(architecture: Genera
     resizing = [sum(isinstance(each, ResizeConv) for each in network.modules()) for network in networks]
     assert transposed[0] == resizing[1] > 0
     assert transposed[1] == resizing[0] == 0
+
+
+@ARCHITECTURES
+def test_a_generator_of_label_maps_mixes_the_colours_of_its_classes_until_it_translates(
+    architecture: GeneratorName,
+) -> None:
+    config = GeneratorConfig(architecture, 2, classes="cmp_base")
+    network = build_generator(config)
+    initialize(network, 0.2)
+    x = random(2, 3, SIZES[architecture], SIZES[architecture])
+    palette = torch.from_numpy(CMP_BASE_PALETTE / 127.5 - 1).float()
+    logits, mixed = with_class_logits(network, x)
+    assert logits is not None and logits.shape == (2, len(palette), *x.shape[2:])
+    torch.testing.assert_close(mixed, torch.einsum("nkhw,kc->nchw", logits.softmax(1), palette))
+    torch.testing.assert_close(network(x), mixed, rtol=0, atol=0)
+    translating = for_translation(network)
+    logits, shown = with_class_logits(translating, x)
+    assert logits is not None
+    (first, second), (likeliest, _) = (each.unbind(1) for each in logits.topk(2, dim=1))
+    sure = (first - second > 1)[:, None].expand_as(shown)
+    assert sure.any()
+    torch.testing.assert_close(shown[sure], palette[likeliest].permute(0, 3, 1, 2)[sure], rtol=0, atol=2e-3)
+    assert translating.to(torch.bfloat16)(x.bfloat16()).abs().max() < 1.0001
+
+
+def test_the_colours_of_classes_are_no_weights() -> None:
+    plain, classes = (GeneratorConfig("resnet_6blocks", 2, classes=name) for name in (None, "facades"))
+    with torch.device("meta"):
+        network = build_generator(classes)
+    assert network.state_dict().keys() == build_generator(plain).state_dict().keys()
+    assert network(torch.zeros(1, 3, 16, 16, device="meta")).shape == (1, 3, 16, 16)
+    network.load_state_dict(build_generator(classes).state_dict(), assign=True)
+    assert with_class_logits(build_generator(plain), torch.zeros(1, 3, 16, 16))[0] is None
+    assert torch.isfinite(network(torch.zeros(1, 3, 16, 16))).all()
 
 
 def test_resize_convolution_leaves_no_checkerboard() -> None:

@@ -19,6 +19,7 @@ from cyclegan import distributed
 from cyclegan.config import ConfigError, Direction, Precision
 from cyclegan.data.datasets import DatasetError, find_split
 from cyclegan.data.downloads import DownloadError
+from cyclegan.dataset_choice import find_folder
 from cyclegan.devices import choose_precision, pick_device
 from cyclegan.evaluation.comparison import Comparison, ComparisonError, Plan, Row, Value, plain, plan
 from cyclegan.evaluation.measuring import (
@@ -34,7 +35,7 @@ from cyclegan.evaluation.measuring import (
 from cyclegan.evaluation.report import to_markdown
 from cyclegan.evaluation.segmenter import SHIPPED, SegmenterConfig, save_segmenter
 from cyclegan.evaluation.segmenter_training import agreement, train_segmenter
-from cyclegan.hub.streaming import find_folder, pinned
+from cyclegan.hub.streaming import pinned
 from cyclegan.images import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -177,7 +177,10 @@ def _command(run: Run) -> str:
     words = ["python", "train.py", *([] if run.method == "cyclegan" else [run.method]), "--dataset", run.config.dataset]
     if not named:
         words += ["--domain-names", run.domains.a, run.domains.b]
-    return f"{shlex.join(words)} {options_of(run.config)}".rstrip()
+    config = run.config
+    if config.init_from and "/" not in config.init_from:
+        config = replace(config, init_from=None)  # a folder that nobody else has
+    return f"{shlex.join(words)} {options_of(config)}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,7 @@ def _facts(run: Run, training: Training | None) -> list[tuple[str, str]]:
     images = f", {training.images} images an epoch" if training.images else ""
     return [
         *facts,
+        *([("begun from", run.config.init_from)] if run.config.init_from else []),
         ("trained on", run.config.dataset + images),
         ("epochs", f"{training.epochs} of {run.config.total_epochs}"),
         ("time", f"{training.hours:.3g} hours"),
@@ -220,13 +224,14 @@ def _limits(run: Run, training: Training | None) -> list[str]:
     limits, less = [], []
     if training:
         seen = f"{training.images} images" if training.images else "the images"
+        beside = f"nothing else but what {config.init_from} had seen" if config.init_from else "nothing else"
         limits.append(
-            f"It has seen {seen} of {config.dataset} and nothing else: what does not look like them comes out in their "
+            f"It has seen {seen} of {config.dataset} and {beside}: what does not look like them comes out in their "
             "style, or as nonsense."
         )
         if training.epochs < config.total_epochs:
             limits.append(f"Its training is not finished: {training.epochs} of {config.total_epochs} epochs.")
-        if config.total_epochs < default.total_epochs:
+        if config.total_epochs < default.total_epochs and not config.init_from:
             less.append(f"{config.total_epochs} epochs instead of {default.total_epochs}")
     if config.generator.width < default.generator.width:
         less.append(f"{config.generator.width} channels instead of {default.generator.width}")

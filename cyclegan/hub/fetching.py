@@ -56,8 +56,9 @@ def is_address(source: str | Path) -> bool:
     return not source.startswith(("./", "../"))
 
 
-def open_run(source: str | Path, transfer: Transfer | None = None) -> Run:
-    """The run in a folder or, where there is no such folder, of the repository on the Hub that the text names.
+def open_run(source: str | Path, transfer: Transfer | None = None, *, samples: bool = True) -> Run:
+    """The run in a folder or, where there is no such folder, of the repository on the Hub that the text names; without
+    its sample images, where these are not wanted.
 
     Raises RunError or ConfigError for a folder, HubError for a repository, Cancelled by way of the transfer.
     """
@@ -71,13 +72,15 @@ def open_run(source: str | Path, transfer: Transfer | None = None) -> Run:
             raise HubError(error.fault, error.repository, f"there is no folder {address.name}, and {error}") from None
         raise
     try:
-        opened = _open_listed if "run.json" in listing.files else _open_foreign
-        return opened(listing, transfer or Transfer())
+        transfer = transfer or Transfer()
+        if "run.json" not in listing.files:
+            return _open_foreign(listing, transfer)
+        return _open_listed(listing, transfer, samples)
     except (RunError, ConfigError, WeightsError, OSError) as error:
         raise public(error, listing) from None
 
 
-def _open_listed(listing: Listing, transfer: Transfer) -> Run:
+def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Run:
     transfer.total += listing.files["run.json"].size
     folder = get_file(listing, "run.json", transfer, limit=LIMITS["run.json"]).parent
     run = Run.open(folder)
@@ -85,14 +88,17 @@ def _open_listed(listing: Listing, transfer: Transfer) -> Run:
     if not source.epochs:
         empty = f"{listing.address} holds no whole epoch yet; publish the run again, or train it further"
         raise HubError("foreign", str(listing.address), empty)
+    archived = with_samples and SAMPLE_ARCHIVE in listing.files
     names = [name for name in LIMITS if name in listing.files and name != "run.json"]
-    if SAMPLE_ARCHIVE not in listing.files:
+    if not archived:
+        names = [name for name in names if name != SAMPLE_ARCHIVE]
+    if with_samples and not archived:
         samples = sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
         names += samples[:: -(-len(samples) // MOST_SAMPLES) or 1]
     transfer.total += sum(listing.files[name].size for name in names)
     with ThreadPoolExecutor(8, "hub-files") as pool:
         list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, LARGEST_SAMPLE)), names))
-    if SAMPLE_ARCHIVE in listing.files:
+    if archived:
         unpack_samples(folder / SAMPLE_ARCHIVE, folder)
     run.history()
     return replace(run, source=source)

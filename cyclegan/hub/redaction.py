@@ -27,5 +27,6 @@ def redact(value: Any) -> Any:
 
 
 def public(run: Run) -> Run:
-    """The run as the public may see it: of the path of its dataset, the last name."""
-    return replace(run, config=replace(run.config, dataset=redact(run.config.dataset)))
+    """The run as the public may see it: of the paths of its dataset and of the run it began from, the last names."""
+    config = run.config
+    return replace(run, config=replace(config, dataset=redact(config.dataset), init_from=redact(config.init_from)))

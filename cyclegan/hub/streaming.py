@@ -20,7 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from tqdm import tqdm
 
 from cyclegan.data.arrivals import arrived
-from cyclegan.data.downloads import DATASETS, DownloadError, data_root, fetch
+from cyclegan.data.downloads import DownloadError, data_root
 from cyclegan.files import write_atomically
 from cyclegan.hub.errors import HubError, in_words, is_unreachable
 from cyclegan.hub.repositories import COMMIT, SECONDS, Address
@@ -52,16 +52,6 @@ NEWEST = "newest.txt"
 """The file beside a dataset's commits which says what was newest when."""
 ROWS = 100
 """After so many rows it is noted how far a download is."""
-
-
-def find_folder(dataset: str, root: Path | None = None) -> Path:
-    """The folder of a dataset: one of the Hub or a named one, downloaded where it is missing, or the path of a folder.
-
-    Raises DownloadError.
-    """
-    if is_on_hub(dataset):
-        return _fetch(address_of(pinned(dataset, root)), root)
-    return fetch(dataset, root) if dataset in DATASETS else Path(dataset).expanduser()
 
 
 def is_on_hub(dataset: str) -> bool:
@@ -119,8 +109,9 @@ def _note(home: Path, commit: str) -> None:
         write_atomically(home / NEWEST, "\n".join(lines).encode())
 
 
-def _fetch(address: Address, root: Path | None) -> Path:
-    """The folder of a commit, downloaded where it is missing. Raises DownloadError."""
+def fetch_from_hub(dataset: str, root: Path | None = None) -> Path:
+    """The folder of a dataset of the Hub, downloaded where it is missing. Raises DownloadError."""
+    address = address_of(pinned(dataset, root))
     try:
         return arrived(_home(address.name, root) / str(address.revision), lambda work: _bring(address, work / "parts"))
     except OSError as error:  # a disk's: those of the network have become DownloadError

@@ -8,7 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, GeneratorConfig
-from cyclegan.networks.layers import ACTIVATIONS, NORMS, DoublingConv, HalvingConv, ResizeConv
+from cyclegan.facades import CLASSES
+from cyclegan.networks.layers import (
+    ACTIVATIONS,
+    NORMS,
+    ClassColours,
+    DoublingConv,
+    HalvingConv,
+    ReflectionPad,
+    ResizeConv,
+)
 
 MLP_SIZE = 32
 """Side in pixels of the images that mlp networks make and judge."""
@@ -23,12 +32,12 @@ class ResnetBlock(nn.Module):
     def __init__(self, config: GeneratorConfig, channels: int) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            ReflectionPad(1),
             nn.Conv2d(channels, channels, 3, bias=config.norm_bias),
             NORMS[config.norm](channels),
             ACTIVATIONS[config.activation](),
             *([nn.Dropout(0.5)] if config.dropout else []),
-            nn.ReflectionPad2d(1),
+            ReflectionPad(1),
             nn.Conv2d(channels, channels, 3, bias=config.norm_bias),
             NORMS[config.norm](channels),
         )
@@ -44,7 +53,8 @@ class ResnetGenerator(nn.Module):
     The layer order, and so every state-dict key, is that of junyanz/pytorch-CycleGAN-and-pix2pix:
     its published weights load unchanged.
 
-    Shapes: [N, in_channels, H, W] -> [N, out_channels, H, W], values in [-1, 1].
+    Shapes: [N, in_channels, H, W] -> [N, out_channels, H, W], values in [-1, 1]; with `class_logits`, which is for a
+    configuration with classes, the logits [N, classes, H, W] and the image that they give.
     Raises ValueError where H or W is no multiple of 4, since the output would not align with the input, or below 8.
     """
 
@@ -53,7 +63,7 @@ class ResnetGenerator(nn.Module):
         width, norm, bias = config.width, NORMS[config.norm], config.norm_bias
         activation = ACTIVATIONS[config.activation]
         layers: list[nn.Module] = [
-            nn.ReflectionPad2d(3),
+            ReflectionPad(3),
             nn.Conv2d(config.in_channels, width, 7, bias=bias),
             norm(width),
             activation(),
@@ -74,12 +84,13 @@ class ResnetGenerator(nn.Module):
                     channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=bias
                 )
             layers += [double, norm(channels // 2), activation()]
-        layers += [nn.ReflectionPad2d(3), nn.Conv2d(width, config.out_channels, 7), nn.Tanh()]
+        layers += [ReflectionPad(3), nn.Conv2d(width, _outputs(config), 7), _to_colours(config)]
         self.model = nn.Sequential(*layers)
+        self.tells_classes = config.classes is not None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, class_logits: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         _check_size(x, SIZE_MULTIPLE["resnet_9blocks"], SMALLEST_SIZE["resnet_9blocks"])
-        return self.model(x)
+        return _through(self.model, x, class_logits)
 
 
 class UnetLevel(nn.Module):
@@ -106,13 +117,13 @@ class UnetLevel(nn.Module):
         down = HalvingConv(config.in_channels if outermost else outer, inner, bias=down_bias)
         up_conv = ResizeConv if config.upsample == "resize" else DoublingConv
         up_from = inner if submodule is None else 2 * inner
-        up = up_conv(up_from, config.out_channels if outermost else outer, bias=bias or outermost)
+        up = up_conv(up_from, _outputs(config) if outermost else outer, bias=bias or outermost)
         layers: list[nn.Module] = [down]
         if not outermost:
             layers.insert(0, nn.LeakyReLU(0.2))
         if submodule is not None:
             layers += [submodule] if outermost else [norm(inner), submodule]
-        layers += [ACTIVATIONS[config.activation](), up, nn.Tanh() if outermost else norm(outer)]
+        layers += [ACTIVATIONS[config.activation](), up, _to_colours(config) if outermost else norm(outer)]
         if dropout:
             layers.append(nn.Dropout(0.5))
         self.model = nn.Sequential(*layers)
@@ -129,7 +140,8 @@ class UnetGenerator(nn.Module):
     Architecture: Ronneberger et al. 2015 (arXiv:1505.04597), as pix2pix's appendix 6.1 uses it; `levels`
     halvings, so that unet_256 meets one pixel in the middle of a 256-pixel image.
 
-    Shapes: [N, in_channels, H, W] -> [N, out_channels, H, W], values in [-1, 1].
+    Shapes: [N, in_channels, H, W] -> [N, out_channels, H, W], values in [-1, 1]; `class_logits` as of a
+    ResnetGenerator.
     Raises ValueError where H or W is no multiple of 2 ** levels.
     """
 
@@ -143,10 +155,11 @@ class UnetGenerator(nn.Module):
             level = UnetLevel(config, outer, 2 * outer, level)
         self.multiple = 2**levels
         self.model = UnetLevel(config, width, width, level, outermost=True)
+        self.tells_classes = config.classes is not None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, class_logits: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         _check_size(x, self.multiple, self.multiple)
-        return self.model(x)
+        return _through(self.model.model if class_logits else self.model, x, class_logits)
 
 
 class MlpGenerator(nn.Module):
@@ -168,6 +181,36 @@ class MlpGenerator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
+
+
+def with_class_logits(generator: nn.Module, x: Tensor) -> tuple[Tensor | None, Tensor]:
+    """What a generator makes of images, after the logits of the classes [N, classes, H, W] that it comes from; None for
+    a generator that makes images of any colours."""
+    if generator.tells_classes:
+        logits, image = generator(x, class_logits=True)
+        return logits, image
+    return None, generator(x)
+
+
+def _through(layers: nn.Module, x: Tensor, class_logits: bool) -> Tensor | tuple[Tensor, Tensor]:
+    """The image, and before it, where they are asked for, the logits that the last layer gives its colours."""
+    if not class_logits:
+        image: Tensor = layers(x)
+        return image
+    *most, to_colours = layers.children()
+    for layer in most:
+        x = layer(x)
+    return x, to_colours(x)
+
+
+def _outputs(config: GeneratorConfig) -> int:
+    """Channels of the last convolution."""
+    return config.out_channels if config.classes is None else len(CLASSES)
+
+
+def _to_colours(config: GeneratorConfig) -> nn.Module:
+    """The last layer: values in [-1, 1]."""
+    return nn.Tanh() if config.classes is None else ClassColours(config.classes)
 
 
 def _check_size(x: Tensor, multiple: int, smallest: int) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclegan.config import Activation, Norm
+from cyclegan.config import Activation, Norm, Palette
+from cyclegan.facades import PALETTES
 
 MATRIX_PIXELS = 64
 """Up to this many pixels at its smaller side a U-Net convolution is computed as a matrix product on the CPU: there
@@ -21,6 +23,11 @@ gets strides that neither contiguous nor channels-last tensors have, with which 
 SMALL_MAP = 512
 """Pixels of a map up to which group normalisation with one channel a group takes 20 to 50 times as long as batch
 normalisation (PyTorch 2.15, CPU, bf16)."""
+
+
+SHARPNESS = 30.0
+"""Factor of the logits of the classes of a label map that is no longer trained: the likeliest class wins, but for
+pixels where two are almost as likely, whose colour would otherwise turn with any rounding."""
 
 
 class InstanceNorm(nn.Module):
@@ -67,6 +74,18 @@ ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 }
 
 
+class ReflectionPad(nn.ReflectionPad2d):
+    """Mirror an image at its edges: [N, C, H, W] -> [N, C, H + 2 padding, W + 2 padding].
+
+    In the precision of the image, gradients too: autocast would have a CPU turn it to float32 and back, which for the
+    values themselves changes nothing.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False) if x.device.type == "cpu" else nullcontext():
+            return super().forward(x)
+
+
 class ResizeConv(nn.Conv2d):
     """Repeat every pixel in a square of four, then convolve 3x3: [N, in, H, W] -> [N, out, 2H, 2W].
 
@@ -79,6 +98,32 @@ class ResizeConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def palette_colours(palette: Palette) -> Tensor:
+    """The colours of the classes, float64 [classes, 3] in [-1, 1]."""
+    return torch.from_numpy(PALETTES[palette] / 127.5 - 1)
+
+
+class ClassColours(nn.Module):
+    """The image of how likely each class of a palette is at each pixel: the mean of the classes' colours, each as
+    likely as a softmax says; in translation that of the likeliest class, but for near ties (see SHARPNESS).
+
+    Shapes: logits [N, classes, H, W] -> [N, 3, H, W] in [-1, 1], float32 or wider.
+    """
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        # No buffer: it is no part of the weights, and a network may be built on the meta device.
+        self.colours = palette_colours(palette)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        kind = logits.device.type
+        with nullcontext() if kind == "meta" else torch.autocast(kind, enabled=False):
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            likely = (logits if self.training else SHARPNESS * logits).softmax(1)
+            colours = self.colours.to(likely, non_blocking=True)  # a GPU is not waited for
+            return torch.einsum("nkhw,kc->nchw", likely, colours)
 
 
 class HalvingConv(nn.Conv2d):

@@ -20,13 +20,16 @@ class PickleError(ValueError):
 
 
 def check_pickles(path: Path) -> None:
-    """Raise PickleError, or what pickletools and zipfile raise, where a file is not as `torch.save` writes weights.
+    """Raise PickleError, another ValueError, or what zipfile raises, where a file is not as `torch.save` writes it.
 
     A zip may unpack to more than memory holds. A tuple of a tuple twice, of a tuple twice, ... is hashed, if it is the
     key of a dictionary, in a time that doubles with each of its few bytes, during which no other thread runs.
     """
     with path.open("rb") as file:
-        if file.read(4) != b"PK\x03\x04":
+        begins = file.read(4)
+        if begins != b"PK\x03\x04":
+            if not begins.startswith(b"\x80"):  # of a pickle, since protocol 2
+                raise ValueError("neither a zip nor a pickle")
             file.seek(0)
             for _ in range(LEGACY_PICKLES):
                 _check(file)

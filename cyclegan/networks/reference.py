@@ -61,6 +61,10 @@ def read_generator(path: Path, *, dropout: bool = True) -> tuple[GeneratorConfig
 
 def reference_state(config: GeneratorConfig, network: nn.Module, source: str) -> State:
     """The weights by the reference's names. Raises WeightsError where it would not load them as the same network."""
+    if config.classes:
+        raise WeightsError(
+            f"{source} makes label maps of the classes of {config.classes}; the reference has no such layer"
+        )
     state = dict(network.state_dict())
     if config.norm == "none":
         for name, bias in _inner_biases(network):

@@ -22,7 +22,8 @@ STORED = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uin
 SCALE = ".scale"
 """Suffix of the tensor that turns integers back: weight = integers * scale."""
 LARGE = 2**16
-"""Weights of a convolution from which on it is stored in 4 bits: the U-Net's inner ones, which are nearly all of it."""
+"""Weights of a convolution from which on it is stored in 4 bits: the U-Net's inner ones, which are nearly all of it,
+and the last of a very wide one that tells classes."""
 CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 """How much of a channel's range 15 integers may cover: the rest is cut off, where the others gain more by it."""
 

@@ -24,7 +24,7 @@ from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.input_column import InputColumn
 from cyclegan.pages.language_choice import PATHS
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGES, Language
-from cyclegan.pages.models import Models
+from cyclegan.pages.models import Models, Route
 from cyclegan.pages.more import texts as more_texts
 from cyclegan.pages.more.page import MorePage
 from cyclegan.pages.round_trip import texts as round_trip_texts
@@ -210,7 +210,7 @@ class Layout:
     def open(self) -> Any:
         """The example that the page opens with, by the networks themselves: until then it shows their samples."""
         opening = self.translations.opening
-        return self._shown(opening) if opening else gr.skip()
+        return self._shown(opening, opening.route) if opening else gr.skip()
 
     @friendly
     def show(
@@ -218,7 +218,7 @@ class Layout:
     ) -> list[Any]:
         """Translate the picture: the note, the button that switches the direction, and the results; or empty them."""
         route = self.models.route(direction)
-        return self._shown(self.translations.translate(image, route, epoch, truth) if image else None)
+        return self._shown(self.translations.translate(image, route, epoch, truth) if image else None, route)
 
     @friendly
     def press(
@@ -237,8 +237,8 @@ class Layout:
     def clear(self, direction: str) -> list[Any]:
         """Empty the pages."""
         pages = [page.announce(None, direction) for page in (self.watch_page, self.round_trip_page)]
-        return [None, gr.update(visible=False), *pages, *self._shown(None)]
+        return [None, gr.update(visible=False), *pages, *self._shown(None, self.models.route(direction))]
 
-    def _shown(self, translation: Translation | None) -> list[Any]:
-        """The note, the button that switches the direction, and the results; None empties them."""
-        return [*self.inputs.hints(translation), *self.translate_page.updates(translation)]
+    def _shown(self, translation: Translation | None, route: Route) -> list[Any]:
+        """The note, the button that switches the direction, and the results along the route; None empties them."""
+        return [*self.inputs.hints(translation), *self.translate_page.updates(translation, route)]

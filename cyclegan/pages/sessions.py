@@ -12,13 +12,13 @@ from cyclegan.pages.language_choice import preferred
 
 log = logging.getLogger(__name__)
 
-CALLS = ("/queue/join", "/run/predict")
-"""Where pages call handlers, by numbers."""
+CALLS = ("/queue/join", "/run/predict", "/component_server/")
+"""Where pages call handlers, and what belongs to a component, by numbers."""
 
 
 async def explain_forgotten(request: Request, error: Exception) -> JSONResponse:
     """The answer to a call of a handler that is not there, such as that of a page with runs of the Hub, which was built
-    for one session alone; Gradio raises a KeyError with the handler's number, and shows what the answer says."""
+    for one session alone; Gradio raises a KeyError with the number, and its page shows what the answer says."""
     if not (request.url.path.endswith(CALLS) and error.args and isinstance(error.args[0], int)):
         raise error
     log.info("a page was asked to reload: it has handler %s of a session that was forgotten", error.args[0])

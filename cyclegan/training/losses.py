@@ -1,4 +1,4 @@
-"""Adversarial losses: how a discriminator's logits become one number."""
+"""Losses: how what the networks give becomes one number."""
 
 from __future__ import annotations
 
@@ -73,6 +73,17 @@ def palette_loss(images: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
         logits = _squared_distances(_wide(images), palette) / (-2 * COLOR_SPREAD**2)
         wrong = 1 - logits.softmax(1).gather(1, classes)
         return wrong.where(nearest < COLOR_REACH**2, 0.0).mean()
+
+
+def class_loss(logits: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
+    """Mean cross entropy of the logits of the classes of label maps; pixels of no class, as for `palette_loss`, count
+    as 0.
+
+    Shapes: [N, classes, H, W], [N, 3, H, W] in [-1, 1] and [classes, 3] in [-1, 1] -> a scalar, in float32 or wider.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        nearest, classes = _squared_distances(truth, palette.to(truth)).min(1)
+        return F.cross_entropy(_wide(logits), classes, reduction="none").where(nearest < COLOR_REACH**2, 0.0).mean()
 
 
 def _squared_distances(images: Tensor, palette: Tensor) -> Tensor:

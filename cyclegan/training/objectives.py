@@ -10,19 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from cyclegan.config import CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig, TranslationConfig, reversed_way
+from cyclegan.config import CycleGANConfig, GANConfig, MethodConfig, Pix2PixConfig, palette_of, reversed_way
 from cyclegan.data.batches import Pair
-from cyclegan.facades import PALETTES
 from cyclegan.networks.build import build_discriminator, build_generator, initialize
 from cyclegan.networks.discriminators import layer_outputs
+from cyclegan.networks.generators import with_class_logits
+from cyclegan.networks.layers import palette_colours
 from cyclegan.training.augmentation import Augment
 from cyclegan.training.edges import smooth_edges
-from cyclegan.training.losses import feature_loss, gan_loss, gradient_penalty, l1_loss, palette_loss
+from cyclegan.training.losses import class_loss, feature_loss, gan_loss, gradient_penalty, l1_loss, palette_loss
 from cyclegan.training.pools import ImagePool
+from cyclegan.training.sharing import draw
 
 Losses = dict[str, Tensor]
 Fakes = dict[str, Tensor]
-"""What the generators make of a batch."""
+"""What the generators make of a batch; class_logits: how pix2pix's came to the classes of its label maps."""
 
 
 class CycleGAN(nn.Module):
@@ -64,15 +66,23 @@ class CycleGAN(nn.Module):
             original, already_there = getattr(real, source), getattr(real, target)
             made, identity = self._translated(way, original, already_there)
             losses = {f"gan_{target}": gan_loss(config.gan_mode, self._critic(target)(made), True)}
-            restored = self.generators[back](made)
+            logits, restored = with_class_logits(self.generators[back], self._with_noise(made))
             losses[f"cycle_{source}"] = share * config.lambda_cycle * l1_loss(restored, original)
             if identity is not None:
                 weight = share * config.lambda_cycle * config.lambda_identity
                 losses[f"identity_{target}"] = weight * l1_loss(identity, already_there)
             if config.lambda_palette and source == "b":
-                losses["palette"] = config.lambda_palette * palette_loss(restored, original, palette_of(config))
+                losses["palette"] = _palette_term(config, logits, restored, original)
             fake[f"fake_{target}"] = made.detach()
             yield losses
+
+    def _with_noise(self, made: Tensor) -> Tensor:
+        """A translation as it is translated back."""
+        if not self.config.cycle_noise:
+            return made
+        return made + self.config.cycle_noise * draw(
+            len(made), lambda rows: made.new_empty(rows, *made.shape[1:]).normal_()
+        )
 
     def _translated(self, way: str, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """The translation and, where its loss counts, what becomes of an image already in the target domain."""
@@ -119,13 +129,15 @@ class Pix2Pix(nn.Module):
 
     def forward(self, real: Pair) -> Fakes:
         """The translation of the source images."""
-        return {"fake": self.generators[self.config.direction](getattr(real, self.source))}
+        generator = self.generators[self.config.direction]
+        logits, made = with_class_logits(generator, getattr(real, self.source))
+        return {"fake": made} if logits is None else {"fake": made, "class_logits": logits}
 
     def generator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
         config, made, true = self.config, fake["fake"], getattr(real, self.target)
         losses = {"l1": config.lambda_l1 * l1_loss(made, true)}
         if config.lambda_palette:
-            losses["palette"] = config.lambda_palette * palette_loss(made, true, palette_of(config))
+            losses["palette"] = _palette_term(config, fake.get("class_logits"), made, true)
         if not config.lambda_features:
             yield {"gan": gan_loss(config.gan_mode, self._critic(real)(made), True)} | losses
             return
@@ -190,9 +202,11 @@ def build_objective(config: MethodConfig) -> Objective:
     return Pix2Pix(config) if isinstance(config, Pix2PixConfig) else GAN(config)
 
 
-def palette_of(config: TranslationConfig) -> Tensor:
-    """The colours of the classes of label maps, [classes, 3] in [-1, 1]."""
-    return torch.from_numpy(PALETTES[config.palette] / 127.5 - 1).float()
+def _palette_term(config: CycleGANConfig | Pix2PixConfig, logits: Tensor | None, made: Tensor, true: Tensor) -> Tensor:
+    """The weighted loss of the classes of made label maps."""
+    palette = palette_colours(palette_of(config))
+    loss = palette_loss(made, true, palette) if logits is None else class_loss(logits, true, palette)
+    return config.lambda_palette * loss
 
 
 def judge(

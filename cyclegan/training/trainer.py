@@ -26,6 +26,7 @@ from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import Inputs, render
 from cyclegan.training.averages import Average
+from cyclegan.training.beginning import begin_from
 from cyclegan.training.objectives import Fakes, Losses, build_objective
 from cyclegan.training.schedules import learning_rate_at
 from cyclegan.training.sharing import begin_batch, check_equal, share_layers, weighed
@@ -106,6 +107,13 @@ class Trainer:
         self.progress = Progress()
         self._unread: list[Losses] = []
         self._left_out = torch.zeros((), dtype=torch.int64, device=device)
+
+    def begin_from(self, source: Run) -> str:
+        """Take the newest networks of another run, and say which. Raises as `beginning.begin_from` does."""
+        taken = begin_from(self.objective, self.run, source)
+        for name, average in self.averages.items():
+            average.network.load_state_dict(self.objective.generators[name].state_dict(), strict=True)
+        return taken
 
     @property
     def finished(self) -> bool:
@@ -396,7 +404,8 @@ def find_checkpoint(run: Run) -> Path:
     path = run.folder / "checkpoint.pt"
     if not path.is_file():
         raise RunError(
-            f"{path} is missing: published and converted runs carry no checkpoint, so they cannot be trained further"
+            f"{path} is missing: published and converted runs carry no checkpoint to go on from; begin a new run with "
+            f"its networks: --init-from {run.folder}"
         )
     return path
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan.networks.generators import ResnetBlock, UnetLevel
-from cyclegan.networks.layers import InstanceNorm, ResizeConv
+from cyclegan.networks.layers import ClassColours, InstanceNorm, ResizeConv
 
 BAND_VALUES = 2 * 2**20
 """Values of a map that are computed at once: 4 MB in bf16, beside some times as much for what they come from."""
@@ -35,11 +35,13 @@ class Rows:
     """The rows from one to before another, [1, channels, rows, width]."""
     moments: tuple[Tensor, Tensor] | None = None
     """Mean and variance of every channel; of a map that lies in a file, whose every row has been seen."""
+    computed_from: int = 0
+    """Channels of the map that `read` computes from, where it has more."""
 
     @property
     def band(self) -> int:
         """Rows that are computed at once."""
-        return max(1, BAND_VALUES // (self.channels * self.width))
+        return max(1, BAND_VALUES // (max(self.channels, self.computed_from) * self.width))
 
 
 class Bands:
@@ -83,6 +85,9 @@ class Bands:
             return reflect(x, module.padding[0])
         if isinstance(module, POINTWISE):
             return replace(x, read=lambda top, bottom: module(x.read(top, bottom)), moments=None)
+        if isinstance(module, ClassColours):
+            colours = Rows(3, x.height, x.width, lambda top, bottom: module(x.read(top, bottom)))
+            return replace(colours, computed_from=x.channels)
         if isinstance(module, nn.Identity | nn.Dropout):  # which does nothing in translation
             return x
         children = list(module.children())

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from cyclegan import distributed
 from cyclegan.config import ConfigError, Precision
 from cyclegan.files import sweep_strays, write_atomically
+from cyclegan.hub.errors import HubError
 from cyclegan.images import IMAGE_SUFFIXES, ImageError, claimed_size, to_png
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import RunError
@@ -218,7 +219,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with distributed.joined():
             return _run(command)
-    except (ConfigError, ImageError, RunError, WeightsError) as error:
+    except (ConfigError, HubError, ImageError, RunError, WeightsError) as error:
         sys.stderr.write(f"cyclegan.translate: {error}\n")
         return 2
     except (OSError, distributed.LostError) as error:

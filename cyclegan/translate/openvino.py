@@ -19,7 +19,7 @@ from cyclegan.config import GeneratorConfig
 from cyclegan.devices import GAIN_NEEDED, machine_key, remembered
 from cyclegan.networks.build import build_generator, for_translation
 from cyclegan.networks.generators import ResnetBlock, ResnetGenerator
-from cyclegan.networks.layers import InstanceNorm, ResizeConv
+from cyclegan.networks.layers import SHARPNESS, ClassColours, InstanceNorm, ResizeConv
 from cyclegan.networks.packing import pack
 
 BACKEND = "CYCLEGAN_BACKEND"
@@ -150,6 +150,11 @@ def _through(module: nn.Module, x: Any, ops: Any) -> Any:
         return ops.prelu(x, _numbers(ops, module.negative_slope))
     if isinstance(module, nn.Tanh):
         return ops.tanh(x)
+    if isinstance(module, ClassColours):
+        likely = ops.softmax(ops.multiply(x, _numbers(ops, SHARPNESS)), 1)
+        return ops.convolution(
+            likely, _constant(module.colours.T[..., None, None], ops), [1, 1], [0, 0], [0, 0], [1, 1]
+        )
     if not isinstance(module, ResnetGenerator | nn.Sequential | nn.Identity | nn.Dropout):
         raise TypeError(f"{type(module).__name__} cannot be computed by OpenVINO")
     for child in module.children():

@@ -1,7 +1,8 @@
-"""kill -9 at many moments of a training, each time gone on with to the end: `python -m tests.faults.kills`.
+"""Sudden death at many moments of a training, which goes on each time to its end: `python -m tests.faults.kills`.
 
-Half of the moments are operations on files, one after the other through all saves; half are drawn from a clock. Prints
-one line of JSON: the kills, and what was found wrong after them.
+Half of the moments are operations on files, one after the other through all saves; half are drawn from a clock of
+processor time, which a busy machine does not make faster or slower as it does the one on the wall. Prints one line of
+JSON: the kills, and what was found wrong after them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import random
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -91,21 +91,20 @@ def die_at(operation: int) -> Callable[[], int]:
     return lambda: done
 
 
-def in_child(work: Callable[[], object], *, seconds: float | None = None) -> bool:
-    """Do it in a process of its own, which is killed after some seconds; whether it came to its end."""
+def in_child(work: Callable[[], object], *, seconds: float = 0) -> tuple[bool, float]:
+    """Do it in a process of its own, which dies after some seconds of processor time (0: never); whether it came to
+    its end, and the seconds that it took."""
     process = os.fork()
     if process == 0:
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF ends a process that does not handle it, as SIGKILL does
         try:
             work()
         except BaseException as error:
             sys.stderr.write(f"{error!r}\n")
             os._exit(1)
         os._exit(0)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(process, signal.SIGKILL)
-    _, status = os.waitpid(process, 0)
-    return status == 0
+    _, status, used = os.wait4(process, 0)
+    return status == 0, used.ru_utime + used.ru_stime
 
 
 def state_of(folder: Path) -> list[Any]:
@@ -160,11 +159,9 @@ def main(options: Options) -> int:
             train(whole, images)
             Path(place, "operations").write_text(str(operations()))
 
-        if not in_child(count):
+        if not in_child(count)[0]:
             raise SystemExit("the training fails by itself")
-        started = time.monotonic()
-        in_child(partial(train, Path(place, "again"), images))  # not the first, for which all had to be read from disk
-        duration = time.monotonic() - started
+        _, duration = in_child(partial(train, Path(place, "again"), images))  # the first one loaded libraries
         operations = int(Path(place, "operations").read_text())
         expected = state_of(whole)
         for number in range(options.count):
@@ -177,10 +174,10 @@ def main(options: Options) -> int:
                 train(folder, images)
 
             what = f"operation {operation}" if by_operation else f"moment {number}"
-            seconds = None if by_operation else moments.uniform(0, duration)
-            killed += not in_child(work, seconds=seconds)
+            ended, _ = in_child(work, seconds=0 if by_operation else moments.uniform(0, duration))
+            killed += not ended
             wrong += [f"{what}: {each}" for each in found_wrong(folder)]
-            if not in_child(partial(train, folder, images)):
+            if not in_child(partial(train, folder, images))[0]:
                 wrong.append(f"{what}: the training does not go on")
             elif not same(state_of(folder), expected):
                 wrong.append(f"{what}: it comes to other weights")

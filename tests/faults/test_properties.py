@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import train
+from cyclegan import dataset_choice
 from cyclegan.config import ConfigError, CycleGANConfig, GeneratorConfig
 from cyclegan.data.downloads import DownloadError
 from cyclegan.images import ImageError, open_image
@@ -154,7 +155,7 @@ def test_any_command_line_is_taken_or_refused_with_one_message(
     def refuse(*_: object) -> None:  # a dataset that is named is looked for in the network: 20 s, where there is none
         raise DownloadError("out of reach")
 
-    monkeypatch.setattr(train, "find_folder", refuse)
+    monkeypatch.setattr(dataset_choice, "find_folder", refuse)
     arguments = [*([method] if method else []), "--dataset", str(tmp_path), *(word for pair in words for word in pair)]
     try:
         assert train.main([*arguments, "--dry-run", "--out", str(tmp_path / "run")]) == 2

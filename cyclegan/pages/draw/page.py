@@ -58,6 +58,7 @@ class DrawPage:
                     [(image, texts.LABELS_ALT.format(number=n).to(language)) for n, image in enumerate(drawn, 1)],
                     [(draw_texts.CLASSES[name].to(language), draw_texts.HINTS[name].to(language)) for name in CLASSES],
                     translated(draw_texts.LABELS, language),
+                    self.facade,
                 )
             with gr.Column(min_width=300, elem_id="drawn"):
                 with gr.Row(elem_id="drawn-pictures"):
@@ -72,8 +73,6 @@ class DrawPage:
             self.redraw, self.painter, self.pictures,
             trigger_mode="always_last", concurrency_id="draw", concurrency_limit=2, **quiet,
         )  # fmt: skip
-        # All of them, in their order: "always_last" would forget the seed.
-        self.painter.wanted(self.facade, None, self.painter, trigger_mode="multiple", **quiet)
 
     def redraw(self, drawing: Any) -> Iterator[list[Any]]:
         """The drawing by every model: new values for `pictures`, each as soon as it is there; where a model cannot
@@ -90,10 +89,12 @@ class DrawPage:
                 self._seconds[place] = time.perf_counter() - started
                 yield [picture if each == place else gr.skip() for each in range(len(self.models))]
 
-    @friendly
-    def facade(self, event: gr.EventData) -> dict[str, str]:
-        """The painter's value for the facade of the seed that it asks for."""
-        return drawing_value(drawn_facade(event.seed))
+    def facade(self, seed: Any) -> dict[str, str]:
+        """What the painter shows for a seed, or {"refusal": why there is nothing}."""
+        try:
+            return drawing_value(drawn_facade(seed))
+        except Refusal as refusal:
+            return {"refusal": refusal.text.to(self.language)}
 
     @friendly
     def take(self, drawing: Any) -> tuple[Image.Image, None, Any, str, list[dict[str, str]]]:

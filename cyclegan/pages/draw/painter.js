@@ -1,5 +1,5 @@
 // The painter: its value is the drawing as a PNG in exactly the palette's colours; `input` fires as one draws, and
-// `wanted` asks for the facade of a seed. Runs once per page, with `element`, `trigger`, `props` and `watch` of
+// `server.facade_of` gives the facade of a seed. Runs once per page, with `element`, `trigger`, `props` and `server` of
 // gr.HTML; painter_drawing.js stands before it.
 
 const { labels, palettes, classes, examples } = props;
@@ -27,6 +27,7 @@ let cursor = { x: SIDE / 2, y: SIDE / 2 };
 let sent = null;
 let sentAt = 0;
 let resting = null;
+let changes = 0; // counted, so that what was asked for before the latest one, and comes after it, is left out
 
 const tool = () => find("[name=painter-tool]:checked").value;
 const chosen = () => Number(find("[name=painter-class]:checked").value);
@@ -77,6 +78,7 @@ function sendSoon() {
 // --- what is drawn ---
 
 function replace(indices) {
+  changes += 1;
   undo = [...undo.slice(1 - UNDO_STEPS), drawing];
   redo = [];
   drawing = shown = indices;
@@ -86,6 +88,7 @@ function replace(indices) {
 
 function step(from, to) {
   if (!from.length) return;
+  changes += 1;
   to.push(drawing);
   drawing = shown = from.pop();
   show();
@@ -93,6 +96,7 @@ function step(from, to) {
 }
 
 function begin(point, pointer) {
+  changes += 1;
   cursor = point;
   stroke = { from: point, last: point, pointer };
   sentAt = performance.now(); // a quick stroke is sent once, when it is done
@@ -223,6 +227,15 @@ function decode(picture) {
   return scaled.getImageData(0, 0, SIDE, SIDE).data;
 }
 
+// Puts what is still to come in the place of the drawing, unless that has changed meanwhile.
+async function replaceBy(coming) {
+  const number = ++changes;
+  const { indices, said = "" } = await coming;
+  if (number !== changes) return;
+  say(said);
+  if (indices) replace(indices);
+}
+
 async function load(src) {
   const picture = new Image();
   picture.src = src;
@@ -230,17 +243,21 @@ async function load(src) {
   return readClasses(decode(picture), palette).indices;
 }
 
-async function open(file) {
+async function read(file) {
   let pixels;
   try {
     pixels = decode(await createImageBitmap(file));
   } catch {
-    return say(labels.unreadable);
+    return { said: labels.unreadable };
   }
   const [best] = palettes.map((each) => readClasses(pixels, each)).sort((a, b) => b.share - a.share);
-  if (best.share < LABELS_SHARE) return say(labels.photo);
-  say("");
-  replace(best.indices);
+  return best.share < LABELS_SHARE ? { said: labels.photo } : best;
+}
+
+async function facade() {
+  seed.value = Math.min(Number(seed.max), Math.max(0, Math.floor(Number(seed.value)) || 0));
+  const { png, refusal } = (await server.facade_of(Number(seed.value))) ?? {};
+  return png ? { indices: await load(png) } : { said: refusal ?? labels.lost };
 }
 
 function save() {
@@ -248,12 +265,6 @@ function save() {
   link.href = canvas.toDataURL("image/png");
   link.download = "labels.png";
   link.click();
-}
-
-function ask() {
-  const wanted = Math.min(Number(seed.max), Math.max(0, Math.floor(Number(seed.value)) || 0));
-  seed.value = wanted;
-  trigger("wanted", { seed: wanted });
 }
 
 const ACTIONS = {
@@ -265,7 +276,7 @@ const ACTIONS = {
   },
   random: () => {
     seed.value = Math.floor(Math.random() * 10000);
-    ask();
+    replaceBy(facade());
   },
   open: () => find("[type=file]").click(),
   save,
@@ -275,11 +286,11 @@ for (const [name, act] of Object.entries(ACTIONS)) {
   button.textContent = labels[name];
   button.addEventListener("click", act);
 }
-seed.addEventListener("change", ask);
+seed.addEventListener("change", () => replaceBy(facade()));
 find("[type=file]").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = ""; // so that the same file can be opened again
-  if (file) open(file);
+  if (file) replaceBy(read(file));
 });
 
 // --- the page ---
@@ -304,7 +315,7 @@ examples.forEach(({ src, alt }) => {
   Object.assign(image, { src, alt });
   button.type = "button";
   button.append(image);
-  button.addEventListener("click", async () => replace(await load(src)));
+  button.addEventListener("click", () => replaceBy(load(src).then((indices) => ({ indices }))));
   find(".examples").append(button);
 });
 element.addEventListener("change", ({ target }) => {
@@ -316,11 +327,6 @@ element.addEventListener("change", ({ target }) => {
 });
 find(".size").hidden = true;
 
-async function receive() {
-  replace(await load(props.value.png));
-}
-
-watch("value", receive);
 load(props.value.png).then((indices) => {
   drawing = shown = indices;
   show();

@@ -1,13 +1,12 @@
 """The painter: label maps drawn in the browser, as class indices, so that no tool makes a colour between two classes.
 
-Its value is {"png": data URI}: the drawing in exactly the colours of `facades.PALETTE`. It fires `input` as one draws,
-and `wanted` with a seed for the facade of that seed, which the server then sets as its value. The tools are in
-`painter_drawing.js`, what stands on the page in `painter.js`.
+Its value is {"png": data URI}: the drawing in exactly the colours of `facades.PALETTE`. It fires `input` as one draws.
+The tools are in `painter_drawing.js`, what stands on the page in `painter.js`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -29,9 +28,14 @@ def painter(
     examples: Sequence[tuple[Image.Image, str]],
     classes: Sequence[tuple[str, str]],
     labels: Mapping[str, str],
+    facade: Callable[[Any], Mapping[str, str]],
 ) -> gr.HTML:
     """A painter that begins with a label map of 256x256, and offers examples with their alt texts to begin from; a
-    class is its name and what it means."""
+    class is its name and what it means. `facade` gives {"png": data URI} for a seed, or says why not as "refusal"."""
+
+    def facade_of(seed: Any) -> Mapping[str, str]:  # Gradio marks it, which a method does not allow, and uses its name
+        return facade(seed)
+
     return gr.HTML(
         drawing_value(first),
         html_template=read("draw/painter.html"),
@@ -44,6 +48,7 @@ def painter(
         labels=dict(labels),
         elem_id="painter",
         elem_classes="flush",
+        server_functions=[facade_of],
     )
 
 

@@ -51,9 +51,9 @@ LABELS = {
     "redo": Text("Redo", "다시 실행", "重做"),
     "clear": Text("Clear", "지우기", "清空"),
     "classes": Text("What to draw", "그릴 것", "画什么"),
-    "start": Text("Start from an example, or", "예시에서 시작하거나", "从示例开始，或者"),
+    "start": Text("Start from one of these", "이 중 하나로 시작하기", "从其中之一开始"),
     "random": Text("Random facade", "무작위 건물", "随机立面"),
-    "seed": Text("Seed", "시드", "种子"),
+    "seed": Text("or seed", "또는 시드", "或种子"),
     "open": Text("Open picture", "그림 열기", "打开图片"),
     "save": Text("Save PNG", "PNG 저장", "保存 PNG"),
     "canvas": Text("Your drawing", "내 그림판", "你的画布"),
@@ -68,6 +68,11 @@ LABELS = {
         "This looks like a photo; open a label map in the colours of the classes.",
         "사진인 것 같습니다. 클래스 색으로 된 라벨 맵을 열어 주세요.",
         "这看起来是照片；请打开使用类别颜色的标签图。",
+    ),
+    "lost": Text(
+        "The facade did not come; try again, or reload the page.",
+        "건물을 받지 못했습니다. 다시 시도하거나 페이지를 새로고침해 주세요.",
+        "没有收到立面；请重试，或刷新页面。",
     ),
     "help": Text(
         "With keys, on the drawing: arrows move (Shift: one pixel), Space begins and ends a stroke, Esc gives it up; "

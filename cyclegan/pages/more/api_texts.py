@@ -18,7 +18,7 @@ BATCH = Text("Many pictures, or a zip of them", "여러 그림 또는 그림이 
 ROUND_TRIP = Text("There and back again", "갔다가 되돌아오기", "往返转换")
 DRAW = Text("Draw with boxes", "상자로 그리기", "用方框绘制")
 CHOICES = Text(
-    "Networks here: {networks}. All endpoints with their types are listed under “API” at the foot of the page.",
-    "사용할 수 있는 신경망: {networks}. 모든 엔드포인트와 타입은 페이지 아래의 “API”에서 볼 수 있습니다.",
-    "可用的网络：{networks}。所有接口及其类型见页面底部的“API”。",
+    "Networks here: {networks}. The link about the API at the foot of the page lists all endpoints.",
+    "사용할 수 있는 신경망: {networks}. 모든 엔드포인트는 페이지 맨 아래의 API 링크에서 볼 수 있습니다.",
+    "可用的网络：{networks}。所有接口见页面底部的 API 链接。",
 )

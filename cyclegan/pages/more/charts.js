@@ -40,7 +40,7 @@ function draw() {
     listen(plot);
   }
   const empty = !Number.isFinite(full.first);
-  find(".hint").textContent = empty ? labels.empty : labels.hint;
+  find(".hint").textContent = empty ? labels.empty : shown.hint;
   [from.value, to.value] = empty ? ["", ""] : [first, last];
   for (const field of [from, to]) Object.assign(field, { min: full.first, max: full.last, disabled: empty });
   whole.disabled = !zoom;

@@ -9,8 +9,8 @@ import gradio as gr
 
 from cyclegan.pages.assets import read
 from cyclegan.pages.curves import plots_of
-from cyclegan.pages.languages import Language, translated
-from cyclegan.pages.models import Models
+from cyclegan.pages.languages import Language, sentences, translated
+from cyclegan.pages.models import Model, Models
 from cyclegan.pages.more import charts_texts
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.runs.scores import best_epoch
@@ -33,11 +33,19 @@ class ChartsPage:
         )
 
     def value(self) -> list[dict[str, Any]]:
-        """All runs as they are now: titles, plots, and the epoch that was judged best, in any direction."""
+        """All runs as they are now: titles, plots, and the epoch that was judged best."""
         runs = []
         for model in self.models.models:
             run = model.translator.run
-            best = next(filter(None, (best_epoch(run, direction) for direction in run.directions)), None)
             plots = [asdict(plot) for plot in plots_of(run, model.title, self.language)]
-            runs.append({"title": model.title, "plots": plots, "best": best})
+            runs.append({"title": model.title, "plots": plots, **self._best(model)})
         return runs
+
+    def _best(self, model: Model) -> dict[str, Any]:
+        """The best epoch along the first of the app's routes along which one was judged, and what its star means."""
+        for route in (route for route in self.models.routes if route in model.routes):
+            best = best_epoch(model.translator.run, model.direction(route))
+            if best is not None:
+                star = charts_texts.STAR.format(route=route.label)
+                return {"best": best, "hint": sentences([star, charts_texts.LABELS["hint"]]).to(self.language)}
+        return {"best": None, "hint": charts_texts.LABELS["hint"].to(self.language)}

@@ -3,6 +3,7 @@
 from cyclegan.pages.languages import Text
 
 TAB = Text("Curves", "학습 곡선", "训练曲线")
+STAR = Text("★: the best epoch, {route}.", "★: 가장 좋은 에포크, {route}.", "★：最佳轮次，{route}。")
 LABELS = {
     "run": Text("Run", "학습", "训练"),
     "from": Text("from epoch", "시작 에포크", "从轮次"),

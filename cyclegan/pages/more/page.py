@@ -30,8 +30,8 @@ class MorePage:
                 self.charts = ChartsPage(models, language)
             with gr.Tab(about_texts.TAB.to(language), id="about"):
                 about_page(language)
-            with gr.Tab(api_texts.TAB.to(language), id="api"):
-                api_page(models.translating, language)
+            with gr.Tab(api_texts.TAB.to(language), id="api") as api:
+                api_page(api, models.translating, language)
 
     def connect(self, picture: Component, direction: Component) -> None:
         """Compare the picture that all pages share."""

@@ -54,7 +54,7 @@ class TranslatePage:
             )
         self.fetch_bar = FetchBar(self.models, language, "translate")
         with gr.Row():
-            for model, panel in zip(self.models.models, self._panels(first), strict=True):
+            for model, panel in zip(self.models.models, self._panels(first, self.models.routes[0]), strict=True):
                 self._lay_out(model, panel)
             truth = first.truth if first else None
             with gr.Column(min_width=230, visible=truth is not None) as column:
@@ -73,11 +73,11 @@ class TranslatePage:
                 height=200, elem_id="own-truth",
             )  # fmt: skip
 
-    def updates(self, translation: Translation | None) -> list[Any]:
-        """New values for `outputs`; None empties them."""
+    def updates(self, translation: Translation | None, route: Route) -> list[Any]:
+        """New values for `outputs`; None empties them, but for the names of the networks of the route."""
         truth = translation.truth if translation else None
         values: list[Any] = []
-        for panel in self._panels(translation):
+        for panel in self._panels(translation, route):
             download = gr.update(value=panel.file, visible=panel.file is not None)
             values += [gr.update(visible=panel.visible), panel.caption, panel.before_after, download]
         return [*values, gr.update(visible=truth is not None), truth, self._missing(translation)]
@@ -100,10 +100,10 @@ class TranslatePage:
                 ),
             ]  # fmt: skip
 
-    def _panels(self, translation: Translation | None) -> list[Panel]:
-        """The panels of a translation, or the empty ones for None."""
+    def _panels(self, translation: Translation | None, route: Route) -> list[Panel]:
+        """The panels of a translation, or for None the empty ones of a route."""
         if translation is None:
-            return [Panel(True, f"## {model.title}") for model in self.models.models]
+            return [Panel(route in model.routes, f"## {model.title}") for model in self.models.models]
         before = self._keep(translation.prepared.image, f"{translation.route.source}.png")
         return [
             self._panel(model, translation.route, before, result)

@@ -1,0 +1,90 @@
+"""Which images a dataset's name means: named ones, those of the Hugging Face Hub, folders; and what they show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from cyclegan import distributed
+from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig, palette_of
+from cyclegan.data.datasets import DatasetError, Split, find_split
+from cyclegan.data.downloads import DATASETS, NOISE, fetch
+from cyclegan.facades import PALETTES, looks_like_labels
+from cyclegan.hub.streaming import fetch_from_hub, is_on_hub
+from cyclegan.runs.run import Domains
+
+
+def find_folder(dataset: str, root: Path | None = None) -> Path:
+    """The folder of a dataset: one of the Hub or a named one, downloaded where it is missing, or the path of a folder.
+
+    Raises DownloadError.
+    """
+    if is_on_hub(dataset):
+        return fetch_from_hub(dataset, root)
+    return fetch(dataset, root) if dataset in DATASETS else Path(dataset).expanduser()
+
+
+def known_datasets(config: MethodConfig) -> list[str]:
+    """The names of the datasets that a method can be trained on."""
+    from_noise = isinstance(config, GANConfig)
+    return [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
+
+
+def find_dataset(config: MethodConfig, root: Path | None = None) -> Path:
+    """The folder of a method's dataset; a named one or one of the Hub is downloaded where it is missing, once of all
+    processes of this machine. Raises DatasetError, DownloadError."""
+    names = known_datasets(config)
+    if is_on_hub(config.dataset) and config.dataset_mode in ("single", "colorization"):
+        raise DatasetError(
+            f"dataset_mode {config.dataset_mode} takes images of one domain, and {config.dataset} has two, imageA and "
+            "imageB; give the path of a folder of images"
+        )
+    if config.dataset in names or is_on_hub(config.dataset):
+        with distributed.first_on_machine():
+            return find_folder(config.dataset, root)
+    folder = Path(config.dataset).expanduser()
+    if not folder.is_dir():
+        raise DatasetError(
+            f"dataset {config.dataset!r} is neither a folder nor one of {', '.join(names)}; give one of these names, "
+            "hf:owner/name for one of the Hugging Face Hub, or the path of a folder of your own images"
+        )
+    return folder.resolve()
+
+
+def name_domains(split: Split | None, config: MethodConfig, names: tuple[str, str] | None = None) -> Domains:
+    """What the domains are called: by these names, as the mode or the named dataset says, or by whether b holds facade
+    label maps. Without a split, a is noise. Raises ConfigError where both have one name."""
+    if names:
+        a, b = names
+    elif config.dataset_mode == "colorization":
+        a, b = "grey", "colour"
+    elif config.dataset in known_datasets(config):
+        a, b = DATASETS[config.dataset].domains
+    elif split is None:
+        a, b = NOISE, "pictures"
+    else:
+        sample = split.b[0].load()
+        labels = any(looks_like_labels(sample, palette) for palette in PALETTES.values())
+        a, b = ("photo", "labels") if labels else ("a", "b")
+    if a == b:
+        raise ConfigError(f"both domains are called {a!r}; give them different names")
+    return Domains(a, b)
+
+
+def check_palette(split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
+    """Raise ConfigError where a loss counts on label maps in a palette that they do not have."""
+    palette = palette_of(config)
+    if config.lambda_palette and not looks_like_labels(split.b[0].load(), PALETTES[palette]):
+        option = "--generator.classes" if config.generator.classes else "--palette"
+        raise ConfigError(
+            f"lambda_palette asks for label maps in the colours of {palette}, which {split.b[0].path} does not have; "
+            f"use {option} {' or '.join(get_args(Palette))}, or --lambda-palette 0"
+        )
+
+
+def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
+    """The split whose images are translated after every epoch: val, else test, else the training images."""
+    for name in ("val", "test"):
+        if (folder / name).is_dir() or (folder / f"{name}A").is_dir():
+            return find_split(folder, name, config.dataset_mode)
+    return train

@@ -1,0 +1,70 @@
+"""A training that begins with the networks of another run: `train.py --init-from`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from torch import nn
+
+from cyclegan.config import ConfigError, CycleGANConfig, Direction, Domain, Pix2PixConfig
+from cyclegan.networks.storage import check_tensors
+from cyclegan.runs.run import Run
+from cyclegan.training.objectives import Objective
+
+EXCHANGED = {"in_channels": "out_channels", "out_channels": "in_channels"}
+
+
+def begin_from(objective: Objective, run: Run, source: Run) -> str:
+    """Give the objective of `run` the newest networks of `source`, each generator in its direction, each discriminator
+    in its domain; what `source` does not have stays as it is. Returns a sentence about both.
+
+    Raises ConfigError where it has no generator of these, or one of another shape, WeightsError where its weights are
+    not what it says, and what they raise where they cannot be had.
+    """
+    named = run.config.init_from
+    if source.translates != run.translates:
+        raise ConfigError(f"init_from {named} is a {source.method}: one of the two makes its pictures from noise")
+    if not source.epochs:
+        raise ConfigError(f"init_from {named} has no snapshot yet; train it for an epoch")
+    epoch = source.epochs[-1]
+    directions = [way for way in run.directions if way in source.directions]
+    if not directions:
+        remedy = f"; use --direction {source.directions[0]}" if isinstance(run.config, Pix2PixConfig) else ""
+        raise ConfigError(
+            f"init_from {named} translates {' and '.join(source.directions)}, and this run "
+            f"{' and '.join(run.directions)}{remedy}"
+        )
+    for way in directions:
+        _check_shape(run, source, way)
+    domains = _judged_alike(run, source)
+    for way in directions:
+        _take(objective.generators[way], source.load_generator(epoch, way), f"generator {way} of {named}")
+    for domain in domains:
+        _take(objective.discriminators[domain], source.load_discriminator(domain), f"discriminator {domain} of {named}")
+    taken = [f"generator {way}" for way in directions] + [f"discriminator {domain}" for domain in domains]
+    anew = [f"generator {way}" for way in run.directions if way not in directions]
+    anew += [f"discriminator {domain}" for domain in run.judged if domain not in domains]
+    return f"{', '.join(taken)} of epoch {epoch}" + (f"; anew: {', '.join(anew)}" if anew else "")
+
+
+def _check_shape(run: Run, source: Run, way: Direction) -> None:
+    there, here = asdict(source.generator_config(way)), asdict(run.generator_config(way))
+    differs = [name for name in there if name != "dropout" and there[name] != here[name]]  # dropout has no weights
+    if differs:
+        reverse = EXCHANGED if isinstance(run.config, CycleGANConfig) and way == "ba" else {}
+        options = " ".join(f"--generator.{reverse.get(name, name).replace('_', '-')} {there[name]}" for name in differs)
+        found = ", ".join(f"{name} {there[name]}, here {here[name]}" for name in differs)
+        raise ConfigError(f"init_from {run.config.init_from} has another generator {way} ({found}); use {options}")
+
+
+def _judged_alike(run: Run, source: Run) -> list[Domain]:
+    """The domains whose discriminators are there, and of the same shape."""
+    if not source.has_discriminators or source.config.discriminator != run.config.discriminator:
+        return []
+    return [domain for domain, channels in run.judged.items() if source.judged.get(domain) == channels]
+
+
+def _take(network: nn.Module, other: nn.Module, name: str) -> None:
+    state = other.state_dict()
+    check_tensors(state, network.state_dict(), name, told_by="this training")
+    network.load_state_dict(state, strict=True)
