@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser import launch_chromium, open_tab, served
 
@@ -27,7 +27,7 @@ QUIET_MS = 1500
 _CLOCK = """() => {
     const clock = (window.clock = { ended: 0, changed: {} });
     document.addEventListener('pointerup', () => { clock.ended = performance.now(); clock.changed = {}; }, true);
-    for (const [name, photo] of [...document.querySelectorAll('.drawn img')].entries())
+    for (const [name, photo] of [...document.querySelectorAll('#drawn-pictures img')].entries())
         new MutationObserver(() => photo.decode().then(() => requestAnimationFrame(() => {
             if (clock.ended) clock.changed[name] = performance.now() - clock.ended;
         }))).observe(photo, { attributes: true });
@@ -91,7 +91,7 @@ def main(options: Options) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)
         open_tab(page, "Draw")
-        page.wait_for_function(f"document.querySelectorAll('.drawn img').length === {len(RUNS)}", timeout=60_000)
+        expect(page.locator("#drawn-pictures img")).to_have_count(len(RUNS), timeout=60_000)
         page.evaluate(_CLOCK)
         first, last = zip(*time_strokes(page, options), strict=True)
         browser.close()

@@ -68,6 +68,15 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder, in any order; nothing where there is none, or no longer. `Path.glob` raises where a folder
+    goes away under its hands."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def sweep_strays(folder: Path) -> None:
     """Remove temporary files that a killed process left in the folder or below."""
     for stray in folder.rglob(f"{STRAY_PREFIX}*"):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
 from cyclegan.facades import CLASSES, CMP_BASE_PALETTE, EXAMPLE_SEEDS, class_indices, colorize, draw_facade
 from cyclegan.pages.frames import data_uri
@@ -218,32 +221,50 @@ def test_the_facade_of_a_seed_and_a_random_one(painter: Page, models: Models) ->
     assert drawing(painter).tobytes() == draw_facade(seed).tobytes()
 
 
-def test_of_two_seeds_the_last_is_drawn_whichever_comes_first(painter: Page, models: Models) -> None:
+def asks_for(name: str) -> Callable[[Request], bool]:
+    """Whether a request calls a server function, which the address does not say."""
+    return lambda request: "/component_server/" in request.url and call_in(request)["fn_name"] == name
+
+
+def call_in(request: Request) -> dict[str, Any]:
+    call: dict[str, Any] = json.loads(str(request.post_data))
+    return call
+
+
+def hold_facades(page: Page) -> list[Route]:
+    """The calls for facades from now on, none of which is answered yet."""
     held: list[Route] = []
-    painter.route("**/component_server/**", lambda route: held.append(route))
+    page.route(
+        "**/component_server/**",
+        lambda route: held.append(route) if asks_for("facade_of")(route.request) else route.continue_(),
+    )
+    return held
+
+
+def test_of_two_seeds_the_last_is_drawn_whichever_comes_first(painter: Page, models: Models) -> None:
+    held = hold_facades(painter)
     for seed in ("77", "78"):
         painter.get_by_label("or seed").fill(seed)
-        with painter.expect_request("**/component_server/**"):
+        with painter.expect_request(asks_for("facade_of")):
             painter.get_by_label("or seed").press("Enter")
-    with painter.expect_response("**/component_server/**"):
+    with painter.expect_response(lambda response: asks_for("facade_of")(response.request)):
         held[1].continue_()
     expect_translated(painter, models, draw_facade(78))
-    with painter.expect_response("**/component_server/**"):
+    with painter.expect_response(lambda response: asks_for("facade_of")(response.request)):
         held[0].continue_()
     painter.wait_for_timeout(500)
     assert drawing(painter).tobytes() == draw_facade(78).tobytes()
 
 
 def test_a_facade_that_comes_late_takes_nothing_from_what_was_drawn_meanwhile(painter: Page, models: Models) -> None:
-    held: list[Route] = []
-    painter.route("**/component_server/**", lambda route: held.append(route))
-    with painter.expect_request("**/component_server/**"):
+    held = hold_facades(painter)
+    with painter.expect_request(asks_for("facade_of")):
         press(painter, "Random facade")
     choose(painter, "Door")
     drag(painter, (42, 43), (61, 121))
     drawn = drawing(painter)
     assert drawn.tobytes() != START.tobytes()
-    with painter.expect_response("**/component_server/**"):
+    with painter.expect_response(lambda response: asks_for("facade_of")(response.request)):
         held[0].continue_()
     expect_translated(painter, models, drawn)
     assert drawing(painter).tobytes() == drawn.tobytes()
@@ -259,6 +280,45 @@ def test_a_seed_that_nobody_answers_is_told_and_changes_nothing(painter: Page) -
     painter.get_by_label("or seed").press("Enter")
     expect(painter.get_by_text("The facade did not come; try again, or reload the page.")).to_be_hidden()
     assert drawing(painter).tobytes() == draw_facade(77).tobytes()
+
+
+def test_of_what_is_drawn_while_a_picture_is_on_its_way_only_the_newest_is_asked_for(
+    painter: Page, models: Models
+) -> None:
+    asked: list[str] = []
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        asked.append(call_in(route.request)["data"]["png"])
+        if len(asked) == 1:
+            held.append(route)
+        else:
+            route.continue_()
+
+    painter.route("**/component_server/**", hold)
+    choose(painter, "Door")
+    for left in (10, 60, 110, 160):
+        drag(painter, (left, 20), (left + 30, 60))
+        painter.wait_for_timeout(100)
+    assert len(asked) == 1
+    held[0].continue_()
+    expect_translated(painter, models, drawing(painter))
+    first, *others = asked
+    assert others == [first, others[1], others[1]]
+
+
+def test_a_picture_that_does_not_come_is_told_until_the_next_stroke(painter: Page, models: Models) -> None:
+    notes = painter.locator("#drawn-pictures [role=status]")
+    expect(notes).to_have_text(["", ""])
+    painter.route("**/component_server/**", lambda route: route.fulfill(status=204))
+    choose(painter, "Door")
+    drag(painter, (10, 20), (40, 60))
+    expect(notes).to_have_text(["The picture did not come; draw on, or reload the page."] * 2)
+    expect(painter.locator("#drawn-pictures img")).to_have_count(0)
+    painter.unroute_all()
+    drag(painter, (60, 20), (90, 60))
+    expect_translated(painter, models, drawing(painter))
+    expect(notes).to_have_text(["", ""])
 
 
 def test_examples_begin_a_drawing(painter: Page, models: Models) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from cyclegan.facades import CLASSES, EXAMPLE_SEEDS, PALETTE, class_indices, dra
 from cyclegan.images import ImageError
 from cyclegan.pages.draw.page import drawable, drawn_facade, paint_boxes
 from cyclegan.pages.draw.painter import drawing_value, read_drawing
+from cyclegan.pages.draw.results import AT_ONCE, MOST_WAITING, results
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import error_map
@@ -107,23 +110,55 @@ class TestPage:
         assert drawable(models) == Route("labels", "photo")
         assert drawable(Models([])) is None
 
-    def test_each_model_gives_its_picture_once_and_the_other_is_left_alone(self, layout: Layout) -> None:
+    def test_each_model_gives_its_picture(self, layout: Layout) -> None:
         page = layout.draw_page
-        assert page is not None
-        updates = list(page.redraw(drawing_value(draw_facade(5))))
-        assert len(updates) == len(page.models) == 2
-        shown: dict[int, str] = {}
-        for update in updates:
-            ((place, uri),) = [(place, value["src"]) for place, value in enumerate(update) if "src" in value]
-            assert update[1 - place] == gr.skip()
-            shown[place] = uri
-        for place, model in enumerate(page.models):
-            assert shown[place] == data_uri(model.translate(draw_facade(5), page.route, model.newest_epoch))
+        assert page is not None and len(page.models) == 2
+        for model in page.models:
+            shown = page.picture({"method": model.title, **drawing_value(draw_facade(5))})
+            assert shown == {"src": data_uri(model.translate(draw_facade(5), page.route, model.newest_epoch))}
 
-    def test_a_broken_drawing_is_refused_in_a_friendly_way(self, layout: Layout) -> None:
+    @pytest.mark.parametrize(
+        ("asked", "note"),
+        [
+            ({"method": "pix2pix", "png": "data:image/png;base64,AAAA"}, "not an image this program can read"),
+            ({"method": "pix2pix"}, "not an image this program can read"),
+            (None, "not an image this program can read"),
+            ([], "not an image this program can read"),
+            (drawing_value(draw_facade(5)), "There is no method None; choose one of: CycleGAN, pix2pix."),
+            ({"method": ["x"], **drawing_value(draw_facade(5))}, "There is no method"),
+        ],
+        ids=lambda value: str(value)[:40],
+    )
+    def test_what_cannot_be_translated_is_told_in_a_friendly_way(self, layout: Layout, asked: Any, note: str) -> None:
         assert layout.draw_page is not None
-        with pytest.raises(gr.Error, match="not an image this program can read"):
-            list(layout.draw_page.redraw({"png": "data:image/png;base64,AAAA"}))
+        assert note in layout.draw_page.picture(asked)["note"]
+
+    def test_of_many_drawings_two_are_worked_on_and_those_past_the_limit_are_told(self, models: Models) -> None:
+        at_work, most, go = 0, 0, threading.Event()
+
+        def picture(asked: Any) -> dict[str, str]:
+            nonlocal at_work, most
+            at_work += 1
+            most = max(most, at_work)
+            assert go.wait(30)
+            at_work -= 1
+            return {"src": str(asked)}
+
+        with gr.Blocks():
+            shown: Any = results(models.models, picture, "en")
+
+        async def ask() -> list[dict[str, str]]:
+            in_time = [asyncio.ensure_future(shown.picture_of(number)) for number in range(AT_ONCE + MOST_WAITING)]
+            while at_work < AT_ONCE:  # all of them have come by then
+                await asyncio.sleep(0.01)
+            late = [await shown.picture_of(number) for number in range(3)]
+            go.set()
+            return [*await asyncio.gather(*in_time), *late]
+
+        answers = asyncio.run(ask())
+        assert most == AT_ONCE
+        assert answers[:-3] == [{"src": str(number)} for number in range(AT_ONCE + MOST_WAITING)]
+        assert all(answer["note"].startswith("Many people are here") for answer in answers[-3:])
 
     def test_the_facade_of_a_seed(self, layout: Layout) -> None:
         assert layout.draw_page is not None

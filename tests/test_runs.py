@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -191,6 +192,25 @@ def test_epochs_ascend_in_whatever_order_the_disk_lists_them(run: Run) -> None:
         (run.snapshot_folder(epoch, "ba") / "model.safetensors").touch()
     assert len(run.epochs) == 61
     assert list(run.epochs) == sorted(run.epochs)
+
+
+def test_a_folder_that_is_moved_while_its_epochs_are_read_has_fewer_of_them(run: Run) -> None:
+    epochs, samples, done = set(run.epochs), set(run.sample_epochs), threading.Event()
+    moved = run.folder.with_name("moved")
+
+    def move() -> None:
+        while not done.is_set():
+            run.folder.rename(moved)
+            moved.rename(run.folder)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        for _ in range(3000):
+            assert set(run.epochs) <= epochs and set(run.sample_epochs) <= samples
+    finally:
+        done.set()
+        mover.join()
 
 
 def test_epochs_beyond_four_digits_come_last(run: Run) -> None:

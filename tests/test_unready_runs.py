@@ -46,9 +46,8 @@ def test_the_other_one_translates_and_the_reason_is_told(unready: tuple[Layout, 
 def test_the_reason_stands_where_the_picture_of_a_drawing_would_be(unready: tuple[Layout, str]) -> None:
     layout, reason = unready
     assert layout.draw_page is not None
-    updates = list(layout.draw_page.redraw(drawing_value(draw_facade(3))))
-    (told,) = [values[0] for values in updates if "note" in values[0]]
-    (shown,) = [values[1] for values in updates if "src" in values[1]]
+    drawn = drawing_value(draw_facade(3))
+    told, shown = (layout.draw_page.picture({"method": model.title, **drawn}) for model in layout.draw_page.models)
     assert told["note"].startswith(reason) and shown["src"].startswith("data:image/jpeg")
 
 

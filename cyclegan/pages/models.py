@@ -88,9 +88,10 @@ class Model:
     @property
     def newest_epoch(self) -> int:
         """The last epoch whose networks are kept. Raises Refusal where none is yet, or the folder is gone."""
-        if self.waiting:
-            raise Refusal(self.waiting)
-        return self.translator.epochs[-1]
+        waiting, epochs = self.waiting, self.translator.epochs
+        if waiting or not epochs:  # it may go away between the two
+            raise Refusal(waiting or texts.RUN_GONE.format(title=self.title))
+        return epochs[-1]
 
     @property
     def is_there(self) -> bool:
@@ -118,9 +119,10 @@ class Model:
         """The translation of an image. Raises Refusal where the networks of that epoch cannot be read."""
         try:
             return _translate(self.translator, image, route.target, epoch)
-        except WeightsError as error:
+        except (RunError, WeightsError) as error:
             log.error("%s cannot translate: %s", self.title, error)
-            raise Refusal(texts.DAMAGED_NETWORKS.format(title=self.title, epoch=epoch)) from None
+            told = texts.DAMAGED_NETWORKS if self.is_there else texts.RUN_GONE
+            raise Refusal(told.format(title=self.title, epoch=epoch)) from None
 
     def epoch_at(self, wanted: int | None) -> int | None:
         """The wanted epoch, else the nearest earlier one whose networks are kept; the newest for None. None where none

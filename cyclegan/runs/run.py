@@ -28,7 +28,7 @@ from cyclegan.config import (
     from_json,
     reversed_way,
 )
-from cyclegan.files import write_atomically
+from cyclegan.files import names_in, write_atomically
 from cyclegan.networks.storage import load_discriminator, load_generator, save_network
 
 FORMAT = 1
@@ -195,11 +195,12 @@ class Run:
         if self.source:
             return self.source.epochs
         found = []
-        for folder in (self.folder / "snapshots").glob("*"):
-            if _EPOCH.fullmatch(folder.name) and all(
-                (folder / direction / "model.safetensors").is_file() for direction in self.directions
+        for name in names_in(self.folder / "snapshots"):
+            if _EPOCH.fullmatch(name) and all(
+                (self.folder / "snapshots" / name / direction / "model.safetensors").is_file()
+                for direction in self.directions
             ):
-                found.append(int(folder.name))
+                found.append(int(name))
         return tuple(sorted(found))
 
     def check_epoch(self, epoch: int | None) -> int:
@@ -301,7 +302,7 @@ class Run:
     @property
     def sample_epochs(self) -> tuple[int, ...]:
         """Epochs of which a sample image is there, ascending."""
-        names = (path.stem for path in (self.folder / "samples").glob("*.webp"))
+        names = (name.removesuffix(".webp") for name in names_in(self.folder / "samples") if name.endswith(".webp"))
         return tuple(sorted(int(name) for name in names if _EPOCH.fullmatch(name)))
 
     def save_sample(self, epoch: int, image: Image.Image) -> None:

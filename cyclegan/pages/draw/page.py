@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -14,25 +12,15 @@ from cyclegan.facades import CLASSES, EXAMPLE_SEEDS, class_indices, colorize, dr
 from cyclegan.pages import texts
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.painter import SIDE, drawing_value, painter, read_drawing
-from cyclegan.pages.errors import Refusal, explained, friendly
+from cyclegan.pages.draw.results import results
+from cyclegan.pages.errors import Refusal, explain, friendly
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.languages import Language, listed, translated
-from cyclegan.pages.models import Model, Models, Route
+from cyclegan.pages.models import Models, Route
 from cyclegan.pages.picker import thumbnails
 
 LARGEST_SEED = 999_999
-
-_PICTURE_HTML = """
-<figure><figcaption>{{title}}</figcaption>{{#if value.src}}<img src="{{value.src}}" alt="{{alt}}">{{/if}}</figure>
-{{#if value.note}}<p role="status">{{value.note}}</p>{{/if}}
-"""
-_PICTURE_CSS = """
-figure { margin: 0; }
-figcaption { margin-bottom: 4px; font-weight: 600; }
-p { margin: 0; color: var(--body-text-color-subdued); font-size: var(--text-sm); }
-img { width: 100%; max-width: 512px; aspect-ratio: 1; border-radius: 8px; }
-"""
 
 
 def drawable(models: Models) -> Route | None:
@@ -48,7 +36,6 @@ class DrawPage:
         self.examples = examples
         self.models = models.on(route)
         self.language = language
-        self._seconds: dict[int, float] = {}
         drawn = [draw_facade(seed, size=SIDE) for seed in EXAMPLE_SEEDS]
         gr.Markdown(draw_texts.INTRO.to(language))
         with gr.Row():
@@ -61,33 +48,23 @@ class DrawPage:
                     self.facade,
                 )
             with gr.Column(min_width=300, elem_id="drawn"):
-                with gr.Row(elem_id="drawn-pictures"):
-                    self.pictures = [self._picture(model) for model in self.models]
+                self.results = results(self.models, self.picture, language)
                 self.use = gr.Button(draw_texts.USE.to(language), elem_id="use-drawing")
-        self._connect()
+        self.painter.input(None, self.painter, self.results, js="(drawing) => drawing")
 
-    def _connect(self) -> None:
-        # Latest wins: while one drawing is translated the browser keeps the newest one only, and sends it then.
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        self.painter.input(
-            self.redraw, self.painter, self.pictures,
-            trigger_mode="always_last", concurrency_id="draw", concurrency_limit=2, **quiet,
-        )  # fmt: skip
-
-    def redraw(self, drawing: Any) -> Iterator[list[Any]]:
-        """The drawing by every model: new values for `pictures`, each as soon as it is there; where a model cannot
-        translate, the reason, for a message at every stroke would be in the way."""
-        with explained(self.language):
-            image = read_drawing(drawing)
-            # The quicker model first: each alone uses all cores, and so the other one comes no later.
-            for place in sorted(range(len(self.models)), key=lambda place: self._seconds.get(place, 0)):
-                model, started = self.models[place], time.perf_counter()
-                try:
-                    picture = {"src": data_uri(model.translate(image, self.route, model.newest_epoch))}
-                except Refusal as refusal:
-                    picture = {"note": refusal.text.to(self.language)}
-                self._seconds[place] = time.perf_counter() - started
-                yield [picture if each == place else gr.skip() for each in range(len(self.models))]
+    def picture(self, asked: Any) -> dict[str, str]:
+        """What the results show of a model for a drawing, as `results` asks for it; where there is no picture, the
+        reason, for a message at every stroke would be in the way."""
+        try:
+            image = read_drawing(asked)
+            method = asked.get("method")
+            for model in self.models:
+                if model.title == method:
+                    return {"src": data_uri(model.translate(image, self.route, model.newest_epoch))}
+            choices = listed(model.title for model in self.models)
+            raise Refusal(texts.UNKNOWN_METHOD.format(method=method, choices=choices))
+        except Exception as error:
+            return {"note": explain(error).to(self.language)}
 
     def facade(self, seed: Any) -> dict[str, str]:
         """What the painter shows for a seed, or {"refusal": why there is nothing}."""
@@ -102,20 +79,6 @@ class DrawPage:
         that."""
         examples = thumbnails(self.examples.on(self.route), self.language)
         return read_drawing(drawing), None, gr.update(visible=False), self.route.name, examples
-
-    def _picture(self, model: Model) -> gr.HTML:
-        return gr.HTML(
-            None,
-            html_template=_PICTURE_HTML,
-            css_template=_PICTURE_CSS,
-            js_on_load=None,
-            apply_default_css=False,
-            title=model.title,
-            alt=draw_texts.PICTURE_ALT.format(title=model.title).to(self.language),
-            min_width=140,
-            elem_classes=["drawn", "flush"],
-            elem_id=f"drawn-{model.translator.name}",
-        )
 
 
 def drawn_facade(seed: Any) -> Image.Image:
