@@ -338,6 +338,9 @@ class CycleGANConfig(TranslationConfig):
     cycle_noise: float = 0.0
     """Standard deviation of noise on a translation before it is translated back, of pixels in [-1, 1], so that no
     image is hidden in it for the way back (Bashkirova et al. 2019, arXiv:1908.01517); 0 turns it off."""
+    cycle_recolor: bool = False
+    """Translate photos made of label maps back in other colours and another light, drawn at random: label maps are then
+    told by shapes, and not by the few colours that the generator gives its photos. Needs lambda_palette."""
     average: bool = False
     """Average the two directions' cycle and identity losses, as some tutorials do, where the paper adds them."""
     pool_size: int = 50
@@ -363,6 +366,11 @@ class CycleGANConfig(TranslationConfig):
         _require(0 <= self.cycle_noise <= 1, f"cycle_noise is {self.cycle_noise}; it must be 0 (none) to 1")
         goes_back = self.lambda_cycle > 0 or self.lambda_palette > 0
         _require_use(self, "cycle_noise", goes_back, "lambda_cycle or lambda_palette above 0")
+        _require_use(self, "cycle_recolor", self.lambda_palette > 0, "lambda_palette above 0")
+        _require(
+            not self.cycle_recolor or self.generator.in_channels == 3,
+            f"cycle_recolor changes colours, but images of domain a have {self.generator.in_channels} channel",
+        )
         _require(
             not self.lambda_palette or self.generator.out_channels == 3,
             f"a palette has colours, but the generator makes {self.generator.out_channels} channel; use "

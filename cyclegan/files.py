@@ -72,7 +72,7 @@ def names_in(folder: Path) -> list[str]:
     """What is in a folder, in any order; nothing where there is none, or no longer. `Path.glob` raises where a folder
     goes away under its hands."""
     try:
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]  # which asks once
     except (FileNotFoundError, NotADirectoryError):
         return []
 

@@ -52,13 +52,15 @@ TRANSLATING: dict[str, Any] = TRAINED | {
 CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
     "cyclegan": CycleGANConfig(
         **TRANSLATING,
-        generator=GeneratorConfig(architecture="resnet_6blocks", width=2, dropout=True),
+        generator=GeneratorConfig(architecture="resnet_6blocks", width=2, dropout=True, classes="facades"),
         discriminator=DiscriminatorConfig(width=2, spectral_norm=True),
         load_size=36,
         crop_size=32,
         pool_size=3,
         lambda_edges=1.0,
+        lambda_palette=5.0,
         cycle_noise=0.1,
+        cycle_recolor=True,
     ),
     "pix2pix": Pix2PixConfig(
         **TRANSLATING,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cyclegan.config import Augmentation, Pix2PixConfig
 from cyclegan.data.batches import Pair
-from cyclegan.training.augmentation import Augment
+from cyclegan.training.augmentation import Augment, recolored
 from cyclegan.training.objectives import CycleGAN, Pix2Pix, build_objective
 from tests.test_objectives import BOTH, CYCLEGAN, adversarial, real_pair, together
 
@@ -160,3 +160,31 @@ def test_the_generator_learns_through_the_augmentation(mode: str) -> None:
     loss = together(objective.generator_losses(real, objective(real)))["gan_b"]
     gradients = torch.autograd.grad(loss, list(objective.generators["ab"].parameters()))
     assert sum(bool(gradient.any()) for gradient in gradients) > len(gradients) / 2
+
+
+def test_a_recolored_photo_shows_the_same_things_in_other_colours() -> None:
+    torch.manual_seed(0)
+    ramp = torch.linspace(-0.9, 0.9, 64).expand(3, 48, 64)
+    photos = ramp.repeat(200, 1, 1, 1).requires_grad_()
+    changed = recolored(photos)
+    assert changed.shape == photos.shape and changed.dtype == torch.float32
+    assert -1 <= changed.min() < -0.9 and 0.9 < changed.max() <= 1
+    greys = changed.mean((1, 2))  # of each column
+    rises = (greys[:, 40:56].mean(1) - greys[:, 8:24].mean(1)).tolist()
+    assert 0.2 < sum(rise < 0 for rise in rises) / 200 < 0.47, "a third is negative"
+    assert sum(abs(rise) > 0.05 for rise in rises) > 190, "what differed can still be told apart"
+    assert (changed.max(1).values - changed.min(1).values).mean() > 0.1, "grey has got colours"
+    rows = changed.mean((1, 3))
+    assert (rows.max(1).values - rows.min(1).values).mean() > 0.1, "and its light another one from place to place"
+    (gradient,) = torch.autograd.grad(changed.square().sum(), photos)
+    assert torch.isfinite(gradient).all() and gradient.abs().max() < 1000
+    assert (gradient.flatten(1).abs().sum(1) > 0).all()
+
+
+def test_each_photo_is_recolored_anew_in_float32_or_wider() -> None:
+    torch.manual_seed(0)
+    one, other = recolored(pictures(1).expand(2, -1, -1, -1))
+    assert one.dtype == torch.float64 and not torch.allclose(one, other, atol=0.1)
+    torch.manual_seed(0)
+    again, _ = recolored(pictures(1).bfloat16().expand(2, -1, -1, -1))
+    assert again.dtype == torch.float32 and torch.allclose(again.double(), one, atol=0.1)

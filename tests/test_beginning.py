@@ -79,6 +79,25 @@ def test_discriminators_of_another_shape_begin_anew(begin: Begin, weights: Path)
     assert "generator ab, generator ba of epoch 5; anew: discriminator a, discriminator b\n" in said
 
 
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_a_generator_of_colours_becomes_one_of_classes_but_for_its_last_layer(
+    begin: Begin, weights: Path, tmp_path: Path, method: str
+) -> None:
+    as_there = ["--generator.norm", "instance", "--generator.no-dropout", "--direction", "ab"]
+    network = CYCLEGAN if method == "cyclegan" else [*CYCLEGAN, *as_there]
+    classes = ["--generator.classes", "facades", "--lambda-palette", "10"]
+    source = weights / "facades-cyclegan"
+    said = begin(*network, *classes, "--init-from", source, method=[method])
+    assert "; anew: the last layer of generator ab, for classes are not colours" in said
+    new, old = (
+        Run.open(folder).load_generator(Run.open(folder).epochs[-1], "ab") for folder in (tmp_path / "new", source)
+    )
+    *same_layers, last_weight, last_bias = new.state_dict()
+    for name in same_layers:
+        assert torch.allclose(new.state_dict()[name], old.state_dict()[name], rtol=2e-3, atol=1e-6)
+    assert (new.state_dict()[last_weight].shape[0], new.state_dict()[last_bias].shape[0]) == (12, 12)
+
+
 def test_a_run_of_the_hub(begin: Begin, published: LoopbackHub, weights: Path, tmp_path: Path) -> None:
     said = begin(*CYCLEGAN, "--init-from", "owner/cyclegan")
     new = Run.open(tmp_path / "new")

@@ -87,6 +87,7 @@ CYCLEGAN: dict[str, tuple[object, str]] = SHARED | {
     "pool_size": (50, "CycleGAN 4; --pool_size"),
     "pool_mode": ("replace", "CycleGAN 4; image_pool.py"),
     "cycle_noise": (0.0, "this project: off"),
+    "cycle_recolor": (False, "this project: off"),
     "average": (False, "CycleGAN equations 2 and 3"),
     "dataset_mode": ("unaligned", "CycleGAN 3; cycle_gan_model: dataset_mode"),
 }
@@ -297,6 +298,17 @@ def test_a_setting_that_cannot_translate_is_refused(
         (CycleGANConfig, {"cycle_noise": 1.5}, ["cycle_noise is 1.5", "0 (none) to 1"]),
         (CycleGANConfig, {"cycle_noise": float("nan")}, ["cycle_noise is nan"]),
         (CycleGANConfig, {"cycle_noise": 0.1, "lambda_cycle": 0.0}, ["lambda_cycle or lambda_palette above 0"]),
+        (CycleGANConfig, {"cycle_recolor": True}, ["cycle_recolor is True", "lambda_palette above 0"]),
+        (
+            CycleGANConfig,
+            {
+                "cycle_recolor": True,
+                "lambda_palette": 1.0,
+                "lambda_identity": 0.0,
+                "generator": GeneratorConfig(in_channels=1),
+            },
+            ["cycle_recolor changes colours", "domain a have 1 channel"],
+        ),
         (CycleGANConfig, {"pool_mode": "both", "pool_size": 0}, ["pool_size is 0", "--pool-mode replace"]),
         (Pix2PixConfig, {"dataset_mode": "unaligned"}, ["dataset_mode unaligned", "use aligned or colorization"]),
         (

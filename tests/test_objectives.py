@@ -22,7 +22,9 @@ from cyclegan.config import (
     Pix2PixConfig,
 )
 from cyclegan.data.batches import Pair
-from cyclegan.facades import CMP_BASE_PALETTE
+from cyclegan.facades import CMP_BASE_PALETTE, draw_facade
+from cyclegan.images import to_tensor
+from cyclegan.training.augmentation import recolored
 from cyclegan.training.edges import smooth_edges
 from cyclegan.training.losses import class_loss, palette_loss
 from cyclegan.training.objectives import GAN, CycleGAN, Fakes, Losses, Objective, Pix2Pix, build_objective
@@ -271,6 +273,25 @@ def test_what_is_translated_back_is_noisy_and_what_is_judged_is_not() -> None:
         assert losses.pop(f"cycle_{domain}").item() == pytest.approx(expected.item(), rel=1e-9)
         assert without.pop(f"cycle_{domain}").item() != pytest.approx(expected.item(), rel=1e-4)
     assert losses.keys() == without.keys()
+    assert all(losses[name].item() == pytest.approx(value.item()) for name, value in without.items())
+
+
+def test_photos_made_of_label_maps_are_translated_back_in_other_colours() -> None:
+    config = replace(CYCLEGAN, lambda_palette=3.0, generator=replace(GENERATOR, classes="facades"))
+    objective, plain = build(replace(config, cycle_recolor=True)), build(config)
+    real = Pair(real_pair().a, to_tensor(draw_facade(3, size=32))[None].double().expand(2, -1, -1, -1))
+    losses: Losses = {}
+    without: Losses = {}
+    for each, found in ((objective, losses), (plain, without)):
+        torch.manual_seed(5)
+        found.update(together(each.generator_losses(real, each(real))))
+    torch.manual_seed(5)
+    restored = objective.generators["ab"](recolored(objective.generators["ba"](real.b)))
+    expected = CYCLEGAN.lambda_cycle * (restored - real.b).abs().mean()
+    assert losses["cycle_b"].item() == pytest.approx(expected.item(), rel=1e-9)
+    for name in ("cycle_b", "palette"):
+        assert losses.pop(name).item() != pytest.approx(without.pop(name).item(), rel=1e-4)
+    assert losses.keys() == without.keys() >= {"cycle_a", "gan_a", "gan_b"}
     assert all(losses[name].item() == pytest.approx(value.item()) for name, value in without.items())
 
 

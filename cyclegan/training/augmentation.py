@@ -89,5 +89,30 @@ class Augment:
         return images
 
 
+def recolored(photos: Tensor) -> Tensor:
+    """Photos of the same things in other colours and another light, drawn for each anew; gradients pass through.
+
+    A third is turned negative; gamma; every channel a random mix of all, its mean taken away, and so any tint of the
+    whole; contrast and brightness; a shade that differs from place to place. The ranges are this project's, so wide
+    that no colour tells what a thing is.
+
+    Shapes: [N, 3, H, W] in [-1, 1] -> the same, in float32 or wider.
+    """
+    count, wide = len(photos), torch.promote_types(photos.dtype, torch.float32)
+    evenly = draw(count, lambda rows: torch.rand(rows, 7)).to(photos.device, wide)[:, :, None, None]
+    normal = draw(count, lambda rows: torch.randn(rows, 9 + 25)).to(photos.device, wide)
+    negative, contrast, brightness, gamma, channels = evenly.split([1, 1, 1, 1, 3], 1)
+    mixes, shade = normal.split([9, 25], 1)
+    # The darkest pixels would have gradients without a limit.
+    light = ((photos.to(wide) + 1) / 2).clamp(0.05, 1)
+    light = torch.where(negative < 1 / 3, 1.05 - light, light)
+    light = light ** torch.exp(2 * (gamma - 0.5) + (channels - 0.5))
+    mix = torch.eye(3).to(mixes) + 0.35 * mixes.unflatten(1, (3, 3))
+    light = torch.einsum("nij,njhw->nihw", mix / mix.sum(2, keepdim=True).clamp(min=0.3), light)
+    light = (light - light.mean((2, 3), keepdim=True)) * torch.exp(1.6 * (contrast - 0.5)) + 0.7 * (brightness - 0.5)
+    shades = F.interpolate(0.35 * shade.unflatten(1, (1, 5, 5)), photos.shape[2:], mode="bicubic")
+    return (2 * light + shades).clamp(-1, 1)
+
+
 def _draw_whole(low: int, high: int, count: int) -> list[int]:
     return draw(count, lambda rows: torch.randint(low, high + 1, (rows,))).tolist()

@@ -16,7 +16,8 @@ EXCHANGED = {"in_channels": "out_channels", "out_channels": "in_channels"}
 
 def begin_from(objective: Objective, run: Run, source: Run) -> str:
     """Give the objective of `run` the newest networks of `source`, each generator in its direction, each discriminator
-    in its domain; what `source` does not have stays as it is. Returns a sentence about both.
+    in its domain; what `source` does not have stays as it is, as does a last layer that makes classes where that of
+    `source` makes colours, or the other way round. Returns a sentence about both.
 
     Raises ConfigError where it has no generator of these, or one of another shape, WeightsError where its weights are
     not what it says, and what they raise where they cannot be had.
@@ -37,19 +38,23 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
     for way in directions:
         _check_shape(run, source, way)
     domains = _judged_alike(run, source)
+    converted = [way for way in directions if run.generator_config(way).classes != source.generator_config(way).classes]
     for way in directions:
-        _take(objective.generators[way], source.load_generator(epoch, way), f"generator {way} of {named}")
+        there, here = source.load_generator(epoch, way), objective.generators[way]
+        _take(here, there, f"generator {way} of {named}", but_last_layer=way in converted)
     for domain in domains:
         _take(objective.discriminators[domain], source.load_discriminator(domain), f"discriminator {domain} of {named}")
     taken = [f"generator {way}" for way in directions] + [f"discriminator {domain}" for domain in domains]
-    anew = [f"generator {way}" for way in run.directions if way not in directions]
+    anew = [f"the last layer of generator {way}, for classes are not colours" for way in converted]
+    anew += [f"generator {way}" for way in run.directions if way not in directions]
     anew += [f"discriminator {domain}" for domain in run.judged if domain not in domains]
     return f"{', '.join(taken)} of epoch {epoch}" + (f"; anew: {', '.join(anew)}" if anew else "")
 
 
 def _check_shape(run: Run, source: Run, way: Direction) -> None:
     there, here = asdict(source.generator_config(way)), asdict(run.generator_config(way))
-    differs = [name for name in there if name != "dropout" and there[name] != here[name]]  # dropout has no weights
+    # Dropout has no weights, and classes are a matter of the last layer.
+    differs = [name for name in there if name not in ("dropout", "classes") and there[name] != here[name]]
     if differs:
         reverse = EXCHANGED if isinstance(run.config, CycleGANConfig) and way == "ba" else {}
         options = " ".join(f"--generator.{reverse.get(name, name).replace('_', '-')} {there[name]}" for name in differs)
@@ -64,7 +69,10 @@ def _judged_alike(run: Run, source: Run) -> list[Domain]:
     return [domain for domain, channels in run.judged.items() if source.judged.get(domain) == channels]
 
 
-def _take(network: nn.Module, other: nn.Module, name: str) -> None:
-    state = other.state_dict()
-    check_tensors(state, network.state_dict(), name, told_by="this training")
+def _take(network: nn.Module, other: nn.Module, name: str, *, but_last_layer: bool = False) -> None:
+    state, own = other.state_dict(), network.state_dict()
+    if but_last_layer:
+        for last in list(own)[-2:]:  # its weight and its bias
+            state[last] = own[last]
+    check_tensors(state, own, name, told_by="this training")
     network.load_state_dict(state, strict=True)

@@ -16,7 +16,7 @@ from cyclegan.networks.build import build_discriminator, build_generator, initia
 from cyclegan.networks.discriminators import layer_outputs
 from cyclegan.networks.generators import with_class_logits
 from cyclegan.networks.layers import palette_colours
-from cyclegan.training.augmentation import Augment
+from cyclegan.training.augmentation import Augment, recolored
 from cyclegan.training.edges import smooth_edges
 from cyclegan.training.losses import class_loss, feature_loss, gan_loss, gradient_penalty, l1_loss, palette_loss
 from cyclegan.training.pools import ImagePool
@@ -66,7 +66,7 @@ class CycleGAN(nn.Module):
             original, already_there = getattr(real, source), getattr(real, target)
             made, identity = self._translated(way, original, already_there)
             losses = {f"gan_{target}": gan_loss(config.gan_mode, self._critic(target)(made), True)}
-            logits, restored = with_class_logits(self.generators[back], self._with_noise(made))
+            logits, restored = with_class_logits(self.generators[back], self._changed(made, target))
             losses[f"cycle_{source}"] = share * config.lambda_cycle * l1_loss(restored, original)
             if identity is not None:
                 weight = share * config.lambda_cycle * config.lambda_identity
@@ -76,8 +76,10 @@ class CycleGAN(nn.Module):
             fake[f"fake_{target}"] = made.detach()
             yield losses
 
-    def _with_noise(self, made: Tensor) -> Tensor:
+    def _changed(self, made: Tensor, domain: str) -> Tensor:
         """A translation as it is translated back."""
+        if self.config.cycle_recolor and domain == "a":
+            made = recolored(made)
         if not self.config.cycle_noise:
             return made
         return made + self.config.cycle_noise * draw(
