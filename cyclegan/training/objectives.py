@@ -79,7 +79,8 @@ class CycleGAN(nn.Module):
     def _changed(self, made: Tensor, domain: str) -> Tensor:
         """A translation as it is translated back."""
         if self.config.cycle_recolor and domain == "a":
-            made = recolored(made)
+            # Who made the photo learns nothing from it: else it would mark in some other way what is what.
+            made = recolored(made.detach())
         if not self.config.cycle_noise:
             return made
         return made + self.config.cycle_noise * draw(
