@@ -290,13 +290,7 @@ def test_photos_made_of_label_maps_are_translated_back_in_other_colours() -> Non
     expected = CYCLEGAN.lambda_cycle * (restored - real.b).abs().mean()
     assert losses["cycle_b"].item() == pytest.approx(expected.item(), rel=1e-9)
     for name in ("cycle_b", "palette"):
-        loss = losses.pop(name)
-        assert loss.item() != pytest.approx(without.pop(name).item(), rel=1e-4)
-        who_reads, who_painted = (list(objective.generators[way].parameters()) for way in ("ab", "ba"))
-        reading = torch.autograd.grad(loss, who_reads, retain_graph=True)
-        assert any(gradient.any() for gradient in reading)
-        painting = torch.autograd.grad(loss, who_painted, retain_graph=True, allow_unused=True)
-        assert all(gradient is None for gradient in painting), "nothing is hidden for a way that nobody takes"
+        assert losses.pop(name).item() != pytest.approx(without.pop(name).item(), rel=1e-4)
     assert losses.keys() == without.keys() >= {"cycle_a", "gan_a", "gan_b"}
     assert all(losses[name].item() == pytest.approx(value.item()) for name, value in without.items())
 

@@ -79,8 +79,7 @@ class CycleGAN(nn.Module):
     def _changed(self, made: Tensor, domain: str) -> Tensor:
         """A translation as it is translated back."""
         if self.config.cycle_recolor and domain == "a":
-            # Who made the photo learns nothing from it: else it would mark in some other way what is what.
-            made = recolored(made.detach())
+            made = recolored(made)
         if not self.config.cycle_noise:
             return made
         return made + self.config.cycle_noise * draw(
