@@ -35,6 +35,7 @@ from cyclegan.files import sweep_old
 from cyclegan.hub.fetching import is_address
 from cyclegan.memory import share_one_heap
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
+from cyclegan.pages.draw.line import line
 from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
@@ -175,10 +176,10 @@ def wait_for_the_end(blocks: gr.Blocks) -> None:
                 sweep_old(Path(get_upload_folder()), UPLOAD, old)
                 swept = time.monotonic()
             time.sleep(0.1)
-        queue.max_size = 0
+        queue.max_size = line.most_waiting = 0
         quiet, latest = time.monotonic() + FETCHING, time.monotonic() + PATIENCE
         while time.monotonic() < min(quiet, latest):
-            if len(queue) or any(queue.active_jobs):
+            if len(queue) or any(queue.active_jobs) or not line.is_empty:
                 quiet = time.monotonic() + FETCHING
             time.sleep(0.1)
         blocks.close(verbose=False)

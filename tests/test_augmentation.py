@@ -188,3 +188,7 @@ def test_each_photo_is_recolored_anew_in_float32_or_wider() -> None:
     torch.manual_seed(0)
     again, _ = recolored(pictures(1).bfloat16().expand(2, -1, -1, -1))
     assert again.dtype == torch.float32 and torch.allclose(again.double(), one, atol=0.1)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        exact, _ = recolored(pictures(1).float().expand(2, -1, -1, -1))
+    assert exact.dtype == torch.float32 and torch.allclose(exact.double(), one, atol=1e-4)

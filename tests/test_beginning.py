@@ -79,23 +79,49 @@ def test_discriminators_of_another_shape_begin_anew(begin: Begin, weights: Path)
     assert "generator ab, generator ba of epoch 5; anew: discriminator a, discriminator b\n" in said
 
 
-@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+CLASSES = ["--generator.classes", "facades", "--lambda-palette", "10"]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ["cyclegan", *CYCLEGAN],
+        [
+            "pix2pix",
+            "--direction",
+            "ab",
+            *CYCLEGAN,
+            "--generator.norm",
+            "instance",
+        ],  # with dropout, which CycleGAN has not
+    ],
+    ids=["cyclegan", "pix2pix"],
+)
 def test_a_generator_of_colours_becomes_one_of_classes_but_for_its_last_layer(
-    begin: Begin, weights: Path, tmp_path: Path, method: str
+    begin: Begin, weights: Path, tmp_path: Path, network: list[str]
 ) -> None:
-    as_there = ["--generator.norm", "instance", "--generator.no-dropout", "--direction", "ab"]
-    network = CYCLEGAN if method == "cyclegan" else [*CYCLEGAN, *as_there]
-    classes = ["--generator.classes", "facades", "--lambda-palette", "10"]
     source = weights / "facades-cyclegan"
-    said = begin(*network, *classes, "--init-from", source, method=[method])
+    said = begin(*network[1:], *CLASSES, "--init-from", source, method=network[:1])
     assert "; anew: the last layer of generator ab, for classes are not colours" in said
     new, old = (
-        Run.open(folder).load_generator(Run.open(folder).epochs[-1], "ab") for folder in (tmp_path / "new", source)
+        [*Run.open(folder).load_generator(epoch, "ab").parameters()]
+        for folder, epoch in ((tmp_path / "new", 1), (source, 5))
     )
-    *same_layers, last_weight, last_bias = new.state_dict()
-    for name in same_layers:
-        assert torch.allclose(new.state_dict()[name], old.state_dict()[name], rtol=2e-3, atol=1e-6)
-    assert (new.state_dict()[last_weight].shape[0], new.state_dict()[last_bias].shape[0]) == (12, 12)
+    assert len(new) == len(old) and len(new[-1]) == len(new[-2]) == 12 and len(old[-1]) == 3
+    for mine, theirs in zip(new[:-2], old[:-2], strict=True):
+        assert torch.allclose(mine, theirs, rtol=2e-3, atol=1e-6)
+
+
+def test_another_palette_has_the_same_classes(begin: Begin, weights: Path, tmp_path: Path) -> None:
+    begin(*CYCLEGAN, *CLASSES, "--init-from", weights / "facades-cyclegan")
+    (tmp_path / "new").rename(tmp_path / "first")
+    for path in (tmp_path / "first").rglob("*.json"):
+        path.write_text(path.read_text().replace('"classes": "facades"', '"classes": "cmp_base"'))
+    assert Run.open(tmp_path / "first").generator_config("ab").classes == "cmp_base"
+    said = begin(*CYCLEGAN, *CLASSES, "--init-from", tmp_path / "first")
+    assert "generator ab, generator ba, discriminator a, discriminator b of epoch 1\n" in said
+    new, old = (Run.open(tmp_path / name).load_generator(1, "ab") for name in ("new", "first"))
+    assert same(new, old)
 
 
 def test_a_run_of_the_hub(begin: Begin, published: LoopbackHub, weights: Path, tmp_path: Path) -> None:

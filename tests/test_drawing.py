@@ -17,9 +17,10 @@ from PIL import Image
 
 from cyclegan.facades import CLASSES, EXAMPLE_SEEDS, PALETTE, class_indices, draw_facade
 from cyclegan.images import ImageError
+from cyclegan.pages.draw import line as draw_line
+from cyclegan.pages.draw.line import AT_ONCE, MOST_WAITING, FullError, Line
 from cyclegan.pages.draw.page import drawable, drawn_facade, paint_boxes
 from cyclegan.pages.draw.painter import drawing_value, read_drawing
-from cyclegan.pages.draw.results import AT_ONCE, MOST_WAITING, results
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import error_map
@@ -113,52 +114,26 @@ class TestPage:
     def test_each_model_gives_its_picture(self, layout: Layout) -> None:
         page = layout.draw_page
         assert page is not None and len(page.models) == 2
-        for model in page.models:
-            shown = page.picture({"method": model.title, **drawing_value(draw_facade(5))})
+        for index, model in enumerate(page.models):
+            shown = page.picture({"model": index, **drawing_value(draw_facade(5))})
             assert shown == {"src": data_uri(model.translate(draw_facade(5), page.route, model.newest_epoch))}
 
     @pytest.mark.parametrize(
         ("asked", "note"),
         [
-            ({"method": "pix2pix", "png": "data:image/png;base64,AAAA"}, "not an image this program can read"),
-            ({"method": "pix2pix"}, "not an image this program can read"),
+            ({"model": 1, "png": "data:image/png;base64,AAAA"}, "not an image this program can read"),
+            ({"model": 1, "png": "data:image/png;base64," + "A" * 500_000}, "not an image this program can read"),
+            ({"model": 1}, "not an image this program can read"),
             (None, "not an image this program can read"),
             ([], "not an image this program can read"),
-            (drawing_value(draw_facade(5)), "There is no method None; choose one of: CycleGAN, pix2pix."),
-            ({"method": ["x"], **drawing_value(draw_facade(5))}, "There is no method"),
+            (drawing_value(draw_facade(5)), "There is no method None; choose one of: 0, 1."),
+            *(({"model": index, **drawing_value(draw_facade(5))}, "There is no method") for index in (2, -1, "1", 1.0)),
         ],
         ids=lambda value: str(value)[:40],
     )
     def test_what_cannot_be_translated_is_told_in_a_friendly_way(self, layout: Layout, asked: Any, note: str) -> None:
         assert layout.draw_page is not None
         assert note in layout.draw_page.picture(asked)["note"]
-
-    def test_of_many_drawings_two_are_worked_on_and_those_past_the_limit_are_told(self, models: Models) -> None:
-        at_work, most, go = 0, 0, threading.Event()
-
-        def picture(asked: Any) -> dict[str, str]:
-            nonlocal at_work, most
-            at_work += 1
-            most = max(most, at_work)
-            assert go.wait(30)
-            at_work -= 1
-            return {"src": str(asked)}
-
-        with gr.Blocks():
-            shown: Any = results(models.models, picture, "en")
-
-        async def ask() -> list[dict[str, str]]:
-            in_time = [asyncio.ensure_future(shown.picture_of(number)) for number in range(AT_ONCE + MOST_WAITING)]
-            while at_work < AT_ONCE:  # all of them have come by then
-                await asyncio.sleep(0.01)
-            late = [await shown.picture_of(number) for number in range(3)]
-            go.set()
-            return [*await asyncio.gather(*in_time), *late]
-
-        answers = asyncio.run(ask())
-        assert most == AT_ONCE
-        assert answers[:-3] == [{"src": str(number)} for number in range(AT_ONCE + MOST_WAITING)]
-        assert all(answer["note"].startswith("Many people are here") for answer in answers[-3:])
 
     def test_the_facade_of_a_seed(self, layout: Layout) -> None:
         assert layout.draw_page is not None
@@ -172,6 +147,49 @@ class TestPage:
         assert image.tobytes() == draw_facade(5).tobytes()
         assert truth is None and note == gr.update(visible=False) and direction == "labels -> photo"
         assert len(examples) == len(EXAMPLE_SEEDS)
+
+
+class TestLine:
+    def test_two_are_worked_on_some_wait_and_the_others_are_told(self) -> None:
+        line, both, go = Line(), threading.Barrier(AT_ONCE + 1), threading.Event()
+        numbers = range(AT_ONCE + MOST_WAITING)
+
+        def work(number: int) -> int:
+            if number < AT_ONCE:
+                both.wait(30)
+            assert go.wait(30)
+            return number
+
+        async def visit() -> list[int]:
+            assert line.is_empty
+            waiting = [asyncio.ensure_future(line.run(work, number)) for number in numbers]
+            await asyncio.to_thread(both.wait, 30)  # all of them have come by then
+            for _ in range(3):
+                with pytest.raises(FullError):
+                    await line.run(work, 0)
+            assert not line.is_empty
+            go.set()
+            done = await asyncio.gather(*waiting)
+            assert line.is_empty
+            line.most_waiting = 0  # as the app comes to its end
+            with pytest.raises(FullError):
+                await line.run(work, 0)
+            return done
+
+        assert asyncio.run(visit()) == list(numbers)
+
+    def test_who_finds_no_place_is_told_and_asks_again(
+        self, models: Models, layout: Layout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page = layout.draw_page
+        assert page is not None
+        monkeypatch.setattr(draw_line.line, "most_waiting", 0)
+        painted: Any = page.painter
+        shown: Any = page.results
+        drawn = {"model": 0, **drawing_value(draw_facade(5))}
+        answer = asyncio.run(shown.picture_of(drawn))
+        assert answer["again"] and answer["note"].startswith("Many people are here")
+        assert asyncio.run(painted.facade_of(77))["refusal"] == answer["note"]
 
 
 class TestApi:

@@ -47,7 +47,7 @@ def test_the_reason_stands_where_the_picture_of_a_drawing_would_be(unready: tupl
     layout, reason = unready
     assert layout.draw_page is not None
     drawn = drawing_value(draw_facade(3))
-    told, shown = (layout.draw_page.picture({"method": model.title, **drawn}) for model in layout.draw_page.models)
+    told, shown = (layout.draw_page.picture({"model": index, **drawn}) for index in range(2))
     assert told["note"].startswith(reason) and shown["src"].startswith("data:image/jpeg")
 
 

@@ -116,13 +116,17 @@ class Model:
         return self.translator.run.direction_to(route.target)
 
     def translate(self, image: Image.Image, route: Route, epoch: int) -> Image.Image:
-        """The translation of an image. Raises Refusal where the networks of that epoch cannot be read."""
+        """The translation of an image. Raises Refusal where the networks of that epoch cannot be read, or are gone."""
         try:
             return _translate(self.translator, image, route.target, epoch)
         except (RunError, WeightsError) as error:
             log.error("%s cannot translate: %s", self.title, error)
-            told = texts.DAMAGED_NETWORKS if self.is_there else texts.RUN_GONE
-            raise Refusal(told.format(title=self.title, epoch=epoch)) from None
+            if not self.is_there:
+                raise Refusal(texts.RUN_GONE.format(title=self.title)) from None
+            if isinstance(error, RunError):
+                choices = listed(map(str, self.translator.epochs))
+                raise Refusal(texts.UNKNOWN_EPOCH.format(epoch=epoch, choices=choices)) from None
+            raise Refusal(texts.DAMAGED_NETWORKS.format(title=self.title, epoch=epoch)) from None
 
     def epoch_at(self, wanted: int | None) -> int | None:
         """The wanted epoch, else the nearest earlier one whose networks are kept; the newest for None. None where none

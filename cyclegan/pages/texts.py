@@ -171,15 +171,16 @@ UNEXPECTED = Text(
     "我们这边出了点问题，已记录下来；请重试或换一张图片。",
 )
 
+BUSY = Text(
+    "Many people are here right now. Please try again in a few seconds.",
+    "지금 이용자가 많습니다. 잠시 후 다시 시도해 주세요.",
+    "当前使用人数较多，请稍后再试。",
+)
 GRADIO_WORDS = {
     "common.complete": Text("Complete", "완료", "完成"),  # the key itself is read out
     "processing |": Text("working |", "처리 중 |", "处理中 |"),
     "queue:": Text("in line:", "대기 순서:", "排队："),
-    "This application is currently busy. Please try again.": Text(
-        "Many people are here right now. Please try again in a few seconds.",
-        "지금 이용자가 많습니다. 잠시 후 다시 시도해 주세요.",
-        "当前使用人数较多，请稍后再试。",
-    ),
+    "This application is currently busy. Please try again.": BUSY,
     "Connection to the server was lost. Attempting reconnection...": Text(
         "The connection was lost; trying to get it back.",
         "연결이 끊겨 다시 연결하고 있습니다.",

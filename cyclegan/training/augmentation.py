@@ -98,16 +98,22 @@ def recolored(photos: Tensor) -> Tensor:
 
     Shapes: [N, 3, H, W] in [-1, 1] -> the same, in float32 or wider.
     """
-    count, wide = len(photos), torch.promote_types(photos.dtype, torch.float32)
-    evenly = draw(count, lambda rows: torch.rand(rows, 7)).to(photos.device, wide)[:, :, None, None]
-    normal = draw(count, lambda rows: torch.randn(rows, 9 + 25)).to(photos.device, wide)
+    with torch.autocast(photos.device.type, enabled=False):
+        return _recolored(photos.to(torch.promote_types(photos.dtype, torch.float32)))
+
+
+def _recolored(photos: Tensor) -> Tensor:
+    evenly, normal = (
+        draw(len(photos), make).to(photos.device, photos.dtype, non_blocking=True)
+        for make in (lambda rows: torch.rand(rows, 7, 1, 1), lambda rows: torch.randn(rows, 9 + 25))
+    )
     negative, contrast, brightness, gamma, channels = evenly.split([1, 1, 1, 1, 3], 1)
     mixes, shade = normal.split([9, 25], 1)
     # The darkest pixels would have gradients without a limit.
-    light = ((photos.to(wide) + 1) / 2).clamp(0.05, 1)
+    light = ((photos + 1) / 2).clamp(0.05, 1)
     light = torch.where(negative < 1 / 3, 1.05 - light, light)
     light = light ** torch.exp(2 * (gamma - 0.5) + (channels - 0.5))
-    mix = torch.eye(3).to(mixes) + 0.35 * mixes.unflatten(1, (3, 3))
+    mix = torch.eye(3, device=mixes.device, dtype=mixes.dtype) + 0.35 * mixes.unflatten(1, (3, 3))
     light = torch.einsum("nij,njhw->nihw", mix / mix.sum(2, keepdim=True).clamp(min=0.3), light)
     light = (light - light.mean((2, 3), keepdim=True)) * torch.exp(1.6 * (contrast - 0.5)) + 0.7 * (brightness - 0.5)
     shades = F.interpolate(0.35 * shade.unflatten(1, (1, 5, 5)), photos.shape[2:], mode="bicubic")

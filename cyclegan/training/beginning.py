@@ -38,7 +38,11 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
     for way in directions:
         _check_shape(run, source, way)
     domains = _judged_alike(run, source)
-    converted = [way for way in directions if run.generator_config(way).classes != source.generator_config(way).classes]
+    converted = [
+        way
+        for way in directions
+        if (run.generator_config(way).classes is None) != (source.generator_config(way).classes is None)
+    ]
     for way in directions:
         there, here = source.load_generator(epoch, way), objective.generators[way]
         _take(here, there, f"generator {way} of {named}", but_last_layer=way in converted)
@@ -70,7 +74,9 @@ def _judged_alike(run: Run, source: Run) -> list[Domain]:
 
 
 def _take(network: nn.Module, other: nn.Module, name: str, *, but_last_layer: bool = False) -> None:
-    state, own = other.state_dict(), network.state_dict()
+    own = network.state_dict()
+    # In their order: where a layer of dropout stands, those after it have other numbers.
+    state = dict(zip(own, other.state_dict().values(), strict=True))
     if but_last_layer:
         for last in list(own)[-2:]:  # its weight and its bias
             state[last] = own[last]

@@ -77,7 +77,7 @@ class CycleGAN(nn.Module):
             yield losses
 
     def _changed(self, made: Tensor, domain: str) -> Tensor:
-        """A translation as it is translated back."""
+        """A translation as it is translated back: in other colours, or noisy, where the configuration says so."""
         if self.config.cycle_recolor and domain == "a":
             made = recolored(made)
         if not self.config.cycle_noise:

@@ -46,6 +46,7 @@ class DrawPage:
                     [(draw_texts.CLASSES[name].to(language), draw_texts.HINTS[name].to(language)) for name in CLASSES],
                     translated(draw_texts.LABELS, language),
                     self.facade,
+                    language,
                 )
             with gr.Column(min_width=300, elem_id="drawn"):
                 self.results = results(self.models, self.picture, language)
@@ -57,12 +58,12 @@ class DrawPage:
         reason, for a message at every stroke would be in the way."""
         try:
             image = read_drawing(asked)
-            method = asked.get("method")
-            for model in self.models:
-                if model.title == method:
-                    return {"src": data_uri(model.translate(image, self.route, model.newest_epoch))}
-            choices = listed(model.title for model in self.models)
-            raise Refusal(texts.UNKNOWN_METHOD.format(method=method, choices=choices))
+            index = asked.get("model")
+            if not isinstance(index, int) or index not in range(len(self.models)):
+                choices = listed(map(str, range(len(self.models))))
+                raise Refusal(texts.UNKNOWN_METHOD.format(method=index, choices=choices))
+            model = self.models[index]
+            return {"src": data_uri(model.translate(image, self.route, model.newest_epoch))}
         except Exception as error:
             return {"note": explain(error).to(self.language)}
 

@@ -96,7 +96,6 @@ function step(from, to) {
 }
 
 function begin(point, pointer) {
-  changes += 1;
   cursor = point;
   stroke = { from: point, last: point, pointer };
   sentAt = performance.now(); // a quick stroke is sent once, when it is done
@@ -231,7 +230,7 @@ function decode(picture) {
 async function replaceBy(coming) {
   const number = ++changes;
   const { indices, said = "" } = await coming;
-  if (number !== changes) return;
+  if (number !== changes || stroke) return;
   say(said);
   if (indices) replace(indices);
 }

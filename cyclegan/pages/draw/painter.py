@@ -15,12 +15,17 @@ from PIL import Image
 
 from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, snap_to_palette
 from cyclegan.images import ImageError
+from cyclegan.pages import texts
 from cyclegan.pages.assets import read
+from cyclegan.pages.draw.line import FullError, line
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.inputs import read_picture
+from cyclegan.pages.languages import Language
 
 SIDE = 256
 """Pixels of a drawing's side, as in painter_drawing.js."""
+MOST_CHARACTERS = 500_000
+"""Of a drawing's data URI: one of noise in the twelve colours has a quarter of it."""
 
 
 def painter(
@@ -29,12 +34,16 @@ def painter(
     classes: Sequence[tuple[str, str]],
     labels: Mapping[str, str],
     facade: Callable[[Any], Mapping[str, str]],
+    language: Language,
 ) -> gr.HTML:
     """A painter that begins with a label map of 256x256, and offers examples with their alt texts to begin from; a
     class is its name and what it means. `facade` gives {"png": data URI} for a seed, or says why not as "refusal"."""
 
-    def facade_of(seed: Any) -> Mapping[str, str]:  # Gradio marks it, which a method does not allow, and uses its name
-        return facade(seed)
+    async def facade_of(seed: Any) -> Mapping[str, str]:  # by its name, which Gradio marks: a method does not allow it
+        try:
+            return await line.run(facade, seed)
+        except FullError:
+            return {"refusal": texts.BUSY.to(language)}
 
     return gr.HTML(
         drawing_value(first),
@@ -65,6 +74,8 @@ def read_drawing(value: Any) -> Image.Image:
     png = value.get("png") if isinstance(value, dict) else None
     if not isinstance(png, str) or not png.startswith("data:"):
         raise ImageError("the drawing is no data URI", "format")
+    if len(png) > MOST_CHARACTERS:  # whatever size it claims, it is not unpacked
+        raise ImageError(f"the drawing has {len(png)} characters; {MOST_CHARACTERS} are enough", "format")
     image = read_picture(ImageData(url=png))
     if image is None or image.size != (SIDE, SIDE):
         raise ImageError(f"the drawing must have {SIDE}x{SIDE} pixels", "format")

@@ -6,32 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 
 from cyclegan.pages import texts
 from cyclegan.pages.assets import read
 from cyclegan.pages.draw import texts as draw_texts
+from cyclegan.pages.draw.line import FullError, line
 from cyclegan.pages.languages import Language
 from cyclegan.pages.models import Model
 
-AT_ONCE = 2
-"""Drawings that are worked on at the same time: one is translated by all cores, the other read or encoded meanwhile."""
-MOST_WAITING = 64
-"""Drawings that wait for their turn at most; the next visitor is told that the app is busy."""
-
 
 def results(models: Sequence[Model], picture: Callable[[Any], Mapping[str, str]], language: Language) -> gr.HTML:
-    """The component, whose value is a painter's. `picture` gives, for {"method": a model's title, "png": the data
-    URI of a drawing}, {"src": data URI} of what it makes or {"note": why there is none}."""
-    turns = CapacityLimiter(AT_ONCE)
-    busy = {"note": texts.GRADIO_WORDS["This application is currently busy. Please try again."].to(language)}
+    """The component, whose value is a painter's. `picture` gives, for {"model": index, "png": data URI of a drawing},
+    {"src": data URI} of what that model makes of it or {"note": why there is none}."""
 
-    # A server function is not subject to Gradio's queue, and a thread that waits would be missing elsewhere.
-    async def picture_of(asked: Any) -> Mapping[str, str]:
-        if turns.statistics().tasks_waiting >= MOST_WAITING:
-            return busy
-        return await run_sync(picture, asked, limiter=turns)
+    async def picture_of(asked: Any) -> Mapping[str, Any]:
+        try:
+            return await line.run(picture, asked)
+        except FullError:
+            return {"note": texts.BUSY.to(language), "again": True}
 
     return gr.HTML(
         None,

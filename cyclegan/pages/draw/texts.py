@@ -88,9 +88,9 @@ PICTURE_ALT = Text(
     "What {title} makes of your drawing", "{title}가 내 그림으로 만든 사진", "{title} 根据你的绘制生成的照片"
 )
 LOST = Text(
-    "The picture did not come; draw on, or reload the page.",
-    "사진을 받지 못했습니다. 계속 그리거나 페이지를 새로고침해 주세요.",
-    "没有收到照片；请继续绘制，或刷新页面。",
+    "The picture did not come; it is asked for again. If it stays away, reload the page.",
+    "사진을 받지 못해 다시 요청합니다. 계속 나타나지 않으면 페이지를 새로고침해 주세요.",
+    "没有收到照片，正在重新请求。若一直没有出现，请刷新页面。",
 )
 USE = Text("Watch them learn to build it", "이 건물을 배워 가는 과정 보기", "观看它们如何学会建造")
 NOT_A_BOX = Text(
