@@ -340,7 +340,8 @@ class CycleGANConfig(TranslationConfig):
     image is hidden in it for the way back (Bashkirova et al. 2019, arXiv:1908.01517); 0 turns it off."""
     cycle_recolor: bool = False
     """Translate photos made of label maps back in other colours and another light, drawn at random: label maps are then
-    told by shapes, and not by the few colours that the generator gives its photos. Needs lambda_palette."""
+    told by shapes, and not by the few colours that the generator gives its photos, which learns nothing from this cycle
+    then. Needs lambda_palette."""
     average: bool = False
     """Average the two directions' cycle and identity losses, as some tutorials do, where the paper adds them."""
     pool_size: int = 50

@@ -79,7 +79,9 @@ class CycleGAN(nn.Module):
     def _changed(self, made: Tensor, domain: str) -> Tensor:
         """A translation as it is translated back: in other colours, or noisy, where the configuration says so."""
         if self.config.cycle_recolor and domain == "a":
-            made = recolored(made)
+            # Who made the photo learns nothing from this way back: it would soon paint it for the reader's sake, in
+            # strong lines and colours, and not as photos are.
+            made = recolored(made.detach())
         if not self.config.cycle_noise:
             return made
         return made + self.config.cycle_noise * draw(
