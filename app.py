@@ -52,8 +52,8 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).parent / "weights"
 MOST_WAITING = 64
-"""Calls that wait at most, of all visitors together: at about six answers a second on two cores, ten seconds. Who comes
-then is told that the app is busy."""
+"""Calls that wait at most, of all visitors together, beside those of Draw (`pages/draw/line.py`): at about six answers
+a second on two cores, ten seconds. Who comes then is told that the app is busy."""
 
 PATIENCE = 20.0
 """Seconds for which running calls are waited for when the app is to end; ten later Kubernetes ends it by force."""

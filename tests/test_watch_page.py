@@ -7,9 +7,11 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -111,16 +113,27 @@ class TestWatch:
         fill.close()  # type: ignore[attr-defined]
         assert len(model_calls) == 1
 
-    def test_every_way_to_a_new_picture_cancels_the_fill(self, layout: Layout) -> None:
-        dependencies = layout.blocks.config["dependencies"]
-        (fill,) = (item["id"] for item in dependencies if ("stack", "wanted") in triggers(layout, item))
-        cancelling = {
-            trigger for item in dependencies if item["cancels"] == [fill] for trigger in triggers(layout, item)
-        }
-        assert cancelling == {
-            ("picture", "upload"), ("picture", "clear"), ("examples", "select"), ("direction", "input"),
-            ("switch", "click"), ("use-drawing", "click"),
-        }  # fmt: skip
+    def test_a_fill_ends_with_the_next_one_of_its_visitor(
+        self, layout: Layout, model_calls: list[tuple[str, int]]
+    ) -> None:
+        page, labels = layout.watch_page, draw_facade(3)
+        every: Any = SimpleNamespace(frames=[(model, epoch) for model in range(2) for epoch in (1, 3, 5)])
+        me, other = (SimpleNamespace(session_hash=name) for name in ("me", "other"))
+
+        def fill(visitor: Any) -> Iterator[dict[str, Any]]:
+            return page.fill_missing(labels, TO_PHOTO.name, every, visitor)
+
+        mine, others = fill(me), fill(other)
+        next(mine), next(others)
+        newer = fill(me)
+        next(newer)
+        assert list(mine) == [], "another one has begun"
+        next(newer)
+        page.announce(draw_facade(4), TO_PHOTO.name, cast(Any, me))
+        assert list(newer) == [], "another picture has come"
+        assert len(model_calls) <= 6, "each of the two computes one frame more at most"
+        assert len(list(others)) == 4, "who has nothing to do with it gets all"
+        assert len(list(fill(me))) == 5
 
     def test_frames_name_the_picture_and_direction_they_belong_to(self, layout: Layout) -> None:
         tokens = {layout.watch_page.announce(None, TO_PHOTO.name)["token"]}

@@ -152,7 +152,7 @@ class Layout:
         asked = [*source, page.epoch, page.truth]
         own = [picture, page.truth]
         results = [inputs.note, inputs.switch, *page.outputs]
-        fill = self.watch_page.connect(picture, direction)
+        self.watch_page.connect(picture, direction)
         self.round_trip_page.connect(picture, direction)
 
         def translate_on(listen: Callable[..., Any], handler: Callable[..., Any] = self.show) -> None:
@@ -161,17 +161,15 @@ class Layout:
                 api_visibility="private", trigger_mode="always_last", concurrency_id="translate",
             )  # fmt: skip
 
-        # The first step of each way stops the fill of the picture before: Gradio cancels nothing on `success`.
-        first: dict[str, Any] = {**quiet, "cancels": [fill]}
-        uploaded = picture.upload(inputs.accept, source, [*own, shrunk], **first)
+        uploaded = picture.upload(inputs.accept, source, [*own, shrunk], **quiet)
         # Every click counts, in its order: "once" would drop those that come too quick, "always_last" their indices.
-        chosen = picker.select(inputs.choose, direction, [*own, shrunk], trigger_mode="multiple", **first)
-        turned = direction.input(inputs.turn, [*source, page.truth], [*own, picker], **first)
-        switched = inputs.switch.click(inputs.turn_back, direction, [direction, picker], **first)
+        chosen = picker.select(inputs.choose, direction, [*own, shrunk], trigger_mode="multiple", **quiet)
+        turned = direction.input(inputs.turn, [*source, page.truth], [*own, picker], **quiet)
+        switched = inputs.switch.click(inputs.turn_back, direction, [direction, picker], **quiet)
         ways = [uploaded, chosen, turned, switched]
         if self.draw_page:
             taken = [*own, shrunk, direction, picker]
-            ways.append(self.draw_page.use.click(self.draw_page.take, self.draw_page.painter, taken, **first))
+            ways.append(self.draw_page.use.click(self.draw_page.take, self.draw_page.painter, taken, **quiet))
         for way in ways:
             announced = way.success(self.watch_page.announce, source, stack, trigger_mode="always_last", **quiet)
             way.success(self.round_trip_page.announce, source, journey, trigger_mode="always_last", **quiet)
@@ -186,7 +184,7 @@ class Layout:
         given.failure(lambda: None, None, page.truth, **quiet)
         empty = [page.truth, shrunk, stack, journey, *results]
         uploaded.failure(self.reject, direction, [picture, *empty], **quiet)
-        picture.clear(self.clear, direction, empty, **first)
+        picture.clear(self.clear, direction, empty, **quiet)
         if loaded:  # the page is open already: nothing but a clock begins anything
             clock = gr.Timer(0.1)
             clock.tick(self.open, None, results, concurrency_id="translate", **quiet)
@@ -234,9 +232,9 @@ class Layout:
         return [None, *self.clear(direction)]
 
     @friendly
-    def clear(self, direction: str) -> list[Any]:
+    def clear(self, direction: str, request: gr.Request | None = None) -> list[Any]:
         """Empty the pages."""
-        pages = [page.announce(None, direction) for page in (self.watch_page, self.round_trip_page)]
+        pages = [self.watch_page.announce(None, direction, request), self.round_trip_page.announce(None, direction)]
         return [None, gr.update(visible=False), *pages, *self._shown(None, self.models.route(direction))]
 
     def _shown(self, translation: Translation | None, route: Route) -> list[Any]:

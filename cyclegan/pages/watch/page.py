@@ -48,21 +48,21 @@ class WatchPage:
         first = next(iter(examples.on(route)), None) if route else None
         gr.Markdown(watch_texts.INTRO.to(language))
         self._built = stamps(models)
+        self._fills: dict[str, object] = {}
+        """The newest fill of each session, while it goes on."""
         self.stack = frame_stack(
             self._with_plots(self.plan(first.image if first else None, route)),
             translated(watch_texts.LABELS, language),
             formats(),
         )
 
-    def connect(self, picture: Component, direction: Component) -> Any:
-        """Fill the stack whenever it asks for frames, and save movies. Returns the fill, for others to cancel."""
+    def connect(self, picture: Component, direction: Component) -> None:
+        """Fill the stack whenever it asks for frames, and save movies."""
         source = [picture, direction]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         saved = self.stack.save(self.save, source, self.stack, **quiet)
         saved.failure(self.give_up, None, self.stack, queue=False, **quiet)
-        return self.stack.wanted(
-            self.fill_missing, source, self.stack, trigger_mode="multiple", concurrency_limit=2, **quiet
-        )
+        self.stack.wanted(self.fill_missing, source, self.stack, trigger_mode="multiple", concurrency_limit=2, **quiet)
 
     def follow(self, blocks: gr.Blocks, picture: Component, direction: Component) -> gr.State | None:
         """Look every few seconds whether a run that is being trained has a new epoch, and show it. Returns what changes
@@ -112,20 +112,33 @@ class WatchPage:
         return movie_message("", b"")
 
     @friendly
-    def announce(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
-        """The message that empties the stack and says what will fill it. With the curves: Gradio makes a tab when it is
-        opened, and then this may be the first message that it gets."""
+    def announce(self, image: Image.Image | None, direction: str, request: gr.Request | None = None) -> dict[str, Any]:
+        """The message that empties the stack and says what will fill it; the session's fill of before ends. With the
+        curves: Gradio makes a tab when it is opened, and then this may be the first message that it gets."""
+        if request:
+            self._fills.pop(str(request.session_hash), None)
         return plan_message(self._with_plots(self.plan(image, self.models.route(direction))))
 
     def fill_missing(
-        self, image: Image.Image | None, direction: str | None, event: gr.EventData
+        self, image: Image.Image | None, direction: str | None, event: gr.EventData, request: gr.Request
     ) -> Iterator[dict[str, Any]]:
-        """The messages with the frames that the stack asks for."""
+        """The messages with the frames that the stack asks for, until it asks for others, or another picture comes.
+
+        Gradio's `cancels` may not end it: such a call that comes late ends the next fill as well, without a word."""
         try:
             wanted = {(int(model), int(epoch)) for model, epoch in event.frames}
         except (AttributeError, TypeError, ValueError):
             wanted = set()
-        yield from self.fill(image, direction, wanted)
+        session, this = str(request.session_hash), object()
+        self._fills[session] = this
+        try:
+            for message in self.fill(image, direction, wanted):
+                if self._fills.get(session) is not this:
+                    return
+                yield message
+        finally:
+            if self._fills.get(session) is this:
+                del self._fills[session]
 
     def fill(
         self, image: Image.Image | None, direction: str | None, wanted: Places | None = None
