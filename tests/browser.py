@@ -85,13 +85,18 @@ class Watched:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.problems: list[str] = []
+        self._broken_off = False
         self.requests: list[str] = []
         page.on("console", lambda message: self._keep(message.type, message.text))
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("pageerror", lambda error: self._keep("error", str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
 
     def _keep(self, kind: str, text: str) -> None:
-        if kind == "error":
+        # Gradio's page breaks its stream of events off itself when the last one has come. Now and then its browser is
+        # so quick that it takes this for an error, and says so (Gradio 6.31; nothing of the app has failed).
+        self._broken_off |= text.startswith("AbortError: BodyStreamBuffer was aborted")
+        its_own = self._broken_off and text.startswith(("AbortError: BodyStreamBuffer", "Connection errored out."))
+        if kind == "error" and not its_own:
             self.problems.append(text)
 
     def settle(self, seconds: float = 1.0) -> None:
