@@ -25,7 +25,7 @@ from cyclegan.pages.languages import Language
 SIDE = 256
 """Pixels of a drawing's side, as in painter_drawing.js."""
 MOST_CHARACTERS = 500_000
-"""Of a drawing's data URI: one of noise in the twelve colours has a quarter of it."""
+"""Of a drawing's data URI: one of noise in the twelve colours has a third of it, by Chromium."""
 
 
 def painter(
