@@ -16,7 +16,7 @@ from PIL import Image
 from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, snap_to_palette
 from cyclegan.images import ImageError
 from cyclegan.pages import texts
-from cyclegan.pages.assets import read
+from cyclegan.pages.assets import component
 from cyclegan.pages.draw.line import FullError, line
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.inputs import read_picture
@@ -45,12 +45,10 @@ def painter(
         except FullError:
             return {"refusal": texts.BUSY.to(language)}
 
-    return gr.HTML(
+    return component(
+        "draw/painter",
         drawing_value(first),
-        html_template=read("draw/painter.html"),
-        css_template=read("draw/painter.css"),
-        js_on_load=read("draw/painter_drawing.js") + read("draw/painter.js"),
-        apply_default_css=False,
+        needs=["draw/painter_drawing.js"],
         palettes=[PALETTE.tolist(), CMP_BASE_PALETTE.tolist()],
         classes=[{"name": name, "hint": hint} for name, hint in classes],
         examples=[{"src": data_uri(image, exact=True), "alt": alt} for image, alt in examples],

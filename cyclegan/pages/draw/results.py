@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from cyclegan.pages import texts
-from cyclegan.pages.assets import read
+from cyclegan.pages.assets import component
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.line import FullError, line
 from cyclegan.pages.languages import Language
@@ -25,12 +25,9 @@ def results(models: Sequence[Model], picture: Callable[[Any], Mapping[str, str]]
         except FullError:
             return {"note": texts.BUSY.to(language), "again": True}
 
-    return gr.HTML(
+    return component(
+        "draw/results",
         None,
-        html_template=read("draw/results.html"),
-        css_template=read("draw/results.css"),
-        js_on_load=read("draw/results.js"),
-        apply_default_css=False,
         models=[
             {
                 "name": model.translator.name,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import gradio as gr
-
-from cyclegan.pages.assets import read
+from cyclegan.pages.assets import component
 from cyclegan.pages.curves import plots_of
 from cyclegan.pages.languages import Language, sentences, translated
 from cyclegan.pages.models import Model, Models
@@ -22,12 +20,10 @@ class ChartsPage:
     def __init__(self, models: Models, language: Language) -> None:
         self.models = models
         self.language = language
-        self.charts = gr.HTML(
+        self.charts = component(
+            "more/charts",
             self.value(),
-            html_template=read("more/charts.html"),
-            css_template=read("curves.css") + read("more/charts.css"),
-            js_on_load=read("curves.js") + read("more/charts.js"),
-            apply_default_css=False,
+            needs=["curves.css", "curves.js"],
             labels={**translated(charts_texts.LABELS, language), "scale": watch_texts.LABELS["scale"].to(language)},
             elem_id="charts",
         )

@@ -14,19 +14,16 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.assets import read
+from cyclegan.pages.assets import component
 from cyclegan.pages.languages import Language
 from cyclegan.pages.translate import texts as translate_texts
 
 
 def before_after(value: dict[str, Any] | None, title: str, language: Language, elem_id: str) -> gr.HTML:
     """The component; `title` names who made the picture after."""
-    return gr.HTML(
+    return component(
+        "translate/before_after",
         value,
-        html_template=read("translate/before_after.html"),
-        css_template=read("translate/before_after.css"),
-        js_on_load=read("translate/before_after.js"),
-        apply_default_css=False,
         before=texts.YOUR_PICTURE.to(language),
         after=translate_texts.PICTURE_BY.format(title=title).to(language),
         divider=translate_texts.DIVIDER.format(title=title).to(language),

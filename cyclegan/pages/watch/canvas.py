@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from cyclegan.pages.assets import read
+from cyclegan.pages.assets import component
 from cyclegan.pages.curves import Plot
 from cyclegan.pages.frames import Frame
 
@@ -52,12 +52,10 @@ class Plan:
 def frame_stack(plan: Plan, labels: dict[str, str], formats: Sequence[str]) -> gr.HTML:
     """Canvases side by side under one epoch slider, and curves with a cursor at the same epoch; movies can be saved in
     these formats."""
-    return gr.HTML(
+    return component(
+        "watch/canvas",
         plan_message(plan),
-        html_template=read("watch/canvas.html"),
-        css_template=read("curves.css") + read("watch/canvas.css"),
-        js_on_load=read("curves.js") + read("watch/canvas.js"),
-        apply_default_css=False,
+        needs=["curves.css", "curves.js"],
         labels=labels,
         formats=list(formats),
         elem_id="stack",
