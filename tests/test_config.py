@@ -87,7 +87,7 @@ CYCLEGAN: dict[str, tuple[object, str]] = SHARED | {
     "pool_size": (50, "CycleGAN 4; --pool_size"),
     "pool_mode": ("replace", "CycleGAN 4; image_pool.py"),
     "cycle_noise": (0.0, "this project: off"),
-    "cycle_recolor": (False, "this project: off"),
+    "labels_from": (0, "this project: off"),
     "average": (False, "CycleGAN equations 2 and 3"),
     "dataset_mode": ("unaligned", "CycleGAN 3; cycle_gan_model: dataset_mode"),
 }
@@ -298,16 +298,26 @@ def test_a_setting_that_cannot_translate_is_refused(
         (CycleGANConfig, {"cycle_noise": 1.5}, ["cycle_noise is 1.5", "0 (none) to 1"]),
         (CycleGANConfig, {"cycle_noise": float("nan")}, ["cycle_noise is nan"]),
         (CycleGANConfig, {"cycle_noise": 0.1, "lambda_cycle": 0.0}, ["lambda_cycle or lambda_palette above 0"]),
-        (CycleGANConfig, {"cycle_recolor": True}, ["cycle_recolor is True", "lambda_palette above 0"]),
+        (
+            CycleGANConfig,
+            {"labels_from": 5, "lambda_palette": 1.0, "epochs": 3, "decay_epochs": 1},
+            ["labels_from is 5", "up to the last, 4"],
+        ),
+        (
+            CycleGANConfig,
+            {"labels_from": 2, "lambda_palette": 1.0, "lr_policy": "plateau"},
+            ["labels_from 2", "plateau", "--labels-from 1"],
+        ),
+        (CycleGANConfig, {"labels_from": 1}, ["labels_from is 1", "lambda_palette above 0"]),
         (
             CycleGANConfig,
             {
-                "cycle_recolor": True,
+                "labels_from": 1,
                 "lambda_palette": 1.0,
                 "lambda_identity": 0.0,
                 "generator": GeneratorConfig(in_channels=1),
             },
-            ["cycle_recolor changes colours", "domain a have 1 channel"],
+            ["labels_from changes colours", "domain a have 1 channel"],
         ),
         (CycleGANConfig, {"pool_mode": "both", "pool_size": 0}, ["pool_size is 0", "--pool-mode replace"]),
         (Pix2PixConfig, {"dataset_mode": "unaligned"}, ["dataset_mode unaligned", "use aligned or colorization"]),

@@ -22,7 +22,7 @@ from cyclegan.config import (
     Pix2PixConfig,
 )
 from cyclegan.data.batches import Pair
-from cyclegan.facades import CMP_BASE_PALETTE, draw_facade
+from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, draw_facade
 from cyclegan.images import to_tensor
 from cyclegan.training.augmentation import recolored
 from cyclegan.training.edges import smooth_edges
@@ -276,28 +276,40 @@ def test_what_is_translated_back_is_noisy_and_what_is_judged_is_not() -> None:
     assert all(losses[name].item() == pytest.approx(value.item()) for name, value in without.items())
 
 
-def test_photos_made_of_label_maps_are_translated_back_in_other_colours() -> None:
-    config = replace(CYCLEGAN, lambda_palette=3.0, generator=replace(GENERATOR, classes="facades"))
-    objective, plain = build(replace(config, cycle_recolor=True)), build(config)
+def test_label_maps_alone_are_learned_from_an_epoch_on_by_photos_in_other_colours() -> None:
+    classes = replace(GENERATOR, classes="facades")
+    config = replace(CYCLEGAN, lambda_identity=0.0, lambda_palette=3.0, generator=classes, labels_from=3)
+    objective, g = build(config), build(config).generators
     real = Pair(real_pair().a, to_tensor(draw_facade(3, size=32))[None].double().expand(2, -1, -1, -1))
-    losses: Losses = {}
-    without: Losses = {}
-    for each, found in ((objective, losses), (plain, without)):
+
+    def found() -> tuple[Losses, Losses]:
         torch.manual_seed(5)
-        found.update(together(each.generator_losses(real, each(real))))
-    torch.manual_seed(5)
-    restored = objective.generators["ab"](recolored(objective.generators["ba"](real.b)))
-    expected = CYCLEGAN.lambda_cycle * (restored - real.b).abs().mean()
-    assert losses["cycle_b"].item() == pytest.approx(expected.item(), rel=1e-9)
-    for name in ("cycle_b", "palette"):
-        loss = losses.pop(name)
-        assert loss.item() != pytest.approx(without.pop(name).item(), rel=1e-4)
-        reader, painter = (list(objective.generators[way].parameters()) for way in ("ab", "ba"))
-        assert any(gradient.any() for gradient in torch.autograd.grad(loss, reader, retain_graph=True))
-        of_painter = torch.autograd.grad(loss, painter, retain_graph=True, allow_unused=True)
-        assert all(gradient is None for gradient in of_painter), "it does not paint for the reader's sake"
-    assert losses.keys() == without.keys() >= {"cycle_a", "gan_a", "gan_b"}
-    assert all(losses[name].item() == pytest.approx(value.item()) for name, value in without.items())
+        fake = objective(real)
+        return together(objective.generator_losses(real, fake)), together(objective.discriminator_losses(real, fake))
+
+    for objective.epoch in (1, 2):
+        before, judged = found()
+        assert before.keys() == {"gan_a", "gan_b", "cycle_a", "cycle_b"}, "the paper's, and nothing else"
+        assert judged.keys() == {"discriminator_a", "discriminator_b"}
+        assert not objective.resting
+    for objective.epoch in (3, 4):
+        losses, judged = found()
+        assert losses.keys() == {"gan_b", "cycle_a", "cycle_b", "palette"} and judged.keys() == {"discriminator_b"}
+        assert set(objective.resting) == {objective.generators["ba"], objective.discriminators["a"]}
+        torch.manual_seed(5)
+        shown = recolored(g["ba"](real.b))
+        logits, restored = g["ab"](shown, class_logits=True)
+        taught = 3 * class_loss(logits, real.b, torch.from_numpy(PALETTE / 127.5 - 1))
+        assert losses["palette"].item() == pytest.approx(taught.item(), rel=1e-9)
+        cycle = CYCLEGAN.lambda_cycle * (restored - real.b).abs().mean()
+        assert losses["cycle_b"].item() == pytest.approx(cycle.item(), rel=1e-9)
+        assert losses["cycle_b"].item() != pytest.approx(before["cycle_b"].item(), rel=1e-4)
+        for name in ("gan_b", "cycle_a"):
+            assert losses[name].item() == pytest.approx(before[name].item(), rel=1e-9)
+        weights = list(objective.generators["ab"].parameters())
+        for name in ("gan_b", "cycle_a", "cycle_b", "palette"):
+            gradients = torch.autograd.grad(losses[name], weights, retain_graph=True, allow_unused=True)
+            assert any(gradient is not None and gradient.any() for gradient in gradients), name
 
 
 def test_cyclegans_discriminators_are_shown_the_pool() -> None:

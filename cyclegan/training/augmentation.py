@@ -93,8 +93,8 @@ def recolored(photos: Tensor) -> Tensor:
     """Photos of the same things in other colours and another light, drawn for each anew; gradients pass through.
 
     A third is turned negative; gamma; every channel a random mix of all, its mean taken away, and so any tint of the
-    whole; contrast and brightness; a shade that differs from place to place. The ranges are this project's, so wide
-    that no colour tells what a thing is.
+    whole; contrast and brightness; a shade that differs from place to place; noise of a standard deviation of 0.1.
+    The ranges are this project's, so wide that neither a colour nor a faint pattern tells what a thing is.
 
     Shapes: [N, 3, H, W] in [-1, 1] -> the same, in float32 or wider.
     """
@@ -117,7 +117,8 @@ def _recolored(photos: Tensor) -> Tensor:
     light = torch.einsum("nij,njhw->nihw", mix / mix.sum(2, keepdim=True).clamp(min=0.3), light)
     light = (light - light.mean((2, 3), keepdim=True)) * torch.exp(1.6 * (contrast - 0.5)) + 0.7 * (brightness - 0.5)
     shades = F.interpolate(0.35 * shade.unflatten(1, (1, 5, 5)), photos.shape[2:], mode="bicubic")
-    return (2 * light + shades).clamp(-1, 1)
+    noise = draw(len(photos), lambda rows: torch.randn(rows, *photos.shape[1:], device=photos.device))
+    return (2 * light + shades + 0.1 * noise).clamp(-1, 1)
 
 
 def _draw_whole(low: int, high: int, count: int) -> list[int]:

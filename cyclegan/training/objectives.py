@@ -37,6 +37,8 @@ class CycleGAN(nn.Module):
     generators_first = True
     """Whether the generators move before the discriminators, and leave in `fake` what they made for it; else they find
     in it what was made for both moves."""
+    epoch = 1
+    """That in work, from 1."""
 
     def __init__(self, config: CycleGANConfig) -> None:
         super().__init__()
@@ -54,6 +56,13 @@ class CycleGAN(nn.Module):
         }
         initialize(self, config.init_gain, config.init)
 
+    @property
+    def resting(self) -> tuple[nn.Module, ...]:
+        """The networks that stay as they are in this epoch: those that make and judge photos, once these teach."""
+        if 0 < self.config.labels_from <= self.epoch:
+            return (self.generators["ba"], self.discriminators["a"])
+        return ()
+
     def forward(self, real: Pair) -> Fakes:
         """The translations of both domains."""
         return {"fake_b": self.generators["ab"](real.a), "fake_a": self.generators["ba"](real.b)}
@@ -63,25 +72,35 @@ class CycleGAN(nn.Module):
         config = self.config
         share = 0.5 if config.average else 1.0
         for way, source, target, back in (("ab", "a", "b", "ba"), ("ba", "b", "a", "ab")):
+            if source == "b" and self.resting:
+                yield self._lesson(real.b, share)
+                return
             original, already_there = getattr(real, source), getattr(real, target)
             made, identity = self._translated(way, original, already_there)
             losses = {f"gan_{target}": gan_loss(config.gan_mode, self._critic(target)(made), True)}
-            logits, restored = with_class_logits(self.generators[back], self._changed(made, target))
+            logits, restored = with_class_logits(self.generators[back], self._noisy(made))
             losses[f"cycle_{source}"] = share * config.lambda_cycle * l1_loss(restored, original)
             if identity is not None:
                 weight = share * config.lambda_cycle * config.lambda_identity
                 losses[f"identity_{target}"] = weight * l1_loss(identity, already_there)
-            if config.lambda_palette and source == "b":
+            if config.lambda_palette and not config.labels_from and source == "b":
                 losses["palette"] = _palette_term(config, logits, restored, original)
             fake[f"fake_{target}"] = made.detach()
             yield losses
 
-    def _changed(self, made: Tensor, domain: str) -> Tensor:
-        """A translation as it is translated back: in other colours, or noisy, where the configuration says so."""
-        if self.config.cycle_recolor and domain == "a":
-            # Who made the photo learns nothing from this way back: it would soon paint it for the reader's sake, in
-            # strong lines and colours, and not as photos are.
-            made = recolored(made.detach())
+    def _lesson(self, labels: Tensor, share: float) -> Losses:
+        """What label maps teach the generator of label maps, by photos made of them in other colours."""
+        config = self.config
+        with torch.no_grad():
+            photos = recolored(self.generators["ba"](labels))
+        logits, restored = with_class_logits(self.generators["ab"], photos)
+        return {
+            "cycle_b": share * config.lambda_cycle * l1_loss(restored, labels),
+            "palette": _palette_term(config, logits, restored, labels),
+        }
+
+    def _noisy(self, made: Tensor) -> Tensor:
+        """A translation as it is translated back, noisy where the configuration says so."""
         if not self.config.cycle_noise:
             return made
         return made + self.config.cycle_noise * draw(
@@ -99,7 +118,7 @@ class CycleGAN(nn.Module):
         return made, identity
 
     def discriminator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
-        for domain in ("a", "b"):
+        for domain in ("b",) if self.resting else ("a", "b"):
             shown = self.pools[domain].show(fake[f"fake_{domain}"], self.config.pool_mode)
             lambda_edges = self.config.lambda_edges if domain == self.config.edges_domain else 0.0
             terms = judge(self.config, self._critic(domain), getattr(real, domain), shown, lambda_edges)
@@ -118,6 +137,8 @@ class Pix2Pix(nn.Module):
     """
 
     generators_first = False
+    epoch = 1
+    resting = ()
 
     def __init__(self, config: Pix2PixConfig) -> None:
         super().__init__()
@@ -173,6 +194,8 @@ class GAN(nn.Module):
     """
 
     generators_first = True
+    epoch = 1
+    resting = ()
 
     def __init__(self, config: GANConfig) -> None:
         super().__init__()

@@ -132,6 +132,7 @@ class Trainer:
         is to be ahead of them (Gulrajani et al. 2017, algorithm 1). Of several processes each is given its rows of the
         batch, and returns its part of the losses: these add up.
         """
+        self.objective.epoch = index // self.batches.steps + 1
         real = Pair(*(to_device(x, self.device, self.dtype) for x in real))
         done = index % self.batches.steps * self.config.batch_size
         images = min(self.config.batch_size, self.batches.images - done)  # of all processes
@@ -148,6 +149,8 @@ class Trainer:
         for player in moves:
             for name, network in self.players.items():
                 network.requires_grad_(name == player)
+            for resting in self.objective.resting:
+                resting.requires_grad_(False)
             if player == "generators":
                 groups = self.objective.generator_losses(real, fake)
             else:
