@@ -19,6 +19,7 @@ from cyclegan.config import (
     Direction,
     DiscriminatorConfig,
     GeneratorConfig,
+    Norm,
     Pix2PixConfig,
 )
 from cyclegan.data.batches import Batches
@@ -270,14 +271,17 @@ def test_a_generator_that_tells_classes_learns_them_and_goes_on_where_it_stopped
     assert (np.abs(nearest - np.asarray(labels)).max(2) < 8).mean() > 0.5, "most pixels have their class's own colour"
 
 
-def test_what_makes_photos_rests_once_they_teach_and_a_stop_changes_nothing(tmp_path: Path, facades: Path) -> None:
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_what_makes_photos_rests_once_they_teach_and_a_stop_changes_nothing(
+    norm: Norm, tmp_path: Path, facades: Path
+) -> None:
     config = dataclasses.replace(
         CYCLEGAN,
         lambda_identity=0.0,
         lambda_palette=30.0,
         labels_from=2,
         snapshot_epochs=(1, 2),
-        generator=dataclasses.replace(CYCLEGAN.generator, classes="facades"),
+        generator=dataclasses.replace(CYCLEGAN.generator, classes="facades", norm=norm),
         epochs=3,
         decay_epochs=0,
     )

@@ -150,7 +150,7 @@ class Trainer:
             for name, network in self.players.items():
                 network.requires_grad_(name == player)
             for resting in self.objective.resting:
-                resting.requires_grad_(False)
+                resting.requires_grad_(False).eval()  # batch norms would go on to count
             if player == "generators":
                 groups = self.objective.generator_losses(real, fake)
             else:
