@@ -338,11 +338,11 @@ class CycleGANConfig(TranslationConfig):
     cycle_noise: float = 0.0
     """Standard deviation of noise on a translation before it is translated back, of pixels in [-1, 1], so that no
     image is hidden in it for the way back (Bashkirova et al. 2019, arXiv:1908.01517); 0 turns it off."""
-    labels_from: int = 0
+    labels_only_from: int = 0
     """Epoch from which on label maps alone are learned, and what makes and judges photos rests: photos made of label
-    maps teach their classes, with lambda_palette's loss, which counts from then on, in other colours and another light,
-    drawn at random, and with noise. Classes are then told by shapes, and not by the few colours that the generator
-    gives its photos, or by what it hides in them. 0: never, and lambda_palette counts from the beginning."""
+    maps teach their classes, with the cycle loss and lambda_palette's, which counts from then on, in other colours and
+    another light, drawn at random, and with noise. Classes are then told by shapes, and not by the few colours that the
+    generator gives its photos, or by what it hides in them. 0: never, and lambda_palette counts from the beginning."""
     average: bool = False
     """Average the two directions' cycle and identity losses, as some tutorials do, where the paper adds them."""
     pool_size: int = 50
@@ -366,21 +366,27 @@ class CycleGANConfig(TranslationConfig):
         )
         _require_weights(self, "lambda_cycle", "lambda_identity", "pool_size")
         _require(0 <= self.cycle_noise <= 1, f"cycle_noise is {self.cycle_noise}; it must be 0 (none) to 1")
-        goes_back = self.lambda_cycle > 0 or self.lambda_palette > 0
+        goes_back = self.lambda_cycle > 0 or (self.lambda_palette > 0 and not self.labels_only_from)
         _require_use(self, "cycle_noise", goes_back, "lambda_cycle or lambda_palette above 0")
-        _require_use(self, "labels_from", self.lambda_palette > 0, "lambda_palette above 0")
+        _require_use(self, "labels_only_from", self.lambda_palette > 0, "lambda_palette above 0")
         _require(
-            0 <= self.labels_from <= self.total_epochs,
-            f"labels_from is {self.labels_from}; it must be 0 (never), or an epoch up to the last, {self.total_epochs}",
+            0 <= self.labels_only_from <= self.total_epochs,
+            f"labels_only_from is {self.labels_only_from}; it must be 0 (never), or an epoch up to the last, "
+            f"{self.total_epochs}",
         )
         _require(
-            self.labels_from <= 1 or self.lr_policy != "plateau",
-            f"labels_from {self.labels_from} changes the losses that lr_policy plateau follows; use --labels-from 1, "
-            "or another --lr-policy",
+            self.labels_only_from <= 1 or self.lr_policy != "plateau",
+            f"labels_only_from {self.labels_only_from} changes the losses that lr_policy plateau follows; use another "
+            "--lr-policy",
         )
         _require(
-            not self.labels_from or self.generator.in_channels == 3,
-            f"labels_from changes colours, but images of domain a have {self.generator.in_channels} channel",
+            not self.labels_only_from or self.generator.in_channels == 3,
+            f"labels_only_from changes colours, but images of domain a have {self.generator.in_channels} channel",
+        )
+        _require(
+            self.labels_only_from != 1 or self.init_from is not None,
+            "labels_only_from is 1, but without init_from nothing has learned to make photos by then; use --init-from, "
+            "or a later epoch",
         )
         _require(
             not self.lambda_palette or self.generator.out_channels == 3,

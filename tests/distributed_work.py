@@ -60,7 +60,7 @@ CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
         lambda_edges=1.0,
         lambda_palette=5.0,
         cycle_noise=0.1,
-        labels_from=2,
+        labels_only_from=2,
     ),
     "pix2pix": Pix2PixConfig(
         **TRANSLATING,

@@ -278,7 +278,7 @@ def test_what_is_translated_back_is_noisy_and_what_is_judged_is_not() -> None:
 
 def test_label_maps_alone_are_learned_from_an_epoch_on_by_photos_in_other_colours() -> None:
     classes = replace(GENERATOR, classes="facades")
-    config = replace(CYCLEGAN, lambda_identity=0.0, lambda_palette=3.0, generator=classes, labels_from=3)
+    config = replace(CYCLEGAN, lambda_identity=0.0, lambda_palette=3.0, generator=classes, labels_only_from=3)
     objective, g = build(config), build(config).generators
     real = Pair(real_pair().a, to_tensor(draw_facade(3, size=32))[None].double().expand(2, -1, -1, -1))
 

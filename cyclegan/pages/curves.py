@@ -39,7 +39,7 @@ def plots_of(run: Run, title: str, language: Language) -> list[Plot]:
 
 
 def curves_of(run: Run, language: Language = "en") -> list[Curve]:
-    """The losses of a run's history; those of CycleGAN's two directions are shown as their mean."""
+    """The losses of a run's history; those of CycleGAN's directions are shown as their mean."""
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for record in run.history():
         terms: dict[str, list[float]] = defaultdict(list)

@@ -1,8 +1,8 @@
 """Random changes to all that a discriminator sees, real or made, through which gradients reach the generator.
 
 Zhao et al. 2020 (arXiv:2006.10738): a few hundred images are soon learned by heart; augmenting the real ones alone
-would teach the generator the augmentation. The ranges are those of the paper's published code. All is drawn from
-PyTorch's random state on the CPU, which a checkpoint holds, so that no device is waited for.
+would teach the generator the augmentation. The ranges are those of the paper's published code. All but
+noise, which the images' device draws, is drawn from PyTorch's random state on the CPU, so that no device is waited for.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Augment:
 
 
 def recolored(photos: Tensor) -> Tensor:
-    """Photos of the same things in other colours and another light, drawn for each anew; gradients pass through.
+    """Photos of the same things in other colours and another light, drawn for each anew.
 
     A third is turned negative; gamma; every channel a random mix of all, its mean taken away, and so any tint of the
     whole; contrast and brightness; a shade that differs from place to place; noise of a standard deviation of 0.1.
@@ -109,7 +109,7 @@ def _recolored(photos: Tensor) -> Tensor:
     )
     negative, contrast, brightness, gamma, channels = evenly.split([1, 1, 1, 1, 3], 1)
     mixes, shade = normal.split([9, 25], 1)
-    # The darkest pixels would have gradients without a limit.
+    # Not quite black, which no gamma makes lighter.
     light = ((photos + 1) / 2).clamp(0.05, 1)
     light = torch.where(negative < 1 / 3, 1.05 - light, light)
     light = light ** torch.exp(2 * (gamma - 0.5) + (channels - 0.5))

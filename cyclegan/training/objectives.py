@@ -38,7 +38,7 @@ class CycleGAN(nn.Module):
     """Whether the generators move before the discriminators, and leave in `fake` what they made for it; else they find
     in it what was made for both moves."""
     epoch = 1
-    """That in work, from 1."""
+    """The epoch in work, from 1."""
 
     def __init__(self, config: CycleGANConfig) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class CycleGAN(nn.Module):
     @property
     def resting(self) -> tuple[nn.Module, ...]:
         """The networks that stay as they are in this epoch: those that make and judge photos, once these teach."""
-        if 0 < self.config.labels_from <= self.epoch:
+        if 0 < self.config.labels_only_from <= self.epoch:
             return (self.generators["ba"], self.discriminators["a"])
         return ()
 
@@ -83,7 +83,7 @@ class CycleGAN(nn.Module):
             if identity is not None:
                 weight = share * config.lambda_cycle * config.lambda_identity
                 losses[f"identity_{target}"] = weight * l1_loss(identity, already_there)
-            if config.lambda_palette and not config.labels_from and source == "b":
+            if config.lambda_palette and not config.labels_only_from and source == "b":
                 losses["palette"] = _palette_term(config, logits, restored, original)
             fake[f"fake_{target}"] = made.detach()
             yield losses

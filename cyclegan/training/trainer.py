@@ -150,7 +150,7 @@ class Trainer:
             for name, network in self.players.items():
                 network.requires_grad_(name == player)
             for resting in self.objective.resting:
-                resting.requires_grad_(False).eval()  # batch norms would go on to count
+                resting.requires_grad_(False)
             if player == "generators":
                 groups = self.objective.generator_losses(real, fake)
             else:
@@ -169,8 +169,10 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)  # now, so that the opponent's move does not hold this one's gradients
         for network in self.players.values():
             network.requires_grad_(True)
+        seen = (index + 1) * self.config.batch_size
         for name, average in self.averages.items():
-            seen = (index + 1) * self.config.batch_size
+            if self.objective.generators[name] in self.objective.resting:
+                continue  # else what is shown would move on to the last weights
             average.update(self.objective.generators[name], images=images, seen=seen)
         return losses
 
