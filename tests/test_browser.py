@@ -227,7 +227,9 @@ def test_a_pair_becomes_picture_and_truth_and_is_scored_both_ways(page: Page, tm
     expect(caption(page, RUNS[0])).to_contain_text("labels right")
     assert pixels(page.locator("#truth img"))["checksum"] == picture["checksum"]
     assert pixels(page.locator("#picture img"))["checksum"] == truth["checksum"]
+    before = str(page.locator("#picture img").get_attribute("src"))
     page.locator("#examples button").nth(2).click()
+    expect(page.locator("#picture img")).not_to_have_attribute("src", before)
     page.get_by_label("Labels -> Photo").click()
     expect(page.locator("#truth")).to_be_hidden()
 
