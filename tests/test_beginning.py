@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 import train
-from cyclegan.config import METHODS
+from cyclegan.config import METHODS, Pix2PixConfig
 from cyclegan.hub.cards import write_card
 from cyclegan.hub.redaction import public
 from cyclegan.runs.run import Run
-from tests.conftest import TINY_GAN, make_run
+from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 from tests.hub_server import LoopbackHub
 
 STILL = ["--learning-rate", "1e-12"]
@@ -194,6 +194,17 @@ def test_what_does_not_fit_is_refused(
     for part in expected:
         assert part in said
     assert not (tmp_path / "new").exists()
+
+
+def test_photos_that_rest_from_the_beginning_come_from_that_run(begin: Begin, weights: Path, tmp_path: Path) -> None:
+    rest = [*CYCLEGAN, *CLASSES, "--labels-only-from", "1", "--init-from"]
+    assert "beginning with" in begin(*rest, weights / "facades-cyclegan")
+    maps = Pix2PixConfig(dataset="facades", direction="ab", generator=TINY_CYCLEGAN, epochs=1, decay_epochs=0)
+    make_run(tmp_path / "labels", maps, epochs=(1,), sample_epochs=1)
+    said = begin(*rest, tmp_path / "labels", "--out", tmp_path / "other", code=2)
+    for part in ("translates ab", "labels_only_from 1", "needs its generator ba", "a later epoch"):
+        assert part in said
+    assert not (tmp_path / "other").exists()
 
 
 def test_noise_and_pictures_do_not_go_together(begin: Begin, tmp_path: Path) -> None:

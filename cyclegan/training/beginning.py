@@ -19,8 +19,8 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
     in its domain; what `source` does not have stays as it is, as does a last layer that makes classes where that of
     `source` makes colours, or the other way round. Returns a sentence about both.
 
-    Raises ConfigError where it has no generator of these, or one of another shape, WeightsError where its weights are
-    not what it says, and what they raise where they cannot be had.
+    Raises ConfigError where it has no generator of these, not the one that is to rest, or one of another shape,
+    WeightsError where its weights are not what it says, and what they raise where they cannot be had.
     """
     named = run.config.init_from
     if source.translates != run.translates:
@@ -37,6 +37,11 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
         )
     for way in directions:
         _check_shape(run, source, way)
+    if isinstance(run.config, CycleGANConfig) and run.config.labels_only_from == 1 and "ba" not in directions:
+        raise ConfigError(
+            f"init_from {named} translates {directions[0]}, but labels_only_from 1 needs its generator ba, which makes "
+            "photos and rests from the beginning; begin with another run, or let it learn until a later epoch"
+        )
     domains = _judged_alike(run, source)
     converted = [
         way
