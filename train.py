@@ -202,6 +202,11 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     out = launch.out or default_out(config, folder.name, method)
     if distributed.from_first(lambda: goes_on(out, config)):
         return run_resume(Resume(out, launch))
+    if isinstance(config, CycleGANConfig) and config.labels_only_from == 1 and config.init_from is None:
+        raise ConfigError(
+            "labels_only_from is 1, but without init_from nothing has learned to make photos by then; use --init-from, "
+            "or a later epoch"
+        )
     config = replace(config, init_from=distributed.from_first(lambda: settled_source(config.init_from)))
     run = Run(out, method, name_domains(split, config, launch.domain_names), config, {}, revision())
     check_free(out)
@@ -278,10 +283,12 @@ def run_resume(command: Resume) -> int:
         return 0
     method = [] if run.method == "cyclegan" else [run.method]
     again = shlex.join(["python", "train.py", *method, "--dataset", run.config.dataset])
-    options = options_of(replace(run.config, init_from=str(run.folder.resolve())))
+    config = replace(run.config, init_from=str(run.folder.resolve()))
+    if isinstance(config, CycleGANConfig) and config.labels_only_from:
+        config = replace(config, labels_only_from=1)  # its photos have been made: what rests goes on resting
     print(
         f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained; to train its networks further, "
-        f"in another run: {again} {options}"
+        f"in another run: {again} {options_of(config)}"
     )
     if repository:
         publisher = BackgroundPublisher(run.folder, repository)

@@ -337,7 +337,8 @@ class CycleGANConfig(TranslationConfig):
     """Weight of the identity loss |G(y) - y|, as a share of lambda_cycle: 0.5 of 10 weighs 5. 0 turns it off."""
     cycle_noise: float = 0.0
     """Standard deviation of noise on a translation before it is translated back, of pixels in [-1, 1], so that no
-    image is hidden in it for the way back (Bashkirova et al. 2019, arXiv:1908.01517); 0 turns it off."""
+    image is hidden in it for the way back (Bashkirova et al. 2019, arXiv:1908.01517); 0 turns it off. Photos that teach
+    (labels_only_from) have noise of their own."""
     labels_only_from: int = 0
     """Epoch from which on label maps alone are learned, and what makes and judges photos rests: photos made of label
     maps teach their classes, with the cycle loss and lambda_palette's, which counts from then on, in other colours and
@@ -367,8 +368,14 @@ class CycleGANConfig(TranslationConfig):
         _require_weights(self, "lambda_cycle", "lambda_identity", "pool_size")
         _require(0 <= self.cycle_noise <= 1, f"cycle_noise is {self.cycle_noise}; it must be 0 (none) to 1")
         goes_back = self.lambda_cycle > 0 or (self.lambda_palette > 0 and not self.labels_only_from)
-        _require_use(self, "cycle_noise", goes_back, "lambda_cycle or lambda_palette above 0")
+        user = "lambda_cycle above 0, or lambda_palette above 0 without labels_only_from,"
+        _require_use(self, "cycle_noise", goes_back, user)
         _require_use(self, "labels_only_from", self.lambda_palette > 0, "lambda_palette above 0")
+        _require(
+            self.labels_only_from != 1 or not self.lambda_edges or self.edges_domain == "b",
+            "edges_domain is a, but labels_only_from is 1: what judges photos rests from the beginning; use "
+            "--edges-domain b, or leave --lambda-edges out",
+        )
         _require(
             0 <= self.labels_only_from <= self.total_epochs,
             f"labels_only_from is {self.labels_only_from}; it must be 0 (never), or an epoch up to the last, "
@@ -382,11 +389,6 @@ class CycleGANConfig(TranslationConfig):
         _require(
             not self.labels_only_from or self.generator.in_channels == 3,
             f"labels_only_from changes colours, but images of domain a have {self.generator.in_channels} channel",
-        )
-        _require(
-            self.labels_only_from != 1 or self.init_from is not None,
-            "labels_only_from is 1, but without init_from nothing has learned to make photos by then; use --init-from, "
-            "or a later epoch",
         )
         _require(
             not self.lambda_palette or self.generator.out_channels == 3,

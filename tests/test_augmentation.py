@@ -181,6 +181,11 @@ def test_a_recolored_photo_shows_the_same_things_in_other_colours() -> None:
     assert (rows.max(1).values - rows.min(1).values).mean() > 0.1, "and its light another one from place to place"
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_recolored_photo_keeps_the_order_of_memory(layout: torch.memory_format) -> None:
+    assert recolored(pictures(2).contiguous(memory_format=layout)).is_contiguous(memory_format=layout)
+
+
 def test_each_photo_is_recolored_anew_in_float32_or_wider() -> None:
     torch.manual_seed(0)
     one, other = recolored(pictures(1).expand(2, -1, -1, -1))

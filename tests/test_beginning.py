@@ -153,7 +153,16 @@ def test_it_goes_on_without_the_run_it_began_from(begin: Begin, weights: Path, t
     run = Run.open(tmp_path / "new")
     assert run.config.init_from == str(tmp_path / "old")
     assert public(run).config.init_from == "old"
-    assert "--init-from" not in card_of(run), "nobody else has that folder"
+    assert "--init-from old " in card_of(run), "a name, as of datasets"
+
+
+def test_what_rested_goes_on_resting_in_a_training_further(
+    begin: Begin, weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    begin(*CYCLEGAN, *CLASSES, "--epochs", "2", "--labels-only-from", "2")
+    assert train.main(["--resume", str(tmp_path / "new")]) == 0
+    advice = capfd.readouterr().out
+    assert "to train its networks further" in advice and "--labels-only-from 1" in advice
 
 
 @pytest.mark.parametrize(
@@ -196,9 +205,17 @@ def test_what_does_not_fit_is_refused(
     assert not (tmp_path / "new").exists()
 
 
-def test_photos_that_rest_from_the_beginning_come_from_that_run(begin: Begin, weights: Path, tmp_path: Path) -> None:
+def test_photos_that_rest_from_the_beginning_come_from_that_run(
+    begin: Begin, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rest = [*CYCLEGAN, *CLASSES, "--labels-only-from", "1", "--init-from"]
+    assert "without init_from nothing has learned to make photos" in begin(*rest[:-1], code=2)
     assert "beginning with" in begin(*rest, weights / "facades-cyclegan")
+    run = Run.open(tmp_path / "new")
+    assert "--init-from facades-cyclegan" in card_of(public(run))
+    monkeypatch.setattr("cyclegan.distributed.size", lambda: 2)
+    assert train.goes_on(run.folder, replace(run.config, init_from="facades-cyclegan")), "torchrun begins it again"
+    monkeypatch.undo()
     maps = Pix2PixConfig(dataset="facades", direction="ab", generator=TINY_CYCLEGAN, epochs=1, decay_epochs=0)
     make_run(tmp_path / "labels", maps, epochs=(1,), sample_epochs=1)
     said = begin(*rest, tmp_path / "labels", "--out", tmp_path / "other", code=2)

@@ -297,7 +297,7 @@ def test_a_setting_that_cannot_translate_is_refused(
         ),
         (CycleGANConfig, {"cycle_noise": 1.5}, ["cycle_noise is 1.5", "0 (none) to 1"]),
         (CycleGANConfig, {"cycle_noise": float("nan")}, ["cycle_noise is nan"]),
-        (CycleGANConfig, {"cycle_noise": 0.1, "lambda_cycle": 0.0}, ["lambda_cycle or lambda_palette above 0"]),
+        (CycleGANConfig, {"cycle_noise": 0.1, "lambda_cycle": 0.0}, ["only lambda_cycle above 0, or lambda_palette"]),
         (
             CycleGANConfig,
             {"labels_only_from": 5, "lambda_palette": 1.0, "epochs": 3, "decay_epochs": 1},
@@ -308,11 +308,15 @@ def test_a_setting_that_cannot_translate_is_refused(
             {"labels_only_from": 2, "lambda_palette": 1.0, "lr_policy": "plateau"},
             ["labels_only_from 2", "plateau", "another --lr-policy"],
         ),
-        (CycleGANConfig, {"labels_only_from": 1, "lambda_palette": 1.0}, ["without init_from", "a later epoch"]),
+        (
+            CycleGANConfig,
+            {"labels_only_from": 1, "lambda_palette": 1.0, "lambda_edges": 1.0, "edges_domain": "a"},
+            ["edges_domain is a", "labels_only_from is 1", "--edges-domain b"],
+        ),
         (
             CycleGANConfig,
             {"labels_only_from": 2, "lambda_palette": 1.0, "lambda_cycle": 0.0, "cycle_noise": 0.1},
-            ["cycle_noise is 0.1", "lambda_cycle"],
+            ["cycle_noise is 0.1", "lambda_cycle above 0, or lambda_palette above 0 without labels_only_from"],
         ),
         (CycleGANConfig, {"labels_only_from": 1}, ["labels_only_from is 1", "lambda_palette above 0"]),
         (

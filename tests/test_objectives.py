@@ -296,6 +296,7 @@ def test_label_maps_alone_are_learned_from_an_epoch_on_by_photos_in_other_colour
         losses, judged = found()
         assert losses.keys() == {"gan_b", "cycle_a", "cycle_b", "palette"} and judged.keys() == {"discriminator_b"}
         assert set(objective.resting) == {objective.generators["ba"], objective.discriminators["a"]}
+        assert objective(real).keys() == {"fake_b"}, "nobody judges a made photo"
         torch.manual_seed(5)
         shown = recolored(g["ba"](real.b))
         logits, restored = g["ab"](shown, class_logits=True)

@@ -294,6 +294,9 @@ def test_what_makes_photos_rests_once_they_teach_and_a_stop_changes_nothing(
         first, *later = (list(whole.run.load_generator(epoch, way).parameters()) for epoch in (1, 2, 3))
         for weights in later:
             assert all(map(torch.equal, weights, first)) == rests, way
+    assert all(map(torch.equal, whole.objective.generators["ba"].parameters(), whole.generators["ba"].parameters())), (
+        "what teaches is what is shown"
+    )
     parts = make_trainer(config, tmp_path / "parts", facades)  # not before: it seeds what is drawn
     create(parts)
     steps = parts.batches.steps

@@ -195,6 +195,21 @@ class TestWatch:
             Curve("New term", ((1, 2.0),)),
         ]
 
+    def test_curves_of_a_direction_that_rests_are_apart_from_those_of_the_other(
+        self, layout: Layout, tmp_path: Path
+    ) -> None:
+        run = layout.models.models[0].translator.run
+        shutil.copytree(run.folder, tmp_path / "run")
+        both, one = {"gan_a": 1.0, "gan_b": 3.0, "cycle_b": 2.0}, {"gan_b": 4.0, "cycle_b": 1.0, "palette": 2.0}
+        history = [{"epoch": 1, "losses": both}, {"epoch": 2, "losses": one}, {"epoch": 3}]
+        (tmp_path / "run" / "history.jsonl").write_text("\n".join(map(json.dumps, history)))
+        assert curves_of(type(run).open(tmp_path / "run")) == [
+            Curve("Fooling the discriminator: Photo", ((1, 1.0),)),
+            Curve("Fooling the discriminator: Labels", ((1, 3.0), (2, 4.0))),
+            Curve("There and back again", ((1, 2.0), (2, 1.0))),
+            Curve("The right label colours", ((2, 2.0),)),
+        ]
+
     def test_sample_frames_show_the_column_that_was_asked_for(
         self, layout: Layout, tmp_path: Path, weights: Path
     ) -> None:

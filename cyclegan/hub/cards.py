@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -177,10 +177,7 @@ def _command(run: Run) -> str:
     words = ["python", "train.py", *([] if run.method == "cyclegan" else [run.method]), "--dataset", run.config.dataset]
     if not named:
         words += ["--domain-names", run.domains.a, run.domains.b]
-    config = run.config
-    if config.init_from and "/" not in config.init_from:
-        config = replace(config, init_from=None)  # a folder that nobody else has
-    return f"{shlex.join(words)} {options_of(config)}".rstrip()
+    return f"{shlex.join(words)} {options_of(run.config)}".rstrip()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from cyclegan.pages.languages import Language, Text
+from cyclegan.pages.models import domain_name
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.runs.run import Run
 
@@ -39,20 +40,32 @@ def plots_of(run: Run, title: str, language: Language) -> list[Plot]:
 
 
 def curves_of(run: Run, language: Language = "en") -> list[Curve]:
-    """The losses of a run's history; those of CycleGAN's directions are shown as their mean."""
+    """The losses of a run's history. Those of CycleGAN's directions are shown as their mean, but apart where one of
+    them rests for a time: the mean would jump there."""
+    history = [(int(record["epoch"]), record.get("losses", {})) for record in run.history()]
+    resting = {
+        term
+        for term in {_term(key) for _, losses in history for key in losses}
+        if len({keys for _, losses in history if (keys := frozenset(key for key in losses if _term(key) == term))}) > 1
+    }
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for record in run.history():
-        terms: dict[str, list[float]] = defaultdict(list)
-        for key, value in record.get("losses", {}).items():
-            terms[_without_domain(key)].append(float(value))
-        for key, values in terms.items():
-            points[key].append((int(record["epoch"]), round(sum(values) / len(values), 4)))
-    return [Curve(_readable(key).to(language), tuple(values)) for key, values in points.items()]
+    for epoch, losses in history:
+        values: dict[str, list[float]] = defaultdict(list)
+        for key, value in losses.items():
+            values[key if _term(key) in resting else _term(key)].append(float(value))
+        for name, each in values.items():
+            points[name].append((epoch, round(sum(each) / len(each), 4)))
+    return [Curve(_readable(name, run).to(language), tuple(each)) for name, each in points.items()]
 
 
-def _without_domain(key: str) -> str:
+def _term(key: str) -> str:
+    """The key of a loss without its domain."""
     return key[:-2] if key.endswith(("_a", "_b")) else key
 
 
-def _readable(key: str) -> Text:
-    return watch_texts.LOSS_NAMES.get(key) or Text.same(key.replace("_", " ").capitalize())
+def _readable(name: str, run: Run) -> Text:
+    term = _term(name)
+    text = watch_texts.LOSS_NAMES.get(term) or Text.same(term.replace("_", " ").capitalize())
+    if term == name:
+        return text
+    return watch_texts.OF_DOMAIN.format(loss=text, domain=domain_name(run.domain(name[-1])))

@@ -1,8 +1,9 @@
-"""Random changes to all that a discriminator sees, real or made, through which gradients reach the generator.
+"""Random changes to all that a discriminator sees, real or made, through which gradients reach the generator; and
+other colours for made photos that teach.
 
 Zhao et al. 2020 (arXiv:2006.10738): a few hundred images are soon learned by heart; augmenting the real ones alone
-would teach the generator the augmentation. The ranges are those of the paper's published code. All but
-noise, which the images' device draws, is drawn from PyTorch's random state on the CPU, so that no device is waited for.
+would teach the generator the augmentation. The ranges are those of the paper's published code. All but noise, which the
+images' device draws, is drawn from PyTorch's random state on the CPU, so that no device is waited for.
 """
 
 from __future__ import annotations
@@ -96,10 +97,13 @@ def recolored(photos: Tensor) -> Tensor:
     whole; contrast and brightness; a shade that differs from place to place; noise of a standard deviation of 0.1.
     The ranges are this project's, so wide that neither a colour nor a faint pattern tells what a thing is.
 
-    Shapes: [N, 3, H, W] in [-1, 1] -> the same, in float32 or wider.
+    Shapes: [N, 3, H, W] in [-1, 1] -> the same, in float32 or wider, and in the same order of memory.
     """
+    channels_last = photos.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
     with torch.autocast(photos.device.type, enabled=False):
-        return _recolored(photos.to(torch.promote_types(photos.dtype, torch.float32)))
+        changed = _recolored(photos.to(torch.promote_types(photos.dtype, torch.float32)))
+    return changed.contiguous(memory_format=layout)
 
 
 def _recolored(photos: Tensor) -> Tensor:

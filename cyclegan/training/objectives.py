@@ -58,13 +58,16 @@ class CycleGAN(nn.Module):
 
     @property
     def resting(self) -> tuple[nn.Module, ...]:
-        """The networks that stay as they are in this epoch: those that make and judge photos, once these teach."""
+        """The networks whose weights stay as they are in this epoch: those that make and judge photos, once these
+        teach."""
         if 0 < self.config.labels_only_from <= self.epoch:
             return (self.generators["ba"], self.discriminators["a"])
         return ()
 
     def forward(self, real: Pair) -> Fakes:
-        """The translations of both domains."""
+        """The translations of both domains; of photos alone where those of label maps would be judged by nobody."""
+        if self.resting:
+            return {"fake_b": self.generators["ab"](real.a)}
         return {"fake_b": self.generators["ab"](real.a), "fake_a": self.generators["ba"](real.b)}
 
     def generator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:

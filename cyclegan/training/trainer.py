@@ -133,6 +133,8 @@ class Trainer:
         batch, and returns its part of the losses: these add up.
         """
         self.objective.epoch = index // self.batches.steps + 1
+        if index % self.batches.steps == 0:
+            self._show_what_rests()
         real = Pair(*(to_device(x, self.device, self.dtype) for x in real))
         done = index % self.batches.steps * self.config.batch_size
         images = min(self.config.batch_size, self.batches.images - done)  # of all processes
@@ -171,10 +173,14 @@ class Trainer:
             network.requires_grad_(True)
         seen = (index + 1) * self.config.batch_size
         for name, average in self.averages.items():
-            if self.objective.generators[name] in self.objective.resting:
-                continue  # else what is shown would move on to the last weights
             average.update(self.objective.generators[name], images=images, seen=seen)
         return losses
+
+    def _show_what_rests(self) -> None:
+        """Give generators that rest the weights of their averages: what teaches is what samples and snapshots show."""
+        for name, average in self.averages.items():
+            if self.objective.generators[name] in self.objective.resting:
+                self.objective.generators[name].load_state_dict(average.network.state_dict(), strict=True)
 
     def _zero_explosions(self, optimizer: torch.optim.Optimizer) -> None:
         """Zero the gradients where their norm is beyond the limit, or not finite, so that a player only moves on by its

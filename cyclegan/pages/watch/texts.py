@@ -76,4 +76,5 @@ LOSS_NAMES = {
     "edges": Text("Spotting blurred edges", "흐린 윤곽 알아보기", "识别模糊的边缘"),
     "penalty": Text("Gradient penalty", "기울기 벌점", "梯度惩罚"),
 }
-"""Keys of a run's history without the domain; CycleGAN's two directions are shown as their mean."""
+"""Keys of a run's history without the domain."""
+OF_DOMAIN = Text("{loss}: {domain}", "{loss}: {domain}", "{loss}：{domain}")
