@@ -208,12 +208,18 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
             "or a later epoch"
         )
     config = replace(config, init_from=distributed.from_first(lambda: settled_source(config.init_from)))
-    run = Run(out, method, name_domains(split, config, launch.domain_names), config, {}, revision())
-    check_free(out)
-    trainer = prepare(run, folder, launch, split)
+    source = earlier = None
     if config.init_from:
         with distributed.first_on_machine():
-            taken = trainer.begin_from(open_run(config.init_from, samples=False))
+            source = open_run(config.init_from, samples=config.first_epoch > 1)
+        earlier = source if config.first_epoch > 1 else None
+    samples = dict(earlier.samples) if earlier and earlier.sample_epochs else {}
+    run = Run(out, method, name_domains(split, config, launch.domain_names), config, samples, revision())
+    check_free(out)
+    trainer = prepare(run, folder, launch, split)
+    if source:
+        with distributed.first_on_machine():
+            taken = trainer.begin_from(source)
         say(f"beginning with {config.init_from}: {taken}")
     if launch.dry_run:
         say(f"measuring {4 * config.critic_steps} training steps; at full size on a CPU that takes minutes")
@@ -221,7 +227,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         if distributed.is_first():
             print(plan)
         return 0
-    create(trainer)
+    create(trainer, earlier)
     with exclusive(out):
         return train(trainer, launch, repository)
 
@@ -283,7 +289,8 @@ def run_resume(command: Resume) -> int:
         return 0
     method = [] if run.method == "cyclegan" else [run.method]
     again = shlex.join(["python", "train.py", *method, "--dataset", run.config.dataset])
-    config = replace(run.config, init_from=str(run.folder.resolve()))
+    epochs = max(0, run.config.epochs - run.config.first_epoch + 1)
+    config = replace(run.config, init_from=str(run.folder.resolve()), first_epoch=1, epochs=epochs)
     if isinstance(config, CycleGANConfig) and config.labels_only_from:
         config = replace(config, labels_only_from=1)  # its photos have been made: what rests goes on resting
     print(
@@ -332,7 +339,8 @@ def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None
         split = split or find_split(folder, mode=run.config.dataset_mode)
         say(f"{folder}: {split}")
         batches = Batches(split, run.config)
-        inputs, kinds = choose_inputs(held_out(folder, split, run.config), run.directions)
+        shown = [way for way in run.directions if way in (run.samples or run.directions)]
+        inputs, kinds = choose_inputs(held_out(folder, split, run.config), shown)
     trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device)
     say(f"training on {device} in {str(trainer.dtype).removeprefix('torch.')}")
     return trainer

@@ -182,6 +182,9 @@ class TrainingConfig:
     init_from: str | None = None
     """Begin with the newest generators, and discriminators where they are there, of this run: the path of its folder,
     or its repository on the Hub, owner/name. The optimisers begin anew, and so does what the run lacks."""
+    first_epoch: int = 1
+    """Epoch to begin with, in which `epochs` and all others are counted: one after the last that `init_from` kept. Its
+    epochs are then the new run's own, for one slider through both. 1: the new run has no others."""
     serial: bool = False
     """Take the images in the order of their names, not in a new random order every epoch."""
     max_images: int | None = None
@@ -222,6 +225,11 @@ class TrainingConfig:
     def total_epochs(self) -> int:
         return self.epochs + self.decay_epochs
 
+    @property
+    def own_epochs(self) -> int:
+        """How many are trained, without those before `first_epoch`."""
+        return self.total_epochs - self.first_epoch + 1
+
     def keeps_snapshot(self, epoch: int) -> bool:
         """Whether the generators of this epoch (1-based) are kept."""
         every = self.snapshot_every and epoch % self.snapshot_every == 0
@@ -257,6 +265,12 @@ class TrainingConfig:
             all(epoch >= 1 for epoch in self.snapshot_epochs),
             f"snapshot_epochs are {self.snapshot_epochs}; epochs count from 1",
         )
+        _require(
+            1 <= self.first_epoch <= self.total_epochs,
+            f"first_epoch is {self.first_epoch}; it must be 1, or an epoch up to the last, {self.total_epochs}, which "
+            "epochs and decay_epochs add up to",
+        )
+        _require_use(self, "first_epoch", self.init_from is not None, "init_from")
         _require(self.init_from != "", "init_from is empty; give the path of a run, or owner/name")
         _require(self.seed >= 0, f"seed is {self.seed}; it must be 0 or more")
 
@@ -352,6 +366,11 @@ class CycleGANConfig(TranslationConfig):
     """replace: a discriminator sees an old translation in place of half of the current ones (the paper's); both: it
     sees the current one and an old one."""
 
+    @property
+    def rests_from_the_beginning(self) -> bool:
+        """Whether what makes photos is never moved: it is to come with `init_from`."""
+        return 0 < self.labels_only_from <= self.first_epoch
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_networks(self, self.generator, self.discriminator, self.gan_mode)
@@ -372,8 +391,9 @@ class CycleGANConfig(TranslationConfig):
         _require_use(self, "cycle_noise", goes_back, user)
         _require_use(self, "labels_only_from", self.lambda_palette > 0, "lambda_palette above 0")
         _require(
-            self.labels_only_from != 1 or not self.lambda_edges or self.edges_domain == "b",
-            "edges_domain is a, but labels_only_from is 1: what judges photos rests from the beginning; use "
+            not self.rests_from_the_beginning or not self.lambda_edges or self.edges_domain == "b",
+            f"edges_domain is a, but labels_only_from is {self.labels_only_from}: what judges photos rests from the "
+            "beginning; use "
             "--edges-domain b, or leave --lambda-edges out",
         )
         _require(
@@ -382,7 +402,7 @@ class CycleGANConfig(TranslationConfig):
             f"{self.total_epochs}",
         )
         _require(
-            self.labels_only_from <= 1 or self.lr_policy != "plateau",
+            self.labels_only_from <= self.first_epoch or self.lr_policy != "plateau",
             f"labels_only_from {self.labels_only_from} changes the losses that lr_policy plateau follows; use another "
             "--lr-policy",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ import train
 from cyclegan.config import METHODS, Pix2PixConfig
 from cyclegan.hub.cards import write_card
 from cyclegan.hub.redaction import public
+from cyclegan.images import open_image
+from cyclegan.pack import pack
 from cyclegan.runs.run import Run
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 from tests.hub_server import LoopbackHub
@@ -154,6 +157,57 @@ def test_it_goes_on_without_the_run_it_began_from(begin: Begin, weights: Path, t
     assert run.config.init_from == str(tmp_path / "old")
     assert public(run).config.init_from == "old"
     assert "--init-from old " in card_of(run), "a name, as of datasets"
+
+
+@pytest.mark.parametrize("online", [False, True], ids=["folder", "hub"])
+def test_it_goes_on_with_the_epochs_of_the_run_it_began_from(
+    begin: Begin, published: LoopbackHub, weights: Path, tmp_path: Path, online: bool
+) -> None:
+    source = Run.open(weights / "facades-cyclegan")
+    said = begin(
+        *CYCLEGAN, "--init-from", "owner/cyclegan" if online else source.folder, "--first-epoch", "6", "--epochs", "7"
+    )
+    new = Run.open(tmp_path / "new")
+    assert new.epochs == (1, 3, 5, 7) and "kept epochs: 1, 3, 5, 7" in said
+    for epoch, direction in itertools.product((1, 3, 5), new.directions):
+        for name in ("config.json", "model.safetensors"):
+            there, here = (run.snapshot_folder(epoch, direction) / name for run in (source, new))
+            assert here.read_bytes() == there.read_bytes()
+    assert same(new.load_generator(7, "ab"), source.load_generator(5, "ab"))
+    assert new.sample_epochs == (1, 2, 3, 4, 5, 6, 7) and new.samples == source.samples
+    assert new.sample_path(4).read_bytes() == source.sample_path(4).read_bytes()
+    assert [record["epoch"] for record in new.history()] == [1, 2, 3, 4, 5, 6, 7]
+    assert new.history()[:5] == source.history()
+    assert train.main(["--resume", str(new.folder)]) == 0
+
+
+def test_its_samples_are_those_that_the_earlier_run_shows(begin: Begin, weights: Path, tmp_path: Path) -> None:
+    old = pack(Run.open(weights / "facades-cyclegan"), tmp_path / "old")
+    assert set(old.samples) == {"ba"}
+    begin(*CYCLEGAN, "--init-from", old.folder, "--first-epoch", "6", "--epochs", "6")
+    new = Run.open(tmp_path / "new")
+    assert new.samples == old.samples
+    first, last = (open_image(new.sample_path(epoch)).size for epoch in (5, 6))
+    assert first == last
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--first-epoch", "5", "--epochs", "6"], ["kept epoch 5 last", "use --first-epoch 6"]),
+        (["--first-epoch", "6", "--epochs", "5"], ["first_epoch is 6", "up to the last, 5"]),
+        (["--first-epoch", "6", "--epochs", "6", *CLASSES], ["another generator ab", "leave --first-epoch out"]),
+        (["--first-epoch", "6", "--epochs", "6", "--domain-names", "x", "y"], ["another domains"]),
+    ],
+    ids=["a gap", "after the end", "classes", "names"],
+)
+def test_epochs_that_cannot_be_those_before_are_refused(
+    begin: Begin, weights: Path, tmp_path: Path, options: list[str], expected: list[str]
+) -> None:
+    said = begin(*CYCLEGAN, "--init-from", weights / "facades-cyclegan", *options, code=2)
+    for part in expected:
+        assert part in said
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_rested_goes_on_resting_in_a_training_further(

@@ -75,6 +75,7 @@ SHARED: dict[str, tuple[object, str]] = {
     "compile": (False, "this project"),
     "seed": (0, "this project"),
     "init_from": (None, "this project: off"),
+    "first_epoch": (1, "this project: the first; the reference's epoch_count"),
 }
 CYCLEGAN: dict[str, tuple[object, str]] = SHARED | {
     "generator.architecture": ("resnet_9blocks", "CycleGAN 7.2, for 256 pixels and more; --netG"),
@@ -145,6 +146,8 @@ def test_snapshots_are_kept_at_the_listed_epochs_and_the_last() -> None:
         ({"snapshot_epochs": (0, 5)}, ["(0, 5)", "count from 1"]),
         ({"seed": -1}, ["seed is -1", "0 or more"]),
         ({"init_from": ""}, ["init_from is empty", "owner/name"]),
+        ({"first_epoch": 2}, ["first_epoch is 2, but only init_from uses it"]),
+        ({"first_epoch": 0}, ["first_epoch is 0; it must be 1, or an epoch up to the last, 200"]),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 
 from torch import nn
@@ -28,6 +29,8 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
     if not source.epochs:
         raise ConfigError(f"init_from {named} has no snapshot yet; train it for an epoch")
     epoch = source.epochs[-1]
+    if run.config.first_epoch > 1:
+        _check_epochs(run, source)
     directions = [way for way in run.directions if way in source.directions]
     if not directions:
         remedy = f"; use --direction {source.directions[0]}" if isinstance(run.config, Pix2PixConfig) else ""
@@ -37,10 +40,11 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
         )
     for way in directions:
         _check_shape(run, source, way)
-    if isinstance(run.config, CycleGANConfig) and run.config.labels_only_from == 1 and "ba" not in directions:
+    if isinstance(run.config, CycleGANConfig) and run.config.rests_from_the_beginning and "ba" not in directions:
         raise ConfigError(
-            f"init_from {named} translates {directions[0]}, but labels_only_from 1 needs its generator ba, which makes "
-            "photos and rests from the beginning; begin with another run, or let it learn until a later epoch"
+            f"init_from {named} translates {directions[0]}, but labels_only_from {run.config.labels_only_from} needs "
+            "its generator ba, which makes photos and rests from the beginning; begin with another run, or let it "
+            "learn until a later epoch"
         )
     domains = _judged_alike(run, source)
     converted = [
@@ -58,6 +62,46 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
     anew += [f"generator {way}" for way in run.directions if way not in directions]
     anew += [f"discriminator {domain}" for domain in run.judged if domain not in domains]
     return f"{', '.join(taken)} of epoch {epoch}" + (f"; anew: {', '.join(anew)}" if anew else "")
+
+
+def copy_epochs(run: Run, source: Run) -> None:
+    """Give a new run the epochs of the one it goes on from: its snapshots as they are stored, samples, history.
+
+    Raises what `source` raises where they cannot be had.
+    """
+    before = range(1, run.config.first_epoch)
+    for epoch in source.epochs:
+        for way in source.directions:
+            if source.source:
+                source.source.bring(source, epoch, way)
+            shutil.copytree(source.snapshot_folder(epoch, way), run.snapshot_folder(epoch, way))
+    for epoch in source.sample_epochs:
+        if epoch in before:
+            run.sample_path(epoch).parent.mkdir(exist_ok=True)
+            shutil.copyfile(source.sample_path(epoch), run.sample_path(epoch))
+    run.write_history([record for record in source.history() if record["epoch"] in before])
+
+
+def _check_epochs(run: Run, source: Run) -> None:
+    """Raise ConfigError where the epochs of `source` cannot be those before the first one of the run."""
+    named, first = run.config.init_from, run.config.first_epoch
+    last = source.epochs[-1]
+    if first != last + 1:
+        raise ConfigError(
+            f"first_epoch is {first}, but {named} has kept epoch {last} last; use --first-epoch {last + 1}"
+        )
+    facts = {
+        "method": (source.method, run.method),
+        "directions": (source.directions, run.directions),
+        "domains": (source.domains, run.domains),
+        "sample images": (source.samples if source.sample_epochs else run.samples, run.samples),
+    } | {f"generator {way}": tuple(each.generator_config(way) for each in (source, run)) for way in run.directions}
+    differs = [name for name, (there, here) in facts.items() if there != here]
+    if differs:
+        raise ConfigError(
+            f"first_epoch is {first}, but the epochs of {named} have another {', another '.join(differs)}; give this "
+            "training the same, or leave --first-epoch out"
+        )
 
 
 def _check_shape(run: Run, source: Run, way: Direction) -> None:

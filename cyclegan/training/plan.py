@@ -23,13 +23,14 @@ def describe(trainer: Trainer) -> str:
         for name, player in trainer.players.items()
     ]
     parts = ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in disk.items())
+    goes_on = f", from {config.first_epoch} on" if config.first_epoch > 1 else ""
     lines += [
         ("images", f"{batches.images} an epoch, {batches.steps} steps of {config.batch_size}"),
-        ("epochs", f"{config.epochs} + {config.decay_epochs}: {config.total_epochs * batches.steps} steps"),
+        ("epochs", f"{config.epochs} + {config.decay_epochs}{goes_on}: {config.own_epochs * batches.steps} steps"),
         (
             "time",
             f"{step:.3f} s a step (median of 3), {duration(epoch)} an epoch, "
-            f"{duration(epoch * config.total_epochs)} in all",
+            f"{duration(epoch * config.own_epochs)} in all",
         ),
         ("disk", f"{sum(disk.values()) / 1e6:.0f} MB ({parts}); {free / 1e6:.0f} MB are free"),
         ("run", str(folder)),
@@ -43,12 +44,12 @@ def estimate_bytes(trainer: Trainer) -> dict[str, int]:
     weights, judges = (sum(value.numel() for value in player.parameters()) for player in trainer.players.values())
     everything = sum(value.numel() for value in trainer.objective.parameters())
     averaged = weights if trainer.averages else 0
-    snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(1, config.total_epochs + 1))
+    snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(config.first_epoch, config.total_epochs + 1))
     # A checkpoint holds values and averages in float32, and Adam's two moments; the old stays until the new is whole.
     first = trainer.batches.batch(1, 0)
     images = {"a": first.a[0], "b": first.b[0]}
     pools = sum(pool.size * images[domain].nbytes for domain, pool in trainer.objective.pools.items())
-    shown = sum(config.shows_samples(epoch) for epoch in range(1, config.total_epochs + 1))
+    shown = sum(config.shows_samples(epoch) for epoch in range(config.first_epoch, config.total_epochs + 1))
     return {
         "snapshots": (snapshots * weights + judges) * 2,
         "checkpoint": 2 * (everything * 4 * 3 + averaged * 4 + pools),
@@ -61,10 +62,11 @@ def measure_step(trainer: Trainer, steps: int = 3) -> float:
     step, of turns in which they move once. The trainer is not usable afterwards."""
     turn = trainer.config.critic_steps
     seconds: list[float] = []
+    begun = (trainer.config.first_epoch - 1) * trainer.batches.steps
     for index in range((steps + 1) * turn):
         real = trainer.batches.batch(1, index % trainer.batches.steps)
         started = time.monotonic()
-        losses = trainer.step(real, index)
+        losses = trainer.step(real, begun + index)
         torch.stack(list(losses.values())).tolist()  # waits for the device
         seconds.append(time.monotonic() - started)
     turns = [sum(seconds[first : first + turn]) / turn for first in range(turn, len(seconds), turn)]

@@ -26,7 +26,7 @@ from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import Inputs, render
 from cyclegan.training.averages import Average
-from cyclegan.training.beginning import begin_from
+from cyclegan.training.beginning import begin_from, copy_epochs
 from cyclegan.training.objectives import Fakes, Losses, build_objective
 from cyclegan.training.schedules import learning_rate_at
 from cyclegan.training.sharing import begin_batch, check_equal, share_layers, weighed
@@ -78,7 +78,7 @@ class Trainer:
     def __init__(self, run: Run, batches: Batches | NoiseBatches, inputs: Inputs, *, device: torch.device) -> None:
         self.run, self.config = run, run.config
         self.batches, self.inputs, self.device = batches, inputs, device
-        steps = self.config.total_epochs * batches.steps
+        steps = self.config.own_epochs * batches.steps
         if self.config.critic_steps > steps:
             raise ConfigError(
                 f"critic_steps is {self.config.critic_steps}, but the whole training has {steps} steps: the generators "
@@ -104,7 +104,7 @@ class Trainer:
             )
             for name, player in self.players.items()
         }
-        self.progress = Progress()
+        self.progress = Progress(self.config.first_epoch)
         self._unread: list[Losses] = []
         self._left_out = torch.zeros((), dtype=torch.int64, device=device)
 
@@ -399,14 +399,18 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def create(trainer: Trainer) -> None:
-    """Make the run's folder, complete with a checkpoint to go on from, in one move. Raises RunError where it exists."""
+def create(trainer: Trainer, earlier: Run | None = None) -> None:
+    """Make the run's folder, complete with a checkpoint to go on from, in one move; with the epochs of an earlier run,
+    where it goes on from one. Raises RunError where it exists, and as `beginning.copy_epochs` does."""
     if not distributed.is_first():
         return
     folder = trainer.run.folder
     check_free(folder)
     with new_folder(folder) as temporary:
-        replace(trainer.run, folder=temporary).write()
+        run = replace(trainer.run, folder=temporary)
+        run.write()
+        if earlier:
+            copy_epochs(run, earlier)
         trainer.save_checkpoint(temporary)
 
 
