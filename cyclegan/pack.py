@@ -13,6 +13,7 @@ from PIL import Image
 
 from cyclegan.config import ConfigError
 from cyclegan.files import new_folder
+from cyclegan.hub.redaction import public
 from cyclegan.images import open_image
 from cyclegan.networks.storage import Storage, WeightsError, save_network
 from cyclegan.runs.run import Run, RunError
@@ -23,7 +24,7 @@ from cyclegan.runs.scores import ScoresError, read_scores, write_scores
 @dataclass(frozen=True)
 class Pack:
     """Copy a run without what only training needs: no checkpoint, no discriminators beside generators of another epoch,
-    and no samples made of a dataset's images, since those are not ours to publish."""
+    no samples made of a dataset's images, since those are not ours to publish, and no paths of this machine."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """Folder of the run."""
@@ -64,7 +65,8 @@ def pack(
         source.check_epoch(epoch)
     rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind != "dataset"}
     with new_folder(out) as folder:
-        packed = replace(source, folder=folder, samples={direction: source.samples[direction] for direction in rows})
+        samples = {direction: source.samples[direction] for direction in rows}
+        packed = public(replace(source, folder=folder, samples=samples))
         packed.write()
         records = source.history()
         if set(storages.values()) == {"fp16"}:  # as trained: the figures are those of these weights

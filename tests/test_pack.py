@@ -78,6 +78,14 @@ def test_only_samples_of_the_drawn_examples_are_packed(weights: Path, tmp_path: 
         assert sheet.height == 256
 
 
+def test_no_path_of_the_machine_is_packed(weights: Path, tmp_path: Path) -> None:
+    source = Run.open(weights / "facades-pix2pix")
+    config = replace(source.config, dataset=str(tmp_path / "my photos"), init_from=str(tmp_path / "first"))
+    packed = pack(replace(source, config=config), tmp_path / "packed")
+    assert (packed.config.dataset, packed.config.init_from) == ("my photos", "first")
+    assert str(tmp_path) not in (tmp_path / "packed" / "run.json").read_text()
+
+
 def test_what_a_plain_gan_makes_of_noise_is_packed(tmp_path: Path) -> None:
     source = make_run(tmp_path / "clothes-gan", TINY_GAN, epochs=(1, 2), sample_epochs=2)
     assert main([str(source.folder), str(tmp_path / "packed"), "--epochs", "2", "--storage", "int8"]) == 0
