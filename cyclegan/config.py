@@ -356,8 +356,9 @@ class CycleGANConfig(TranslationConfig):
     labels_only_from: int = 0
     """Epoch from which on label maps alone are learned, and what makes and judges photos rests: photos made of label
     maps teach their classes, with the cycle loss and lambda_palette's, which counts from then on, in other colours and
-    another light, drawn at random, and with noise. Classes are then told by shapes, and not by the few colours that the
-    generator gives its photos, or by what it hides in them. 0: never, and lambda_palette counts from the beginning."""
+    another light, drawn at random, and with noise; real photos are judged, but not translated back. Classes are then
+    told by shapes, and not by the few colours that the generator gives its photos, or by what it hides in them.
+    0: never, and lambda_palette counts from the beginning."""
     average: bool = False
     """Average the two directions' cycle and identity losses, as some tutorials do, where the paper adds them."""
     pool_size: int = 50

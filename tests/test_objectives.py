@@ -294,7 +294,7 @@ def test_label_maps_alone_are_learned_from_an_epoch_on_by_photos_in_other_colour
         assert not objective.resting
     for objective.epoch in (3, 4):
         losses, judged = found()
-        assert losses.keys() == {"gan_b", "cycle_a", "cycle_b", "palette"} and judged.keys() == {"discriminator_b"}
+        assert losses.keys() == {"gan_b", "cycle_b", "palette"} and judged.keys() == {"discriminator_b"}
         assert set(objective.resting) == {objective.generators["ba"], objective.discriminators["a"]}
         assert objective(real).keys() == {"fake_b"}, "nobody judges a made photo"
         torch.manual_seed(5)
@@ -305,10 +305,9 @@ def test_label_maps_alone_are_learned_from_an_epoch_on_by_photos_in_other_colour
         cycle = CYCLEGAN.lambda_cycle * (restored - real.b).abs().mean()
         assert losses["cycle_b"].item() == pytest.approx(cycle.item(), rel=1e-9)
         assert losses["cycle_b"].item() != pytest.approx(before["cycle_b"].item(), rel=1e-4)
-        for name in ("gan_b", "cycle_a"):
-            assert losses[name].item() == pytest.approx(before[name].item(), rel=1e-9)
+        assert losses["gan_b"].item() == pytest.approx(before["gan_b"].item(), rel=1e-9)
         weights = list(objective.generators["ab"].parameters())
-        for name in ("gan_b", "cycle_a", "cycle_b", "palette"):
+        for name in ("gan_b", "cycle_b", "palette"):
             gradients = torch.autograd.grad(losses[name], weights, retain_graph=True, allow_unused=True)
             assert any(gradient is not None and gradient.any() for gradient in gradients), name
 

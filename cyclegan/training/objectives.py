@@ -71,36 +71,53 @@ class CycleGAN(nn.Module):
         return {"fake_b": self.generators["ab"](real.a), "fake_a": self.generators["ba"](real.b)}
 
     def generator_losses(self, real: Pair, fake: Fakes) -> Iterator[Losses]:
-        """A cycle at a time."""
-        config = self.config
-        share = 0.5 if config.average else 1.0
+        """A cycle at a time; once photos teach, what judges label maps, and what photos made of true ones teach.
+
+        There is no way back to real photos then: at rest, what makes photos cannot learn the colours that it lacks, and
+        the cycle loss would hold the black corners of a real photo to the class that comes out darkest.
+        """
         for way, source, target, back in (("ab", "a", "b", "ba"), ("ba", "b", "a", "ab")):
-            if source == "b" and self.resting:
-                yield self._lesson(real.b, share)
-                return
             original, already_there = getattr(real, source), getattr(real, target)
-            made, identity = self._translated(way, original, already_there)
-            losses = {f"gan_{target}": gan_loss(config.gan_mode, self._critic(target)(made), True)}
-            logits, restored = with_class_logits(self.generators[back], self._noisy(made))
-            losses[f"cycle_{source}"] = share * config.lambda_cycle * l1_loss(restored, original)
-            if identity is not None:
-                weight = share * config.lambda_cycle * config.lambda_identity
-                losses[f"identity_{target}"] = weight * l1_loss(identity, already_there)
-            if config.lambda_palette and not config.labels_only_from and source == "b":
-                losses["palette"] = _palette_term(config, logits, restored, original)
+            if source == "b" and self.resting:
+                yield self._lesson(original)
+                return
+            made, losses = self._made(way, original, already_there)
             fake[f"fake_{target}"] = made.detach()
+            if not self.resting:
+                losses |= self._way_back(back, made, original)
             yield losses
 
-    def _lesson(self, labels: Tensor, share: float) -> Losses:
+    def _made(self, way: str, original: Tensor, already_there: Tensor) -> tuple[Tensor, Losses]:
+        """A translation, how well it fools, and how much is changed of what is there already."""
+        target = way[1]
+        made, identity = self._translated(way, original, already_there)
+        losses = {f"gan_{target}": gan_loss(self.config.gan_mode, self._critic(target)(made), True)}
+        if identity is not None:
+            weight = self._cycle_weight * self.config.lambda_identity
+            losses[f"identity_{target}"] = weight * l1_loss(identity, already_there)
+        return made, losses
+
+    def _way_back(self, back: str, made: Tensor, original: Tensor) -> Losses:
+        logits, restored = with_class_logits(self.generators[back], self._noisy(made))
+        losses = {f"cycle_{back[1]}": self._cycle_weight * l1_loss(restored, original)}
+        if self.config.lambda_palette and not self.config.labels_only_from and back == "ab":
+            losses["palette"] = _palette_term(self.config, logits, restored, original)
+        return losses
+
+    def _lesson(self, labels: Tensor) -> Losses:
         """What label maps teach the generator of label maps, by photos made of them in other colours."""
-        config = self.config
         with torch.no_grad():
             photos = recolored(self.generators["ba"](labels))
         logits, restored = with_class_logits(self.generators["ab"], photos)
         return {
-            "cycle_b": share * config.lambda_cycle * l1_loss(restored, labels),
-            "palette": _palette_term(config, logits, restored, labels),
+            "cycle_b": self._cycle_weight * l1_loss(restored, labels),
+            "palette": _palette_term(self.config, logits, restored, labels),
         }
+
+    @property
+    def _cycle_weight(self) -> float:
+        """Of one direction's cycle loss: half where both are averaged."""
+        return (0.5 if self.config.average else 1.0) * self.config.lambda_cycle
 
     def _noisy(self, made: Tensor) -> Tensor:
         """A translation as it is translated back, noisy where the configuration says so."""
