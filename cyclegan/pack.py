@@ -12,7 +12,7 @@ import tyro
 from PIL import Image
 
 from cyclegan.config import ConfigError
-from cyclegan.files import new_folder
+from cyclegan.files import new_folder, write_atomically
 from cyclegan.hub.redaction import public
 from cyclegan.images import open_image
 from cyclegan.networks.storage import Storage, WeightsError, save_network
@@ -76,7 +76,12 @@ def pack(
             records = [{key: value for key, value in record.items() if key != "metrics"} for record in records]
         packed.write_history(records)
         for epoch in source.sample_epochs if rows else ():
-            packed.save_sample(epoch, _keep_rows(open_image(source.sample_path(epoch)), list(rows.values())))
+            sheet = source.sample_path(epoch)
+            if len(rows) == len(source.samples):  # as it is: coding it again would lose more
+                packed.sample_path(epoch).parent.mkdir(exist_ok=True)
+                write_atomically(packed.sample_path(epoch), sheet.read_bytes())
+            else:
+                packed.save_sample(epoch, _keep_rows(open_image(sheet), list(rows.values())))
         for epoch, kept_as in storages.items():
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()

@@ -78,6 +78,14 @@ def test_only_samples_of_the_drawn_examples_are_packed(weights: Path, tmp_path: 
         assert sheet.height == 256
 
 
+def test_samples_that_lose_no_row_are_packed_as_they_are(weights: Path, tmp_path: Path) -> None:
+    once = pack(Run.open(weights / "facades-cyclegan"), tmp_path / "once")
+    again = pack(once, tmp_path / "again")
+    assert [once.sample_path(epoch).read_bytes() for epoch in once.sample_epochs] == [
+        again.sample_path(epoch).read_bytes() for epoch in again.sample_epochs
+    ]
+
+
 def test_no_path_of_the_machine_is_packed(weights: Path, tmp_path: Path) -> None:
     source = Run.open(weights / "facades-pix2pix")
     config = replace(source.config, dataset=str(tmp_path / "my photos"), init_from=str(tmp_path / "first"))
