@@ -9,9 +9,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import tyro
@@ -223,7 +223,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         say(f"beginning with {config.init_from}: {taken}")
     if launch.dry_run:
         say(f"measuring {4 * config.critic_steps} training steps; at full size on a CPU that takes minutes")
-        plan = describe(trainer)
+        plan = describe(trainer, earlier)
         if distributed.is_first():
             print(plan)
         return 0
@@ -269,7 +269,8 @@ def goes_on(out: Path, config: MethodConfig) -> bool:
     machine did."""
     if distributed.size() == 1 or not (out / "checkpoint.pt").is_file():
         return False
-    return replace(Run.open(out).config, init_from=None) == replace(config, init_from=None)  # which says more by now
+    begun, told = asdict(Run.open(out).config), asdict(config)
+    return begun | {"init_from": None} == told | {"init_from": None}  # which says more by now
 
 
 def run_resume(command: Resume) -> int:
@@ -289,19 +290,27 @@ def run_resume(command: Resume) -> int:
         return 0
     method = [] if run.method == "cyclegan" else [run.method]
     again = shlex.join(["python", "train.py", *method, "--dataset", run.config.dataset])
-    epochs = max(0, run.config.epochs - run.config.first_epoch + 1)
-    config = replace(run.config, init_from=str(run.folder.resolve()), first_epoch=1, epochs=epochs)
-    if isinstance(config, CycleGANConfig) and config.labels_only_from:
-        config = replace(config, labels_only_from=1)  # its photos have been made: what rests goes on resting
     print(
         f"{run.folder} is finished: all {run.config.total_epochs} epochs are trained; to train its networks further, "
-        f"in another run: {again} {options_of(config)}"
+        f"in another run: {again} {options_of(further(run))}"
     )
     if repository:
         publisher = BackgroundPublisher(run.folder, repository)
         publisher.notify()
         wait_for(publisher)
     return 0
+
+
+def further(run: Run) -> MethodConfig:
+    """The configuration that trains a finished run's networks as long again, in another run."""
+    config = run.config
+    epochs = max(0, config.epochs - config.first_epoch + 1)
+    own: dict[str, Any] = {"epochs": epochs, "decay_epochs": config.own_epochs - epochs, "first_epoch": 1}
+    if isinstance(config, CycleGANConfig) and config.labels_only_from:
+        # Its photos have been made: what rests goes on resting, and nothing asks for what only moving networks use.
+        edges = config.lambda_edges if config.edges_domain == "b" else 0.0
+        own |= {"labels_only_from": 1, "cycle_noise": 0.0, "lambda_edges": edges, "edges_domain": "b"}
+    return type(config)(**vars(config) | own | {"init_from": str(run.folder.resolve())})
 
 
 def set_threads(threads: int) -> None:

@@ -356,9 +356,9 @@ class CycleGANConfig(TranslationConfig):
     labels_only_from: int = 0
     """Epoch from which on label maps alone are learned, and what makes and judges photos rests: photos made of label
     maps teach their classes, with the cycle loss and lambda_palette's, which counts from then on, in other colours and
-    another light, drawn at random, and with noise; real photos are judged, but not translated back. Classes are then
-    told by shapes, and not by the few colours that the generator gives its photos, or by what it hides in them.
-    0: never, and lambda_palette counts from the beginning."""
+    another light, drawn at random, and with noise; label maps made of real photos are judged, but not translated back.
+    Classes are then told by shapes, and not by the few colours that the generator gives its photos, or by what it hides
+    in them. 0: never, and lambda_palette counts from the beginning."""
     average: bool = False
     """Average the two directions' cycle and identity losses, as some tutorials do, where the paper adds them."""
     pool_size: int = 50
@@ -390,6 +390,11 @@ class CycleGANConfig(TranslationConfig):
         goes_back = self.lambda_cycle > 0 or (self.lambda_palette > 0 and not self.labels_only_from)
         user = "lambda_cycle above 0, or lambda_palette above 0 without labels_only_from,"
         _require_use(self, "cycle_noise", goes_back, user)
+        _require(
+            not self.cycle_noise or not self.rests_from_the_beginning,
+            f"cycle_noise is {self.cycle_noise}, but labels_only_from is {self.labels_only_from}, from the beginning: "
+            "nothing is translated back then; leave --cycle-noise out",
+        )
         _require_use(self, "labels_only_from", self.lambda_palette > 0, "lambda_palette above 0")
         _require(
             not self.rests_from_the_beginning or not self.lambda_edges or self.edges_domain == "b",

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cyclegan.config import ConfigError
 from cyclegan.files import new_folder, write_atomically
-from cyclegan.hub.redaction import public
+from cyclegan.hub.redaction import public, redact
 from cyclegan.images import open_image
 from cyclegan.networks.storage import Storage, WeightsError, save_network
 from cyclegan.runs.run import Run, RunError
@@ -71,7 +71,7 @@ def pack(
         records = source.history()
         if set(storages.values()) == {"fp16"}:  # as trained: the figures are those of these weights
             if scores := read_scores(source.folder):
-                write_scores(folder, scores)
+                write_scores(folder, redact(scores))
         else:
             records = [{key: value for key, value in record.items() if key != "metrics"} for record in records]
         packed.write_history(records)

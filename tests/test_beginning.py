@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -161,7 +162,12 @@ def test_it_goes_on_without_the_run_it_began_from(begin: Begin, weights: Path, t
 
 @pytest.mark.parametrize("online", [False, True], ids=["folder", "hub"])
 def test_it_goes_on_with_the_epochs_of_the_run_it_began_from(
-    begin: Begin, published: LoopbackHub, weights: Path, tmp_path: Path, online: bool
+    begin: Begin,
+    published: LoopbackHub,
+    weights: Path,
+    tmp_path: Path,
+    online: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = Run.open(weights / "facades-cyclegan")
     said = begin(
@@ -179,6 +185,32 @@ def test_it_goes_on_with_the_epochs_of_the_run_it_began_from(
     assert [record["epoch"] for record in new.history()] == [1, 2, 3, 4, 5, 6, 7]
     assert new.history()[:5] == source.history()
     assert train.main(["--resume", str(new.folder)]) == 0
+    monkeypatch.setattr("cyclegan.distributed.size", lambda: 2)
+    assert train.goes_on(new.folder, replace(new.config, init_from="another/name")), "torchrun begins it again"
+    monkeypatch.undo()
+    assert ("whose epochs 1 to 5 it keeps" in card_of(new)) and "instead of 200" in card_of(new)
+
+
+def test_the_epochs_before_do_not_lower_the_learning_rate(begin: Begin, weights: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(weights / "facades-cyclegan", tmp_path / "old")
+    lines = [json.dumps({"epoch": epoch, "losses": {"gan_a": 1e-9}}) for epoch in range(1, 6)]
+    (source / "history.jsonl").write_text("\n".join(lines))
+    plateau = ["--lr-policy", "plateau", "--first-epoch", "6", "--epochs", "9"]
+    begin(*CYCLEGAN, "--init-from", source, *plateau)
+    rates = [record["learning_rate"] for record in Run.open(tmp_path / "new").history()[5:]]
+    assert rates == [1e-12] * 4
+
+
+def test_its_plan_counts_what_it_copies(facades: Path, weights: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def planned(*options: str) -> int:
+        command = ["--dataset", str(facades), "--init-from", str(weights / "facades-cyclegan"), *CYCLEGAN, *options]
+        assert train.main([*command, "--load-size", "256", "--decay-epochs", "0", "--device", "cpu", "--dry-run"]) == 0
+        found = re.search(r"snapshots (\d+) MB.*samples (\d+) MB", capfd.readouterr().out)
+        assert found is not None
+        return int(found[1]) + int(found[2])
+
+    alone = planned("--epochs", "1", "--sample-every", "1000")
+    assert planned("--first-epoch", "6", "--epochs", "6", "--sample-every", "1000") > alone
 
 
 def test_its_samples_are_those_that_the_earlier_run_shows(begin: Begin, weights: Path, tmp_path: Path) -> None:
@@ -213,10 +245,12 @@ def test_epochs_that_cannot_be_those_before_are_refused(
 def test_what_rested_goes_on_resting_in_a_training_further(
     begin: Begin, weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    begin(*CYCLEGAN, *CLASSES, "--epochs", "2", "--labels-only-from", "2")
+    moving = ["--lambda-edges", "1", "--edges-domain", "a", "--cycle-noise", "0.1"]
+    begin(*CYCLEGAN, *CLASSES, *moving, "--epochs", "2", "--labels-only-from", "2")
     assert train.main(["--resume", str(tmp_path / "new")]) == 0
     advice = capfd.readouterr().out
     assert "to train its networks further" in advice and "--labels-only-from 1" in advice
+    assert not any(option in advice for option in ("--lambda-edges", "--edges-domain", "--cycle-noise"))
 
 
 @pytest.mark.parametrize(

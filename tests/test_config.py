@@ -313,6 +313,11 @@ def test_a_setting_that_cannot_translate_is_refused(
         ),
         (
             CycleGANConfig,
+            {"labels_only_from": 1, "lambda_palette": 1.0, "cycle_noise": 0.1},
+            ["cycle_noise is 0.1", "labels_only_from is 1", "leave --cycle-noise out"],
+        ),
+        (
+            CycleGANConfig,
             {"labels_only_from": 1, "lambda_palette": 1.0, "lambda_edges": 1.0, "edges_domain": "a"},
             ["edges_domain is a", "labels_only_from is 1", "--edges-domain b"],
         ),

@@ -87,11 +87,15 @@ def test_samples_that_lose_no_row_are_packed_as_they_are(weights: Path, tmp_path
 
 
 def test_no_path_of_the_machine_is_packed(weights: Path, tmp_path: Path) -> None:
-    source = Run.open(weights / "facades-pix2pix")
+    source = Run.open(shutil.copytree(weights / "facades-pix2pix", tmp_path / "run"))
+    protocol = {"dataset": f"{tmp_path / 'photos'}, split val (100 pairs)"}
+    directions = {"ba": {"best": {"epoch": 5, "rule": "lowest"}}}
+    write_scores(source.folder, {"val": {"protocol": protocol, "directions": directions}})
     config = replace(source.config, dataset=str(tmp_path / "my photos"), init_from=str(tmp_path / "first"))
     packed = pack(replace(source, config=config), tmp_path / "packed")
     assert (packed.config.dataset, packed.config.init_from) == ("my photos", "first")
-    assert str(tmp_path) not in (tmp_path / "packed" / "run.json").read_text()
+    for name in ("run.json", "metrics.json", "history.jsonl"):
+        assert str(tmp_path) not in (packed.folder / name).read_text()
 
 
 def test_what_a_plain_gan_makes_of_noise_is_packed(tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ import time
 import torch
 
 from cyclegan.networks.build import parameter_count
+from cyclegan.runs.run import Run
 from cyclegan.training.trainer import Trainer
 
 
-def describe(trainer: Trainer) -> str:
-    """The plan in lines, after a few steps for the time. The trainer is not usable afterwards."""
+def describe(trainer: Trainer, earlier: Run | None = None) -> str:
+    """The plan in lines, after a few steps for the time; of a training that goes on with the epochs of an earlier run,
+    whose files it copies. The trainer is not usable afterwards."""
     config, batches, folder = trainer.config, trainer.batches, trainer.run.folder
-    disk = estimate_bytes(trainer)
+    disk = estimate_bytes(trainer, earlier)
     step = measure_step(trainer)
     epoch = step * batches.steps
     free = shutil.disk_usage(next(parent for parent in folder.absolute().parents if parent.is_dir())).free
@@ -38,18 +40,20 @@ def describe(trainer: Trainer) -> str:
     return "\n".join(f"{name:<15}{text}" for name, text in lines)
 
 
-def estimate_bytes(trainer: Trainer) -> dict[str, int]:
+def estimate_bytes(trainer: Trainer, earlier: Run | None = None) -> dict[str, int]:
     """Disk that the whole run needs, in bytes, by kind of file."""
     config = trainer.config
     weights, judges = (sum(value.numel() for value in player.parameters()) for player in trainer.players.values())
     everything = sum(value.numel() for value in trainer.objective.parameters())
     averaged = weights if trainer.averages else 0
     snapshots = sum(config.keeps_snapshot(epoch) for epoch in range(config.first_epoch, config.total_epochs + 1))
+    snapshots += len(earlier.epochs) if earlier else 0
     # A checkpoint holds values and averages in float32, and Adam's two moments; the old stays until the new is whole.
     first = trainer.batches.batch(1, 0)
     images = {"a": first.a[0], "b": first.b[0]}
     pools = sum(pool.size * images[domain].nbytes for domain, pool in trainer.objective.pools.items())
     shown = sum(config.shows_samples(epoch) for epoch in range(config.first_epoch, config.total_epochs + 1))
+    shown += len(earlier.sample_epochs) if earlier else 0
     return {
         "snapshots": (snapshots * weights + judges) * 2,
         "checkpoint": 2 * (everything * 4 * 3 + averaged * 4 + pools),

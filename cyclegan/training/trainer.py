@@ -324,7 +324,9 @@ class Trainer:
 
     def _learning_rate(self) -> float:
         """That of this epoch, given the sum of the generators' losses in each before it."""
-        records = [line for line in self.run.history() if line["epoch"] < self.progress.epoch]
+        records = [
+            line for line in self.run.history() if self.config.first_epoch <= line["epoch"] < self.progress.epoch
+        ]
         players = ("discriminator", "penalty", "edges")
         losses = [
             sum(value for name, value in record["losses"].items() if not name.startswith(players)) for record in records
