@@ -77,4 +77,4 @@ LOSS_NAMES = {
     "penalty": Text("Gradient penalty", "기울기 벌점", "梯度惩罚"),
 }
 """Keys of a run's history without the domain."""
-OF_DOMAIN = Text("{loss}: {domain}", "{loss}: {domain}", "{loss}：{domain}")
+OF_DOMAIN = Text("{loss}: {domain}", "{domain} 쪽: {loss}", "{domain}一侧：{loss}")
