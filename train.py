@@ -202,7 +202,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     out = launch.out or default_out(config, folder.name, method)
     if distributed.from_first(lambda: goes_on(out, config)):
         return run_resume(Resume(out, launch))
-    if isinstance(config, CycleGANConfig) and config.labels_only_from == 1 and config.init_from is None:
+    if isinstance(config, CycleGANConfig) and config.rests_from_the_beginning and config.init_from is None:
         raise ConfigError(
             "labels_only_from is 1, but without init_from nothing has learned to make photos by then; use --init-from, "
             "or a later epoch"

@@ -399,8 +399,7 @@ class CycleGANConfig(TranslationConfig):
         _require(
             not self.rests_from_the_beginning or not self.lambda_edges or self.edges_domain == "b",
             f"edges_domain is a, but labels_only_from is {self.labels_only_from}: what judges photos rests from the "
-            "beginning; use "
-            "--edges-domain b, or leave --lambda-edges out",
+            "beginning; use --edges-domain b, or leave --lambda-edges out",
         )
         _require(
             0 <= self.labels_only_from <= self.total_epochs,

@@ -12,7 +12,7 @@ import tyro
 from PIL import Image
 
 from cyclegan.config import ConfigError
-from cyclegan.files import new_folder, write_atomically
+from cyclegan.files import new_folder
 from cyclegan.hub.redaction import public, redact
 from cyclegan.images import open_image
 from cyclegan.networks.storage import Storage, WeightsError, save_network
@@ -77,9 +77,8 @@ def pack(
         packed.write_history(records)
         for epoch in source.sample_epochs if rows else ():
             sheet = source.sample_path(epoch)
-            if len(rows) == len(source.samples):  # as it is: coding it again would lose more
-                packed.sample_path(epoch).parent.mkdir(exist_ok=True)
-                write_atomically(packed.sample_path(epoch), sheet.read_bytes())
+            if len(rows) == len(source.samples):
+                packed.write_sample(epoch, sheet.read_bytes())
             else:
                 packed.save_sample(epoch, _keep_rows(open_image(sheet), list(rows.values())))
         for epoch, kept_as in storages.items():

@@ -309,5 +309,9 @@ class Run:
         """Keep the sample image of an epoch: a row for each direction, a column for each input."""
         content = io.BytesIO()
         image.save(content, "WEBP", quality=80, method=4)
+        self.write_sample(epoch, content.getvalue())
+
+    def write_sample(self, epoch: int, content: bytes) -> None:
+        """Keep the sample image of an epoch as it is in a file: coding it again would lose more."""
         self.sample_path(epoch).parent.mkdir(exist_ok=True)
-        write_atomically(self.sample_path(epoch), content.getvalue())
+        write_atomically(self.sample_path(epoch), content)

@@ -77,8 +77,7 @@ def copy_epochs(run: Run, source: Run) -> None:
             shutil.copytree(source.snapshot_folder(epoch, way), run.snapshot_folder(epoch, way))
     for epoch in source.sample_epochs:
         if epoch in before:
-            run.sample_path(epoch).parent.mkdir(exist_ok=True)
-            shutil.copyfile(source.sample_path(epoch), run.sample_path(epoch))
+            run.write_sample(epoch, source.sample_path(epoch).read_bytes())
     run.write_history([record for record in source.history() if record["epoch"] in before])
 
 
