@@ -20,19 +20,18 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own; within a folder, imports go one way too.
 LAYERS = (
-    {"files", "memory", "config", "images", "facade_drawing", "reference_options", "signals"},
-    {"distributed"},
-    {"facades", "colours", "devices", "citations", "metrics"},
+    {"config"},
+    {"runtime", "facades"},
+    {"images"},
     {"networks"},
     {"data"},
     {"runs"},
-    {"training", "convert", "export"},
+    {"training"},
     {"hub"},
-    {"dataset_choice", "pack"},
+    {"dataset_choice"},
     {"translate"},
-    {"pages", "doctor"},
     {"evaluation"},
-    {"compare"},
+    {"pages", "doctor"},
     {"train", "app"},
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
@@ -41,14 +40,11 @@ TRAINING_ONLY = {
     *(f"data.{name}" for name in ("batches", "noise", "arrivals", "downloads", "transfers")),
 }
 COMMANDS_ONLY = {
-    *("compare", "convert", "pack", "export", "doctor", "translate.command", "translate.__main__", "runs.recipes"),
-    "dataset_choice",
-    *(f"evaluation.{name}" for name in ("segmenter", "segmenter_training", "measuring", "command")),
+    *("doctor", "translate.command", "translate.__main__", "dataset_choice"),
+    *(f"runs.{name}" for name in ("convert", "compress", "export", "recipes", "redaction")),
+    *(f"evaluation.{name}" for name in ("segmenter", "segmenter_training", "measuring", "command", "compare")),
     *(f"evaluation.{name}" for name in ("comparison", "judging", "report", "charts")),
-    *(
-        f"hub.{name}"
-        for name in ("cards", "seal", "sheets", "uploads", "publishing", "spaces", "redaction", "streaming", "command")
-    ),
+    *(f"hub.{name}" for name in ("cards", "seal", "sheets", "uploads", "publishing", "spaces", "streaming", "command")),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.frames import Frame, data_uri
 from cyclegan.pages.languages import translated
 from cyclegan.pages.watch import texts as watch_texts
@@ -332,15 +332,15 @@ def test_the_loss_curves_have_a_cursor_at_the_epoch(page: Page) -> None:
     open_watch(page)
     plots = page.locator("#stack .curves figure", has_text="losses")
     expect(plots).to_have_count(2)
-    series = [plot.locator("li", has_text="Fooling the discriminator").get_attribute("class") for plot in plots.all()]
+    series = [plot.locator("li", has_text="Adversarial loss").get_attribute("class") for plot in plots.all()]
     assert series[0] == series[1]
     expect(plots.first).to_contain_text("CycleGAN")
     cursor = plots.last.locator(".cursor")
     go_to(page, 0)
-    expect(plots.last).to_contain_text("Distance to the truth 30")
+    expect(plots.last).to_contain_text("L1 loss 30")
     first = float(str(cursor.get_attribute("x1")))
     go_to(page, LAST_EPOCH - 1)
-    expect(plots.last).to_contain_text("Distance to the truth 6")
+    expect(plots.last).to_contain_text("L1 loss 6")
     assert float(str(cursor.get_attribute("x1"))) > first
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cyclegan.colours import as_seen
 from cyclegan.config import Direction
 from cyclegan.evaluation.comparison import Comparison, Gap, Plan, Row, Strip, Target, translated
 from cyclegan.evaluation.measuring import (
@@ -26,10 +25,11 @@ from cyclegan.evaluation.measuring import (
     true_image,
     with_figures,
 )
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
-from cyclegan.images import ImageError, open_image
-from cyclegan.metrics import Features
-from cyclegan.pages.curves import curves_of
+from cyclegan.evaluation.metrics import Features
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.images.encodings import as_seen
+from cyclegan.images.io import ImageError, open_image
+from cyclegan.runs.curves import loss_curves
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import SAMPLE_SIZE, cut, spread
@@ -135,7 +135,7 @@ def _describe(name: str, run: Run, epoch: int, judged_on: str) -> Row:
     seconds = [float(record["seconds"]) for record in trained if "seconds" in record]
     speeds = [float(record["images_per_second"]) for record in trained if "images_per_second" in record]
     rates = tuple((int(each["epoch"]), float(each["learning_rate"])) for each in records if "learning_rate" in each)
-    losses = tuple(curves_of(run))
+    losses = tuple(loss_curves(run))
     options = options_of(run.config)
     if run.config.dataset != judged_on:
         options = f"--dataset {shlex.quote(run.config.dataset)} {options}".rstrip()

@@ -15,10 +15,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cyclegan.config import from_json, to_json
-from cyclegan.facades import CLASSES
-from cyclegan.files import write_atomically
-from cyclegan.images import to_tensor
-from cyclegan.networks.storage import WeightsError, check_tensors, pack, read_tensors
+from cyclegan.facades.labels import CLASSES
+from cyclegan.images.io import to_tensor
+from cyclegan.networks.storage import WeightsError, check_tensors, quantize, read_tensors
+from cyclegan.runtime.files import write_atomically
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "segmenter"
 
@@ -99,7 +99,7 @@ def save_segmenter(folder: Path, segmenter: Segmenter) -> None:
     """Write `config.json` and `model.safetensors`, in half precision; the weights file last."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "config.json", to_json(segmenter.config).encode())
-    write_atomically(folder / "model.safetensors", save(pack(segmenter.state_dict(), "fp16")))
+    write_atomically(folder / "model.safetensors", save(quantize(segmenter.state_dict(), "fp16")))
 
 
 def load_segmenter(folder: Path = SHIPPED) -> Segmenter:

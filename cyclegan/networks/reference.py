@@ -17,7 +17,7 @@ from cyclegan.config import ConfigError, Direction, GeneratorConfig, GeneratorNa
 from cyclegan.networks.build import build_generator
 from cyclegan.networks.layers import InstanceNorm
 from cyclegan.networks.pickles import PickleError, check_pickles
-from cyclegan.networks.storage import WeightsError, check_tensors, unpack
+from cyclegan.networks.storage import WeightsError, check_tensors, dequantize
 
 State = dict[str, Tensor]
 
@@ -156,7 +156,7 @@ def _read_state(path: Path) -> State:
 def _load(path: Path) -> object:
     if path.suffix == ".safetensors":
         try:
-            return unpack(load_file(path), str(path))
+            return dequantize(load_file(path), str(path))
         except SafetensorError as error:
             raise WeightsError(f"{path} is damaged ({error}); get it once more") from None
     with path.open("rb") as file, warnings.catch_warnings():

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import domain_name
 from cyclegan.pages.watch import texts as watch_texts
+from cyclegan.runs.curves import Curve, loss_curves
 from cyclegan.runs.run import Run
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A value by epoch: (epoch, value) in ascending order."""
-
-    name: str
-    points: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -40,32 +32,14 @@ def plots_of(run: Run, title: str, language: Language) -> list[Plot]:
 
 
 def curves_of(run: Run, language: Language = "en") -> list[Curve]:
-    """The losses of a run's history. Those of CycleGAN's directions are shown as their mean, but apart where one of
-    them rests for a time: the mean would jump there."""
-    history = [(int(record["epoch"]), record.get("losses", {})) for record in run.history()]
-    resting = {
-        term
-        for term in {_term(key) for _, losses in history for key in losses}
-        if len({keys for _, losses in history if (keys := frozenset(key for key in losses if _term(key) == term))}) > 1
-    }
-    points: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for epoch, losses in history:
-        values: dict[str, list[float]] = defaultdict(list)
-        for key, value in losses.items():
-            values[key if _term(key) in resting else _term(key)].append(float(value))
-        for name, each in values.items():
-            points[name].append((epoch, round(sum(each) / len(each), 4)))
-    return [Curve(_readable(name, run).to(language), tuple(each)) for name, each in points.items()]
+    """Return the losses of a run's history, named in a language; those of the two domains of CycleGAN apart."""
+    return [replace(curve, name=_readable(curve.name, run).to(language)) for curve in loss_curves(run)]
 
 
-def _term(key: str) -> str:
-    """The key of a loss without its domain."""
-    return key[:-2] if key.endswith(("_a", "_b")) else key
-
-
-def _readable(name: str, run: Run) -> Text:
-    term = _term(name)
+def _readable(key: str, run: Run) -> Text:
+    """Return the name of a loss: `gan_b` is the loss `gan` of domain b."""
+    term, _, domain = key.rpartition("_")
+    if domain not in ("a", "b"):
+        term = key
     text = watch_texts.LOSS_NAMES.get(term) or Text.same(term.replace("_", " ").capitalize())
-    if term == name:
-        return text
-    return watch_texts.OF_DOMAIN.format(loss=text, domain=domain_name(run.domain(name[-1])))
+    return text if term == key else watch_texts.OF_DOMAIN.format(loss=text, domain=domain_name(run.domain(domain)))

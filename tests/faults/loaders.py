@@ -16,25 +16,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
+from typing import Any, get_args
 
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 from cyclegan.config import ConfigError, CycleGANConfig, DiscriminatorConfig, GANConfig, GeneratorConfig, Pix2PixConfig
-from cyclegan.convert import import_reference
 from cyclegan.data.archives import ArchiveError, extract
 from cyclegan.data.datasets import DatasetError, find_split
 from cyclegan.data.downloads import IDX_FILE
 from cyclegan.data.noise import IDX_IMAGES, read_pictures
 from cyclegan.hub.cards import read_metrics
-from cyclegan.images import FORMATS, ImageError, open_image
+from cyclegan.images.io import FORMATS, ImageError, open_image
 from cyclegan.networks.build import build_discriminator, build_generator
 from cyclegan.networks.reference import FileName, reference_state
-from cyclegan.networks.storage import WeightsError, load_discriminator, save_network
+from cyclegan.networks.storage import Storage, WeightsError, load_discriminator, save_network
 from cyclegan.pages.curves import plots_of
+from cyclegan.runs.convert import import_reference
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Domains, Run, RunError
 from cyclegan.runs.sample_archive import pack_samples, unpack_samples
@@ -132,9 +131,8 @@ def _load_weights(folder: Path, content: bytes) -> None:
 def _weights(folder: Path) -> list[bytes]:
     state = build_discriminator(JUDGE, in_channels=1).state_dict()
     seeds = []
-    for storage in ("fp16", "int8", "int4"):
-        with patch("cyclegan.networks.storage.LARGE", 0):  # so small a network would be stored in 8 bits
-            save_network(folder, JUDGE, state, storage)
+    for storage in get_args(Storage):
+        save_network(folder, JUDGE, state, storage)
         stored = (folder / "model.safetensors").read_bytes()
         end = 8 + int.from_bytes(stored[:8], "little")
         seeds.append(b"\0".join([(folder / "config.json").read_bytes(), stored[8:end], stored[end:]]))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan import export, pack
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
+from cyclegan.runs import compress, export
 from cyclegan.runs.run import Run
 from cyclegan.translate import command
 from tests.faults.kills import same, state_of, train, trainer_of
@@ -83,7 +83,7 @@ def test_commands_say_so_in_one_line(
     assert "labels.png: No space left on device" in capsys.readouterr().err
     assert command.main(words) == 0
     fill_disk_at("small", monkeypatch)
-    assert pack.main([str(whole), str(tmp_path / "small"), "--epochs", "1"]) == 1
+    assert compress.main([str(whole), str(tmp_path / "small"), "--epochs", "1"]) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert not (tmp_path / "small").exists()
     fill_disk_at("photo.onnx", monkeypatch)

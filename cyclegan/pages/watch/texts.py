@@ -66,15 +66,15 @@ LOSSES = Text("{title}: losses while it learned", "{title}: 학습 중 손실", 
 LEARNING_RATE = Text("learning rate", "학습률", "学习率")
 
 LOSS_NAMES = {
-    "gan": Text("Fooling the discriminator", "판별자 속이기", "骗过判别器"),
-    "discriminator": Text("Discriminator", "판별자", "判别器"),
-    "cycle": Text("There and back again", "갔다가 되돌아오기", "往返一致"),
-    "identity": Text("Leaving alone what fits", "맞는 것은 그대로 두기", "保持原样"),
-    "l1": Text("Distance to the truth", "정답과의 거리", "与真实图像的差距"),
-    "features": Text("Alike to the discriminator", "판별자가 보기에 닮은 정도", "在判别器看来的相似度"),
+    "gan": Text("Adversarial loss", "적대적 손실", "对抗损失"),
+    "discriminator": Text("Discriminator loss", "판별자 손실", "判别器损失"),
+    "cycle": Text("Cycle consistency loss", "순환 일관성 손실", "循环一致性损失"),
+    "identity": Text("Identity loss", "항등 손실", "恒等损失"),
+    "l1": Text("L1 loss", "L1 손실", "L1 损失"),
+    "features": Text("Feature matching loss", "특징 매칭 손실", "特征匹配损失"),
     "palette": Text("The right label colours", "올바른 라벨 색", "正确的标签颜色"),
-    "edges": Text("Spotting blurred edges", "흐린 윤곽 알아보기", "识别模糊的边缘"),
-    "penalty": Text("Gradient penalty", "기울기 벌점", "梯度惩罚"),
+    "edges": Text("Edge loss", "윤곽 손실", "边缘损失"),
+    "penalty": Text("Gradient penalty", "그래디언트 페널티", "梯度惩罚"),
 }
 """Keys of a run's history without the domain."""
 OF_DOMAIN = Text("{loss}: {domain}", "{domain} 쪽: {loss}", "{domain}一侧：{loss}")

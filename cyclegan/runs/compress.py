@@ -1,4 +1,4 @@
-"""Make a run small enough to ship: `python -m cyclegan.pack RUN OUT --epochs 1 5 30 --storage int8`."""
+"""Make a run small enough to ship: `python -m cyclegan.runs.compress RUN OUT --epochs 1 5 30 --storage int8`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import tyro
 from PIL import Image
 
 from cyclegan.config import ConfigError
-from cyclegan.files import new_folder
-from cyclegan.hub.redaction import public, redact
-from cyclegan.images import open_image
+from cyclegan.images.io import open_image
 from cyclegan.networks.storage import Storage, WeightsError, save_network
+from cyclegan.runs.redaction import public, redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import SAMPLE_SIZE
 from cyclegan.runs.scores import ScoresError, read_scores, write_scores
+from cyclegan.runtime.files import new_folder
 
 
 @dataclass(frozen=True)
-class Pack:
+class Compress:
     """Copy a run without what only training needs: no checkpoint, no discriminators beside generators of another epoch,
     no samples made of a dataset's images, since those are not ours to publish, and no paths of this machine."""
 
@@ -33,64 +33,49 @@ class Pack:
     epochs: tuple[int, ...] = ()
     """Snapshots to keep; all of them unless given."""
     storage: Storage = "fp16"
-    """Of `epochs` and discriminators. fp16: as trained; int8: half of that, one scale a channel; int4: a quarter, where
-    layers are large (U-Nets)."""
-    int4_epochs: tuple[int, ...] = ()
-    """More snapshots to keep beside `epochs`, in int4 whatever the storage of those is."""
+    """Of `epochs` and discriminators. fp16: as trained; int8: half of that, one scale a channel."""
 
 
-def pack(
-    source: Run,
-    out: Path,
-    *,
-    epochs: Sequence[int] = (),
-    storage: Storage = "fp16",
-    int4_epochs: Sequence[int] = (),
-) -> Run:
-    """The packed copy of a run, made whole or not at all: all its snapshots, or those of `epochs` and `int4_epochs`.
+def compress(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Storage = "fp16") -> Run:
+    """Return a small copy of a run, written whole or not at all, with all its snapshots or those of `epochs`.
 
-    What an evaluation found is copied with weights as they were trained; integers are to be evaluated anew.
+    The figures of an evaluation are copied with fp16 weights alone: integers have to be evaluated again.
 
-    Raises RunError where `out` exists, or an epoch is not there or named twice, WeightsError or ScoresError where files
-    are damaged.
+    Raises RunError if `out` exists or an epoch is missing, WeightsError or ScoresError if files are damaged.
     """
     if out.exists():
         raise RunError(f"{out} is there already; choose another folder or remove it")
-    if int4_epochs and not epochs:
-        raise RunError("int4_epochs are kept beside epochs, of which none is named; name them with --epochs")
-    if both := set(epochs) & set(int4_epochs):
-        raise RunError(f"epoch {min(both)} is among epochs and int4_epochs; name it once")
-    storages = dict.fromkeys(epochs or source.epochs, storage) | dict.fromkeys(int4_epochs, "int4")
-    for epoch in storages:
+    epochs = epochs or source.epochs
+    for epoch in epochs:
         source.check_epoch(epoch)
     rows = {direction: row for row, (direction, kind) in enumerate(source.samples.items()) if kind != "dataset"}
     with new_folder(out) as folder:
         samples = {direction: source.samples[direction] for direction in rows}
-        packed = public(replace(source, folder=folder, samples=samples))
-        packed.write()
+        copy = public(replace(source, folder=folder, samples=samples))
+        copy.write()
         records = source.history()
-        if set(storages.values()) == {"fp16"}:  # as trained: the figures are those of these weights
+        if storage == "fp16":  # as trained: the figures are those of these weights
             if scores := read_scores(source.folder):
                 write_scores(folder, redact(scores))
         else:
             records = [{key: value for key, value in record.items() if key != "metrics"} for record in records]
-        packed.write_history(records)
+        copy.write_history(records)
         for epoch in source.sample_epochs if rows else ():
             sheet = source.sample_path(epoch)
             if len(rows) == len(source.samples):
-                packed.write_sample(epoch, sheet.read_bytes())
+                copy.write_sample(epoch, sheet.read_bytes())
             else:
-                packed.save_sample(epoch, _keep_rows(open_image(sheet), list(rows.values())))
-        for epoch, kept_as in storages.items():
+                copy.save_sample(epoch, _keep_rows(open_image(sheet), list(rows.values())))
+        for epoch in epochs:
             for direction in source.directions:
                 state = source.load_generator(epoch, direction).state_dict()
                 config = source.generator_config(direction)
-                save_network(packed.snapshot_folder(epoch, direction), config, state, kept_as)
-        if source.has_discriminators and source.epochs[-1] in storages:
+                save_network(copy.snapshot_folder(epoch, direction), config, state, storage)
+        if source.has_discriminators and source.epochs[-1] in epochs:
             for domain in source.judged:
                 state = source.load_discriminator(domain).state_dict()
-                save_network(packed.discriminator_folder(domain), source.config.discriminator, state, storage)
-    return replace(packed, folder=out)
+                save_network(copy.discriminator_folder(domain), source.config.discriminator, state, storage)
+    return replace(copy, folder=out)
 
 
 def _keep_rows(sheet: Image.Image, rows: list[int]) -> Image.Image:
@@ -103,17 +88,11 @@ def _keep_rows(sheet: Image.Image, rows: list[int]) -> Image.Image:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code: 0, 1 where the disk refuses, 2 for a mistake in the input."""
-    command = tyro.cli(Pack, args=arguments, prog="python -m cyclegan.pack")
+    command = tyro.cli(Compress, args=arguments, prog="python -m cyclegan.runs.compress")
     try:
-        run = pack(
-            Run.open(command.run),
-            command.out,
-            epochs=command.epochs,
-            storage=command.storage,
-            int4_epochs=command.int4_epochs,
-        )
+        run = compress(Run.open(command.run), command.out, epochs=command.epochs, storage=command.storage)
     except (ConfigError, RunError, ScoresError, WeightsError, OSError) as error:
-        sys.stderr.write(f"cyclegan.pack: {error}\n")
+        sys.stderr.write(f"cyclegan.runs.compress: {error}\n")
         return 1 if isinstance(error, OSError) else 2
     size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
     sys.stderr.write(f"{run.folder}: epochs {', '.join(map(str, run.epochs))}, {size / 1e6:.1f} MB\n")
