@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import example_facades
 from cyclegan.hub.sheets import sheet
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import cut
@@ -17,11 +17,11 @@ ROOT = Path(__file__).parent.parent
 
 def side_by_side(translators: dict[str, Translator]) -> Image.Image:
     """Drawn label maps and what each method makes of them."""
-    drawn = [draw_facade(seed) for seed in EXAMPLE_SEEDS[:4]]
+    drawn = example_facades()[:4]
     rows = [("labels", drawn)]
     for name, translator in translators.items():
         rows.append((name, [translator.translate(labels, to="photo") for labels in drawn]))
-    return sheet(rows, [f"facade {seed}" for seed in EXAMPLE_SEEDS[:4]])
+    return sheet(rows, [f"facade {number}" for number in range(1, 5)])
 
 
 def epoch_strip(runs: dict[str, Run], count: int = 5) -> Image.Image:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
-from cyclegan.facades.labels import CLASSES, CMP_BASE_PALETTE, EXAMPLE_SEEDS, class_indices, colorize, draw_facade
+from cyclegan.facades.labels import CLASSES, CMP_BASE_PALETTE, class_indices, colorize, draw_facade, example_facades
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.models import Models
 from tests.browser import Watched, beyond_the_edge, open_tab
@@ -24,7 +24,7 @@ from tests.conftest import make_photo
 
 Indices = NDArray[np.uint8]
 
-START = draw_facade(EXAMPLE_SEEDS[0])
+START = example_facades()[0]
 RUNS = ("facades-cyclegan", "facades-pix2pix")
 MARK = CLASSES.index("deco")
 
@@ -325,8 +325,8 @@ def test_a_picture_that_does_not_come_is_told_and_asked_for_again(painter: Page,
 
 def test_examples_begin_a_drawing(painter: Page, models: Models) -> None:
     painter.get_by_role("img", name="Label map of a drawn house front, number 4").last.click()
-    expect_translated(painter, models, draw_facade(EXAMPLE_SEEDS[3]))
-    assert drawing(painter).tobytes() == draw_facade(EXAMPLE_SEEDS[3]).tobytes()
+    expect_translated(painter, models, example_facades()[3])
+    assert drawing(painter).tobytes() == example_facades()[3].tobytes()
     press(painter, "Undo")
     assert drawing(painter).tobytes() == START.tobytes()
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import example_facades
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import error_map, heat
 from tests.browser import Watched, beyond_the_edge, open_tab
@@ -37,7 +37,7 @@ def expect_trip(page: Page, start: Image.Image) -> None:
 
 def test_the_example_has_been_there_and_back(page: Page) -> None:
     open_tab(page, "Round trip")
-    expect_trip(page, draw_facade(EXAMPLE_SEEDS[0]))
+    expect_trip(page, example_facades()[0])
     expect(page.locator("#journey")).to_contain_text("This pix2pix was trained for Labels -> Photo only.")
 
 
@@ -47,18 +47,18 @@ def test_it_travels_when_it_is_open_and_only_then(watched: Watched) -> None:
     page.wait_for_timeout(2000)
     expect(page.locator("#journey .stops")).to_have_count(0)
     open_tab(page, "Round trip")
-    expect_trip(page, draw_facade(EXAMPLE_SEEDS[2]))
+    expect_trip(page, example_facades()[2])
     page.locator("#examples button").nth(4).click()
-    expect_trip(page, draw_facade(EXAMPLE_SEEDS[4]))
+    expect_trip(page, example_facades()[4])
 
 
 def test_of_many_pictures_the_last_one_is_shown(page: Page) -> None:
     open_tab(page, "Round trip")
     for number in (1, 2, 3, 5):
         page.locator("#examples button").nth(number).click()
-    expect_trip(page, draw_facade(EXAMPLE_SEEDS[5]))
+    expect_trip(page, example_facades()[5])
     page.wait_for_timeout(2000)
-    expect_trip(page, draw_facade(EXAMPLE_SEEDS[5]))
+    expect_trip(page, example_facades()[5])
 
 
 def test_the_other_direction(page: Page, tmp_path: Path) -> None:
@@ -87,12 +87,12 @@ def test_the_discriminators_eye(page: Page) -> None:
 
 def test_without_a_picture_it_asks_for_one(page: Page) -> None:
     open_tab(page, "Round trip")
-    expect_trip(page, draw_facade(EXAMPLE_SEEDS[0]))
+    expect_trip(page, example_facades()[0])
     page.get_by_role("button", name="Remove").or_(page.get_by_label("Clear")).first.click()
     expect(page.locator("#journey [role=status]")).to_have_text("Choose a picture first.")
     expect(page.locator("#journey img")).to_have_count(0)
     page.locator("#examples button").first.click()
-    expect_trip(page, draw_facade(EXAMPLE_SEEDS[0]))
+    expect_trip(page, example_facades()[0])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -102,6 +102,6 @@ def test_it_fits_a_phone(browser: Browser, url: str, scheme: str) -> None:
         watched.page.goto(url)
         expect(watched.page.locator("#examples img")).to_have_count(8)
         open_tab(watched.page, "Round trip")
-        expect_trip(watched.page, draw_facade(EXAMPLE_SEEDS[0]))
+        expect_trip(watched.page, example_facades()[0])
         assert beyond_the_edge(watched.page) == []
         assert watched.problems == [] and watched.outside_hosts == set()

@@ -15,7 +15,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from cyclegan.facades.labels import CLASSES, EXAMPLE_SEEDS, PALETTE, class_indices, draw_facade
+from cyclegan.facades.labels import CLASSES, EXAMPLES, PALETTE, class_indices, draw_facade
 from cyclegan.images.io import ImageError
 from cyclegan.pages.draw import line as draw_line
 from cyclegan.pages.draw.line import AT_ONCE, MOST_WAITING, FullError, Line
@@ -146,7 +146,7 @@ class TestPage:
         image, truth, note, direction, examples = layout.draw_page.take(drawing_value(draw_facade(5)))
         assert image.tobytes() == draw_facade(5).tobytes()
         assert truth is None and note == gr.update(visible=False) and direction == "labels -> photo"
-        assert len(examples) == len(EXAMPLE_SEEDS)
+        assert len(examples) == EXAMPLES
 
 
 class TestLine:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cyclegan.config import Direction
 from cyclegan.data.datasets import Source, Split, find_split
-from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import EXAMPLES, draw_facade, example_facades
 from cyclegan.images.encodings import Encoding, decode, encode
 from cyclegan.images.io import to_image, to_tensor
 from cyclegan.networks.build import build_generator, for_translation
@@ -30,8 +30,8 @@ def same(first: Image.Image, second: Image.Image) -> bool:
 def test_label_maps_are_replaced_by_drawn_ones(facades: Path) -> None:
     inputs, kinds = choose_inputs(find_split(facades, "val"), ("ba",))
     assert kinds == {"ba": "drawn"}
-    assert len(inputs["ba"]) == len(EXAMPLE_SEEDS)
-    assert all(map(same, inputs["ba"], (draw_facade(seed, size=SAMPLE_SIZE) for seed in EXAMPLE_SEEDS)))
+    assert len(inputs["ba"]) == EXAMPLES
+    assert all(map(same, inputs["ba"], example_facades()))
 
 
 def test_photos_come_from_the_dataset(facades: Path) -> None:

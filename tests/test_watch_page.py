@@ -19,7 +19,7 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import draw_facade, example_facades
 from cyclegan.images.io import open_image
 from cyclegan.pages.curves import curves_of
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
@@ -62,7 +62,7 @@ class TestWatch:
     def test_an_examples_frames_are_the_samples_of_every_epoch(
         self, layout: Layout, model_calls: list[tuple[str, int]]
     ) -> None:
-        image = draw_facade(EXAMPLE_SEEDS[1])
+        image = example_facades()[1]
         frames = list(layout.watch_page.frames(image, TO_PHOTO))
         assert sorted((frame.epoch, frame.model) for frame in frames) == list(itertools.product(range(1, 6), (0, 1)))
         assert model_calls == []
@@ -156,7 +156,7 @@ class TestWatch:
     def test_why_an_own_picture_has_fewer_epochs_is_said(self, layout: Layout) -> None:
         note = "Your picture: only epochs whose networks are kept, 4 in all. Examples: every epoch."
         assert layout.watch_page.plan(draw_facade(3), TO_PHOTO).note == note
-        assert layout.watch_page.plan(draw_facade(EXAMPLE_SEEDS[1]), TO_PHOTO).note == ""
+        assert layout.watch_page.plan(example_facades()[1], TO_PHOTO).note == ""
 
     @pytest.mark.parametrize("damage", [b"", b"no picture", "cut", "another size"])
     def test_a_damaged_sample_counts_as_absent(self, damage: bytes | str, weights: Path, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ class TestWatch:
         else:
             path.write_bytes(damage if isinstance(damage, bytes) else path.read_bytes()[:-40])
         layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
-        image = draw_facade(EXAMPLE_SEEDS[0])
+        image = example_facades()[0]
         assert layout.watch_page.plan(image, TO_PHOTO).figures[0].epochs == (1, 2, 3, 4)
         assert sorted(frame.epoch for frame in layout.watch_page.frames(image, TO_PHOTO)) == [1, 2, 3, 4]
         assert layout.open()[3].startswith("## pix2pix\nAfter epoch 5")
@@ -220,7 +220,7 @@ class TestNoise:
     @pytest.mark.parametrize(
         ("image", "epochs"),
         [
-            (draw_facade(EXAMPLE_SEEDS[1]), [(1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5), (1, 2, 3, 4, 5)]),
+            (example_facades()[1], [(1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5), (1, 2, 3, 4, 5)]),
             (draw_facade(3), [(1, 2, 3, 4, 5, 6), (1, 3, 5), (1, 2, 5)]),
             (None, [(1, 2, 3, 4, 5, 6), (), ()]),
         ],

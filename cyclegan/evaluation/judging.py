@@ -26,13 +26,13 @@ from cyclegan.evaluation.measuring import (
     with_figures,
 )
 from cyclegan.evaluation.metrics import Features
-from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import example_facades
 from cyclegan.images.encodings import as_seen
 from cyclegan.images.io import ImageError, open_image
 from cyclegan.runs.curves import loss_curves
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run, RunError
-from cyclegan.runs.samples import SAMPLE_SIZE, cut, spread
+from cyclegan.runs.samples import cut, spread
 from cyclegan.training.objectives import build_objective
 from cyclegan.translate.translator import Translator
 
@@ -161,7 +161,7 @@ def _through_epochs(run: Run) -> Iterable[Strip]:
     if not chosen:
         return
     for row, (direction, kind) in enumerate(run.samples.items()):
-        pictures = [draw_facade(EXAMPLE_SEEDS[0], size=SAMPLE_SIZE)] if kind == "drawn" else []
+        pictures = example_facades()[:1] if kind == "drawn" else []
         captions = ["input"] if kind == "drawn" else []
         for epoch in chosen:
             try:

@@ -5,6 +5,8 @@ Recognition of Objects with Regular Structure", GCPR 2013. The label maps of the
 the colours of `PALETTE`, slightly shifted by JPEG compression; the database's own use `CMP_BASE_PALETTE`.
 """
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -17,8 +19,8 @@ Array = npt.NDArray[np.uint8]
 CLASSES: tuple[str, ...] = tuple(label.name.lower() for label in Label)
 """Class names in the order of their indices; the ids 1..12 in the files of the CMP database are index + 1."""
 
-EXAMPLE_SEEDS: tuple[int, ...] = (1, 25, 28, 30, 35, 51, 72, 86)
-"""Seeds for `draw_facade` whose buildings are good examples and unlike each other."""
+EXAMPLES = 8
+"""Label maps in the folder `examples`: invented facades, unlike each other, that samples and the app begin with."""
 
 # Pixels matched with the colours at a time: bounds the memory, and keeps the work in the processor's cache.
 _BLOCK_PIXELS = 1 << 14
@@ -112,6 +114,12 @@ def _label_share(image: Image.Image, palette: Array) -> float:
     nearest = palette[class_indices(sample, palette)]
     squares = (np.asarray(sample, dtype=np.int32) - nearest) ** 2
     return float((squares.sum(axis=2) <= _LABEL_DISTANCE**2).mean())
+
+
+def example_facades() -> list[Image.Image]:
+    """Return the example label maps, RGB [256, 256] in the colours of `PALETTE`."""
+    folder = Path(__file__).with_name("examples")
+    return [Image.open(folder / f"{number}.png").convert("RGB") for number in range(1, EXAMPLES + 1)]
 
 
 def draw_facade(seed: int, *, size: int = 256) -> Image.Image:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import example_facades
 from cyclegan.images.io import open_image
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import SAMPLE_SIZE, cut, spread
@@ -50,8 +50,7 @@ def side_by_side(run: Run) -> Image.Image | None:
     rows: list[Row] = []
     for row, (direction, kind) in enumerate(run.samples.items()):
         if kind == "drawn":
-            drawn = [draw_facade(EXAMPLE_SEEDS[column], size=SAMPLE_SIZE) for column in columns]
-            rows.append((run.domain(direction[0]), drawn))
+            rows.append((run.domain(direction[0]), example_facades()[: len(columns)]))
         rows.append((f"to {run.domain(direction[1])}", [cut(last, row, column) for column in columns]))
     return sheet(rows)
 

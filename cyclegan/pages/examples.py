@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import example_facades
 from cyclegan.pages import texts
 from cyclegan.pages.frames import sample_epochs, sample_picture
 from cyclegan.pages.languages import Text
 from cyclegan.pages.models import Model, Models, Route, fingerprint
-from cyclegan.runs.samples import SAMPLE_SIZE
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Examples:
     @classmethod
     def of(cls, models: Models) -> Examples:
         """Label maps for the routes that were sampled with them; for the way back, the newest samples."""
-        drawn = [draw_facade(seed, size=SAMPLE_SIZE) for seed in EXAMPLE_SEEDS]
+        drawn = example_facades()
         by_route: dict[Route, Sequence[Example]] = {}
         for route in models.routes:
             painters = [model for model in models.on(route) if model.drawn_row(route) is not None]

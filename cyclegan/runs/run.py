@@ -113,7 +113,7 @@ class Run:
     config: MethodConfig
     samples: Mapping[Direction, SampleInputs]
     """For each direction, in the order of the rows of a sample image: drawn (the project's own label maps,
-    `facades.EXAMPLE_SEEDS`), dataset (images of the validation split) or noise (one picture: a grid of images)."""
+    `facades/examples`), dataset (images of the validation split) or noise (one picture: a grid of images)."""
     revision: str | None = None
     """Commit of the code that trained it, where known."""
     only: Direction | None = None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cyclegan.config import Direction, GANConfig
 from cyclegan.data.datasets import Split, load_inputs
-from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade, looks_like_labels
+from cyclegan.facades.labels import EXAMPLES, example_facades, looks_like_labels
 from cyclegan.images.encodings import Encoding, decode, encode
 from cyclegan.images.io import to_image
 from cyclegan.networks.build import for_translation
@@ -38,10 +38,10 @@ def choose_inputs(
         sources = split.a if direction == "ab" else split.b
         if looks_like_labels(sources[0].load()):
             kinds[direction] = "drawn"
-            inputs[direction] = [draw_facade(seed, size=SAMPLE_SIZE) for seed in EXAMPLE_SEEDS]
+            inputs[direction] = example_facades()
         else:
             kinds[direction] = "dataset"
-            inputs[direction] = load_inputs(sources, len(EXAMPLE_SEEDS), SAMPLE_SIZE)
+            inputs[direction] = load_inputs(sources, EXAMPLES, SAMPLE_SIZE)
     return inputs, kinds
 
 

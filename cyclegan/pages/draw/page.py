@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from cyclegan.facades.labels import CLASSES, EXAMPLE_SEEDS, class_indices, colorize, draw_facade
+from cyclegan.facades.labels import CLASSES, class_indices, colorize, draw_facade, example_facades
 from cyclegan.pages import texts
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.painter import SIDE, drawing_value, painter, read_drawing
@@ -36,7 +36,7 @@ class DrawPage:
         self.examples = examples
         self.models = models.on(route)
         self.language = language
-        drawn = [draw_facade(seed, size=SIDE) for seed in EXAMPLE_SEEDS]
+        drawn = example_facades()
         gr.Markdown(draw_texts.INTRO.to(language))
         with gr.Row():
             with gr.Column(min_width=320):
