@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# Every test in a fresh virtual environment: style, types, then pytest on up to four cores, with a real browser.
-# PYTHON chooses the interpreter (3.11 or newer), CHROMIUM a browser; arguments go to pytest. Each core takes 2 GB of
-# memory: `tests/run.sh -n0` takes one core, and lets --pdb work.
+# Run every check in a virtual environment of its own: style, types, then pytest with a real browser.
+#
+# The environment .venv-test is kept and rebuilt when a requirements file changes; --fresh rebuilds it now. Other
+# arguments go to pytest: `tests/run.sh -n0 --pdb`. PYTHON chooses the interpreter (3.11 or newer), CHROMIUM the browser.
+# Each of up to four test processes takes 2 GB of memory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+fresh=0
+if [ "${1:-}" = --fresh ]; then fresh=1 && shift; fi
 
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
@@ -12,10 +17,14 @@ python=${PYTHON:-python3}
 }
 
 environment=.venv-test
-"$python" -m venv --clear "$environment"
+built_from=$({ "$python" --version && cat requirements*.txt; } | cksum)
+if [ "$fresh" = 1 ] || [ "$(cat "$environment/built-from" 2>/dev/null)" != "$built_from" ]; then
+    "$python" -m venv --clear "$environment"
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+    echo "$built_from" >"$environment/built-from"
+fi
 # shellcheck disable=SC1091
 . "$environment/bin/activate"
-python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 
 find_chromium() { command -v "${CHROMIUM:-chromium}" || command -v chromium-browser || command -v google-chrome; }
 if ! find_chromium >/dev/null; then
