@@ -193,7 +193,7 @@ def test_the_largest_pictures_take_bounded_memory(mode: str, copies: int, tmp_pa
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak(); open_image(Path(sys.argv[1])); print(peak() - before)"
     )
-    words = [sys.executable, "-c", script, tmp_path / "large.png"]
+    words = [sys.executable, "-c", script, str(tmp_path / "large.png")]
     kilobytes = int(subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
     assert kilobytes * 1024 < (copies + 0.7) * 4 * width * height
 
