@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.images import MAX_PIXELS, MAX_SIDE, ImageError, check_pixels, open_image, to_image, to_rgb, to_tensor
+from cyclegan.images.io import MAX_PIXELS, MAX_SIDE, ImageError, check_pixels, open_image, to_image, to_rgb, to_tensor
 from tests.forks import ROOT
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
@@ -189,7 +189,7 @@ def test_the_largest_pictures_take_bounded_memory(mode: str, copies: int, tmp_pa
     width, height = 4_000, 2_500
     Image.new(mode, (width, height)).save(tmp_path / "large.png")
     script = (
-        "import resource, sys; from pathlib import Path; from cyclegan.images import open_image\n"
+        "import resource, sys; from pathlib import Path; from cyclegan.images.io import open_image\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak(); open_image(Path(sys.argv[1])); print(peak() - before)"
     )

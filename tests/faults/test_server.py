@@ -16,7 +16,7 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import Status
 from PIL import Image
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.temporary import PREFIX, files_in
 from tests.browser import served
 from tests.conftest import wait_until
