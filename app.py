@@ -10,6 +10,10 @@ if os.environ.get("SPACE_ID"):  # whose visitors are strangers: what they name i
     os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
 
 from cyclegan.pages.stubs import no_stubs
+from cyclegan.pages.temporary import files_in, own_folder, sweep
+
+if __name__ == "__main__":  # Gradio reads where its files are when it is imported
+    temporary = own_folder()
 
 with no_stubs():
     import gradio as gr
@@ -20,9 +24,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -38,13 +41,12 @@ from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
-from cyclegan.pages.layout import TEMPORARY_FILES, Layout
+from cyclegan.pages.layout import Layout
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
 from cyclegan.pages.sessions import explain_forgotten
 from cyclegan.runs.run import RunError
-from cyclegan.runtime.files import sweep_old
 from cyclegan.runtime.memory import share_one_heap
 from cyclegan.runtime.signals import stop_signals
 
@@ -59,9 +61,6 @@ PATIENCE = 20.0
 """Seconds for which running calls are waited for when the app is to end; ten later Kubernetes ends it by force."""
 FETCHING = 1.0
 """Seconds for which it waits then for programs and browsers to fetch their last pictures."""
-
-UPLOAD = "tmp*"
-"""What Gradio calls an upload that has not come to its end."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,8 @@ class Settings:
     sessions: int = 200
     """Sessions that are remembered, the latest ones, in half a megabyte each: a page that was opened, or one call of a
     program. Who is forgotten has to open runs of the Hub again, and notices nothing else."""
+    keep_hours: float = 4.0
+    """Hours after which visitors' files are deleted: what they uploaded, and what was made of it."""
 
 
 class MissingExtraError(RuntimeError):
@@ -106,6 +107,8 @@ def build(settings: Settings) -> Layout:
     ConfigError where a folder holds no usable run."""
     if settings.sessions < 1:
         raise ConfigError(f"sessions is {settings.sessions}; it must be 1 or more")
+    if not settings.keep_hours > 0:
+        raise ConfigError(f"keep_hours is {settings.keep_hours:g}; it must be more than 0")
     addresses = [run for run in settings.run if is_address(run)]
     for address in addresses:
         if Path(address).parent.is_dir():  # then it may be a path, mistyped
@@ -125,6 +128,8 @@ def serve(layout: Layout, settings: Settings) -> None:
     """
     blocks = layout.blocks.queue(max_size=MOST_WAITING)
     check_address(settings.host, settings.port)
+    folder = Path(get_upload_folder())
+    keep = files_in(folder)  # those that the page shows to everybody
     try:
         blocks.launch(
             server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
@@ -151,6 +156,7 @@ def serve(layout: Layout, settings: Settings) -> None:
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
     end_stalled_connections(blocks.server)
+    threading.Thread(target=keep_swept, args=(blocks, folder, keep, 3600 * settings.keep_hours), daemon=True).start()
     if not LENT:
         # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
         # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
@@ -163,18 +169,13 @@ def serve(layout: Layout, settings: Settings) -> None:
 
 
 def wait_for_the_end(blocks: gr.Blocks) -> None:
-    """Return after SIGTERM or Ctrl-C, when who waited by then has the pictures, and visitors' files are removed.
+    """Return after SIGTERM or Ctrl-C, when who waited by then has the pictures.
 
-    Who comes meanwhile is told that the app is busy. A second Ctrl-C ends it at once. Before that, what is left of
-    uploads that were broken off is removed now and then: Gradio forgets it.
+    Who comes meanwhile is told that the app is busy. A second Ctrl-C ends it at once.
     """
-    queue, (often, old) = blocks._queue, TEMPORARY_FILES
+    queue = blocks._queue
     with stop_signals() as received:
-        swept = -inf
         while blocks.is_running and not received:
-            if time.monotonic() - swept > often:
-                sweep_old(Path(get_upload_folder()), UPLOAD, old)
-                swept = time.monotonic()
             time.sleep(0.1)
         queue.max_size = line.most_waiting = 0
         quiet, latest = time.monotonic() + FETCHING, time.monotonic() + PATIENCE
@@ -183,6 +184,15 @@ def wait_for_the_end(blocks: gr.Blocks) -> None:
                 quiet = time.monotonic() + FETCHING
             time.sleep(0.1)
         blocks.close(verbose=False)
+
+
+def keep_swept(blocks: gr.Blocks, folder: Path, keep: Collection[Path], seconds: float) -> None:
+    """Delete visitors' files when they are so old, again and again."""
+    while True:
+        time.sleep(seconds / 100)
+        sweep(folder, keep, seconds)
+        for paths in blocks.temp_file_sets:
+            paths.clear()  # what Gradio would delete: nobody else shortens these
 
 
 def check_address(host: str, port: int) -> None:
@@ -223,4 +233,5 @@ def _fail(message: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with temporary:
+        sys.exit(main())

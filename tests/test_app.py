@@ -228,6 +228,7 @@ class TestCommand:
         [
             (("--port", "70000"), "port is 70000; it must be 1 to 65535"),
             (("--sessions", "0"), "sessions is 0; it must be 1 or more"),
+            (("--keep-hours", "0"), "keep_hours is 0; it must be more than 0"),
             (("--host", "192.0.2.1"), "cannot listen at 192.0.2.1, port 7860"),
         ],
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import threading
 import warnings
 import zlib
@@ -16,7 +18,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.images.io import MAX_PIXELS, ImageError, check_pixels, open_image, to_image, to_rgb, to_tensor
+from cyclegan.images.io import MAX_PIXELS, MAX_SIDE, ImageError, check_pixels, open_image, to_image, to_rgb, to_tensor
+from tests.forks import ROOT
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
 
@@ -162,18 +165,42 @@ def test_floating_point_values_are_refused_by_name(tmp_path: Path) -> None:
         open_image(tmp_path / "depth.tif")
 
 
-@pytest.mark.parametrize("side", [6_500, 11_000, 20_000])
-def test_too_many_pixels_are_refused_before_they_are_decoded(side: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "size", [(6_500, 6_500), (11_000, 11_000), (20_000, 20_000), (1, MAX_PIXELS), (MAX_SIDE + 1, 1)]
+)
+def test_too_many_pixels_are_refused_before_they_are_decoded(size: tuple[int, int], tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
-    path.write_bytes(png_of(side, side))  # decoding it would say that it is damaged
-    with pytest.raises(ImageError, match=r"bomb\.png .*pixels; the limit is 40 megapixels"):
+    path.write_bytes(png_of(*size))  # decoding it would say that it is damaged
+    with pytest.raises(ImageError, match=r"bomb\.png .*pixels; the limit is 40 megapixels, and 30000 pixels a side"):
         open_image(path)
 
 
-def test_the_limit_of_pixels_is_inclusive() -> None:
-    check_pixels(Image.new("1", (MAX_PIXELS // 4000, 4000)))
-    with pytest.raises(ImageError, match="4001x10000 pixels; the limit is 40 megapixels"):
-        check_pixels(Image.new("1", (4001, 10_000)))
+@pytest.mark.parametrize("largest", [(10_000, 4_000), (1, MAX_SIDE)])
+def test_the_limits_of_pixels_are_inclusive(largest: tuple[int, int]) -> None:
+    width, height = largest
+    check_pixels(Image.new("1", largest))
+    with pytest.raises(ImageError, match=f"{width}x{height + 1} pixels; the limit is 40 megapixels"):
+        check_pixels(Image.new("1", (width, height + 1)))
+
+
+@pytest.mark.parametrize(("mode", "copies"), [("RGB", 2), ("RGBA", 2), ("I;16", 2)])
+def test_the_largest_pictures_take_bounded_memory(mode: str, copies: int, tmp_path: Path) -> None:
+    """Measured in a process of its own: peak above the start, in copies of four bytes a pixel."""
+    width, height = 4_000, 2_500
+    Image.new(mode, (width, height)).save(tmp_path / "large.png")
+    script = (
+        "import resource, sys; from pathlib import Path; from cyclegan.images.io import open_image\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak(); open_image(Path(sys.argv[1])); print(peak() - before)"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path / "large.png")]
+    kilobytes = int(subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
+    assert kilobytes * 1024 < (copies + 0.7) * 4 * width * height
+
+
+def test_a_transparent_level_of_16_bits_is_left_out() -> None:
+    image = Image.fromarray(np.array([[40000, 0]], dtype=np.uint16))
+    assert opened(image, transparency=40000)[0, :, 0].tolist() == [156, 0]
 
 
 def test_threads_that_open_images_leave_the_warnings_as_they_were() -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"})
@@ -20,8 +20,11 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """What is decoded, as Pillow calls it: it knows fifty more, some of which start other programs (EPS: Ghostscript)."""
 MAX_MEGAPIXELS = 40
 MAX_PIXELS = MAX_MEGAPIXELS * 10**6
-"""Largest image that is decoded: 40 megapixels are 120 MB as RGB. A small file can claim far more."""
-
+"""Largest image that is decoded: 40 megapixels are 160 MB in Pillow. A small file can claim far more."""
+MAX_SIDE = 30_000
+"""Longest side of an image that is decoded. A column of single pixels takes many times the memory of a square, and
+panoramas of phones have 16,000 pixels."""
+_EIGHT_BITS = [round(level / 257) for level in range(2**16)]
 
 Fault = Literal["format", "size", "empty", "missing", "damaged", "float"]
 """What can be wrong with a file that should be an image."""
@@ -61,13 +64,14 @@ class _Quiet:
 
 
 _quiet = _Quiet()
+_LIMITS = f"the limit is {MAX_MEGAPIXELS} megapixels, and {MAX_SIDE} pixels a side: make it smaller"
 
 
 def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
     """The image in a file as upright 8-bit RGB, alpha laid over white; of an animation, the first frame.
 
-    Raises ImageError where the file is no image, is damaged, or has more than MAX_PIXELS pixels; the size is
-    checked before anything is decoded.
+    Raises ImageError if the file is no image, is damaged, or exceeds MAX_PIXELS or MAX_SIDE; the size is checked
+    before anything is decoded.
     """
     name = name or (source.name if isinstance(source, Path) else "the image")
     try:
@@ -79,7 +83,7 @@ def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not an image this program can read; use PNG, JPEG or WebP", "format") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{name} has too many pixels; the limit is {MAX_MEGAPIXELS} megapixels", "size") from None
+        raise ImageError(f"{name} has too many pixels; {_LIMITS}", "size") from None
     except FileNotFoundError:
         raise ImageError(f"{name} does not exist", "missing") from None
     except Exception as error:  # decoders raise whatever they meet: struct.error, SyntaxError, EOFError, ...
@@ -96,14 +100,12 @@ def claimed_size(path: Path) -> tuple[int, int] | None:
 
 
 def check_pixels(image: Image.Image, name: str = "the image") -> None:
-    """Raise ImageError where the image, perhaps not yet decoded, has no pixels, or more than MAX_PIXELS."""
+    """Raise ImageError if the image, perhaps not yet decoded, has no pixels, or exceeds MAX_PIXELS or MAX_SIDE."""
     width, height = image.size
     if not width * height:
         raise ImageError(f"{name} is {width}x{height}: it has no pixels", "empty")
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name} is {width}x{height} pixels; the limit is {MAX_MEGAPIXELS} megapixels: make it smaller", "size"
-        )
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise ImageError(f"{name} is {width}x{height} pixels; {_LIMITS}", "size")
 
 
 def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:
@@ -111,16 +113,19 @@ def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:
 
     Raises ImageError where it holds floating-point values, whose range nobody knows.
     """
-    image = ImageOps.exif_transpose(image)
+    # Every copy of the largest image takes 160 MB: none is made that is not needed.
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode == "I" or image.mode.startswith("I;16"):
-        levels = np.asarray(image).astype(np.float64) / 257
-        image = Image.fromarray(np.clip(np.round(levels), 0, 255).astype(np.uint8))
+        image = image.convert("I").point(_EIGHT_BITS, "L")
+        image.info.pop("transparency", None)  # one of 16 bits
     elif image.mode == "F":
         raise ImageError(f"{name} holds floating-point values; save it with 8 or 16 bits a channel", "float")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = Image.new("RGB", image.size, "white")
+        image.paste(rgba, mask=rgba)
+        return image
     return image.convert("RGB")
 
 

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 import gradio as gr
 
 from cyclegan.hub.errors import HubError
-from cyclegan.images.io import MAX_MEGAPIXELS, ImageError
+from cyclegan.images.io import ImageError
 from cyclegan.pages import texts
 from cyclegan.pages.hub import texts as hub_texts
 from cyclegan.pages.languages import Language, Text
@@ -79,7 +79,7 @@ def explain(error: Exception) -> Text:
         log.warning("%s", error)
         return hub_texts.FAULTS[error.fault].format(repository=error.repository)
     if isinstance(error, ImageError) and error.fault:
-        return texts.PICTURE_FAULTS[error.fault].format(limit=MAX_MEGAPIXELS)
+        return texts.PICTURE_FAULTS[error.fault]
     log.error("a handler failed", exc_info=error)
     return texts.UNEXPECTED
 

@@ -36,9 +36,6 @@ from cyclegan.pages.translate.translations import NEWEST, Translation, Translati
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.pages.watch.page import WatchPage
 
-TEMPORARY_FILES = (3600, 4 * 3600)
-"""Seconds: how often uploads and results are cleared away, and how old they are by then."""
-
 
 class Layout:
     """The components of the app in one language, and the handlers behind them."""
@@ -73,7 +70,7 @@ class Layout:
         self.blocks = (
             beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language], show_in_navbar=False)
             if beside
-            else gr.Blocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
+            else gr.Blocks(title=texts.TITLE.to(language))
         )
         with self.blocks:
             header(models, self.examples, language)

@@ -13,6 +13,7 @@ tests/test_languages.py finds every `*texts.py` by itself: it checks that none i
 that a page shows words of one language only.
 """
 
+from cyclegan.images import io as images
 from cyclegan.images.io import Fault
 from cyclegan.pages.languages import Text
 
@@ -217,9 +218,11 @@ PICTURE_FAULTS: dict[Fault, Text] = {
         "无法读取这个图片文件；请使用 PNG、JPEG 或 WebP。",
     ),
     "size": Text(
-        "Your picture has too many pixels; the limit is {limit} megapixels: make it smaller.",
-        "그림의 픽셀이 너무 많습니다. 최대 {limit}메가픽셀까지 가능하니 줄여서 올려 주세요.",
-        "图片像素过多，上限为 {limit} 百万像素；请缩小后再上传。",
+        f"Your picture has too many pixels; the limit is {images.MAX_MEGAPIXELS} megapixels, "
+        f"and {images.MAX_SIDE:,} pixels a side: make it smaller.",
+        f"그림의 픽셀이 너무 많습니다. 최대 {images.MAX_MEGAPIXELS}메가픽셀, "
+        f"한 변은 최대 {images.MAX_SIDE:,}픽셀까지 가능하니 줄여서 올려 주세요.",
+        f"图片像素过多，上限为 {images.MAX_MEGAPIXELS} 百万像素，单边最多 {images.MAX_SIDE:,} 像素；请缩小后再上传。",
     ),
     "empty": Text("Your picture has no pixels.", "픽셀이 없는 그림입니다.", "图片不含任何像素。"),
     "missing": Text(

@@ -84,14 +84,6 @@ def sweep_strays(folder: Path) -> None:
             stray.unlink(missing_ok=True)
 
 
-def sweep_old(folder: Path, pattern: str, seconds: float) -> None:
-    """Remove the files of a folder, not those below it, that nobody has written to for so long."""
-    for path in folder.glob(pattern):
-        with suppress(OSError):  # another process does the same, or may not
-            if path.is_file() and time.time() - path.stat().st_mtime > seconds:
-                path.unlink()
-
-
 def cache_folder() -> Path:
     """Where this user's programs keep what can be made again."""
     home = Path.home()

@@ -16,9 +16,8 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import Status
 from PIL import Image
 
-from app import UPLOAD
 from cyclegan.facades.labels import draw_facade
-from cyclegan.runtime.files import sweep_old
+from cyclegan.pages.temporary import PREFIX, files_in
 from tests.browser import served
 from tests.conftest import wait_until
 from tests.forks import ROOT
@@ -78,10 +77,7 @@ def test_no_file_is_served_or_read_and_no_host_asked_that_a_visitor_names(url: s
             trap.accept()
 
 
-def test_slow_oversized_and_broken_off_uploads_disturb_nobody_and_are_swept(
-    url: str, client: Client, place: Path, picture: Path
-) -> None:
-    before = set((place / "gradio").glob(UPLOAD))
+def test_slow_oversized_and_broken_off_uploads_disturb_nobody(url: str, client: Client, picture: Path) -> None:
     with ExitStack() as opened:
         for number in range(40):
             connection = opened.enter_context(connection_to(url))
@@ -90,20 +86,55 @@ def test_slow_oversized_and_broken_off_uploads_disturb_nobody_and_are_swept(
         made = client.predict(handle_file(picture), "photo", "pix2pix", 1, api_name="/translate")
         with Image.open(made) as image:
             assert image.size == (128, 128)
-    left = set((place / "gradio").glob(UPLOAD)) - before
-    for path in left:
-        os.utime(path, (0, 0))
-    sweep_old(place / "gradio", UPLOAD, 3600)
-    assert left and not any(path.exists() for path in left)
+
+
+def test_visitors_files_are_deleted_by_age_and_what_the_page_shows_stays(
+    weights: Path, tmp_path: Path, picture: Path
+) -> None:
+    folder = tmp_path / "gradio"
+    with served([weights / "facades-pix2pix"], tmp_path, "--keep-hours", str(3 / 3600)) as url:
+        wait_until(lambda: httpx.get(url).status_code == 200)
+        static = files_in(folder)
+        client = Client(url, verbose=False, download_files=False)
+        client.predict(handle_file(picture), "photo", "pix2pix", 1, api_name="/translate")
+        client.predict([handle_file(picture)], "photo", "pix2pix", 1, api_name="/batch")
+        opening = next(each["id"] for each in client.config["dependencies"] if each["api_name"] == "open")
+        visit = {"fn_index": opening, "session_hash": "visitor", "data": []}
+        httpx.post(f"{url}/gradio_api/queue/join", json=visit)
+        told = httpx.get(f"{url}/gradio_api/queue/data", params={"session_hash": "visitor"}, timeout=60).text
+        assert "/labels.png" in told  # the pictures of the divider
+        with connection_to(url) as broken_off:
+            broken_off.sendall(UPLOADING + bytes(1_000_000))
+        names = {path.name for path in files_in(folder) - static}
+        assert {"visitor.png", "translations.zip", "labels.png"} <= names
+        wait_until(lambda: files_in(folder) == static)
+        assert static
+        client.close()
+    assert list(folder.iterdir()) == []
+
+
+def test_two_apps_leave_each_others_files_alone_and_remove_those_of_a_killed_one(
+    weights: Path, place: Path, url: str, picture: Path, tmp_path: Path
+) -> None:
+    with picture.open("rb") as file:
+        (uploaded,) = httpx.post(f"{url}/gradio_api/upload", files={"files": file}).json()
+    killed = place / "gradio" / f"{PREFIX}killed"
+    killed.mkdir()
+    for folder in (place / "gradio").iterdir():
+        os.utime(folder, (0, 0))
+    variables = {"GRADIO_TEMP_DIR": str(place / "gradio")}
+    with served([weights / "facades-pix2pix"], tmp_path, environment=variables) as other:
+        with picture.open("rb") as file:
+            (same,) = httpx.post(f"{other}/gradio_api/upload", files={"files": file}).json()
+        assert same != uploaded
+    assert not killed.exists() and not Path(same).exists()
+    assert httpx.get(f"{url}/gradio_api/file={uploaded}").status_code == 200
+    assert Path(uploaded).parent.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_who_waits_when_the_app_is_told_to_end_gets_the_pictures_and_no_file_is_left(
     weights: Path, tmp_path: Path, picture: Path
 ) -> None:
-    forgotten = tmp_path / "gradio" / "tmp0"
-    forgotten.parent.mkdir()
-    forgotten.touch()
-    os.utime(forgotten, (0, 0))
     with served([weights / "facades-cyclegan"], tmp_path) as url:
         client = Client(url, verbose=False, download_files=str(tmp_path / "downloads"))
         many = [handle_file(picture)] * 30
@@ -113,8 +144,7 @@ def test_who_waits_when_the_app_is_told_to_end_gets_the_pictures_and_no_file_is_
     for job in jobs:
         packed, left_out = job.result(timeout=30)
         assert Path(packed).is_file() and left_out == []
-    left = {path.name for path in (tmp_path / "gradio").rglob("*") if path.is_file()}
-    assert not left & {forgotten.name, picture.name, "translations.zip"}
+    assert list((tmp_path / "gradio").iterdir()) == []
     client.close()
 
 

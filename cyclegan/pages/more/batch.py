@@ -11,7 +11,7 @@ from typing import Self
 from PIL import Image
 
 from cyclegan.data.archives import ArchiveError, extract, safe_parts
-from cyclegan.images.io import MAX_MEGAPIXELS, ImageError, open_image, to_png
+from cyclegan.images.io import ImageError, open_image, to_png
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.inputs import prepare, shrunk_note
@@ -95,7 +95,7 @@ def translate_all(
         except ImageError as error:
             if not error.fault:
                 raise
-            yield Skipped(file.name, texts.PICTURE_FAULTS[error.fault].format(limit=MAX_MEGAPIXELS))
+            yield Skipped(file.name, texts.PICTURE_FAULTS[error.fault])
         else:
             note = None if prepared.size == image.size else shrunk_note(image, prepared)
             yield Done(file.name, model.translate(prepared, route, at), note)
