@@ -41,6 +41,7 @@ from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import TEMPORARY_FILES, Layout
+from cyclegan.pages.logs import keep_short
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
@@ -125,6 +126,7 @@ def serve(layout: Layout, settings: Settings) -> None:
     """
     blocks = layout.blocks.queue(max_size=MOST_WAITING)
     check_address(settings.host, settings.port)
+    keep_short()
     try:
         blocks.launch(
             server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,

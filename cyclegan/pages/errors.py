@@ -18,6 +18,9 @@ from cyclegan.pages.languages import Language, Text
 
 log = logging.getLogger(__name__)
 
+MOST_CHARACTERS = 500
+"""Of a message to a visitor."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -60,8 +63,8 @@ def explained(language: Language) -> Iterator[None]:
     """
     try:
         yield
-    except gr.Error:
-        raise
+    except gr.Error as error:  # Gradio's own of a wrong choice repeats it, however long it is
+        raise gr.Error(error.message[:MOST_CHARACTERS], print_exception=False) from None
     except Exception as error:
         raise _shown(explain(error), language) from None
 

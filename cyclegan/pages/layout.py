@@ -13,6 +13,7 @@ from PIL import Image
 from cyclegan.pages import texts
 from cyclegan.pages.api.drawing import add_draw_api, add_round_trip_api
 from cyclegan.pages.api.pictures import add_api
+from cyclegan.pages.blocks import SafeBlocks
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.page import DrawPage, drawable
 from cyclegan.pages.errors import friendly, warn
@@ -73,7 +74,7 @@ class Layout:
         self.blocks = (
             beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language], show_in_navbar=False)
             if beside
-            else gr.Blocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
+            else SafeBlocks(title=texts.TITLE.to(language), delete_cache=TEMPORARY_FILES)
         )
         with self.blocks:
             header(models, self.examples, language)
