@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -131,5 +130,5 @@ class TestPage:
             assert shown["status"] == texts.NO_IMAGE.en and not shown["wanted"]
 
     def test_an_unknown_direction_is_explained(self, layout: Layout) -> None:
-        with pytest.raises(gr.Error, match="labels -> photo"):
+        with pytest.raises(Refusal, match="labels -> photo"):
             layout.round_trip_page.go(draw_facade(3), "A to B")

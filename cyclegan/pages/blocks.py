@@ -14,6 +14,7 @@ from cyclegan.images import ImageError
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.language_choice import PATHS
+from cyclegan.pages.languages import Language
 from cyclegan.pages.stubs import no_stubs
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ with no_stubs():
             traceback of all else."""
             function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
             page = (function.rendered_in or function).page
-            language = next((each for each, path in PATHS.items() if path == page), "en")
+            language: Language = next((each for each, path in PATHS.items() if path == page), "en")
             with explained(language):
                 return await super().process_api(function, *args, **kwargs)
 

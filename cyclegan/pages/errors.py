@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 
@@ -21,9 +19,6 @@ log = logging.getLogger(__name__)
 MOST_CHARACTERS = 500
 """Of a message to a visitor."""
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 
 class Refusal(Exception):
     """What a visitor asked for and cannot have: the text says why, and what to do."""
@@ -31,27 +26,6 @@ class Refusal(Exception):
     def __init__(self, text: Text) -> None:
         super().__init__(text.en)
         self.text = text
-
-
-class Page(Protocol):
-    """Anything that was built in a language."""
-
-    @property
-    def language(self) -> Language: ...
-
-
-S = TypeVar("S", bound=Page)
-
-
-def friendly(handler: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """A handler of a page, whose errors become messages in the language of the page."""
-
-    @functools.wraps(handler)
-    def told(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with explained(self.language):
-            return handler(self, *args, **kwargs)
-
-    return told
 
 
 @contextmanager

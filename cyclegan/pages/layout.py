@@ -16,7 +16,7 @@ from cyclegan.pages.api.pictures import add_api
 from cyclegan.pages.blocks import SafeBlocks
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.page import DrawPage, drawable
-from cyclegan.pages.errors import friendly, warn
+from cyclegan.pages.errors import warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.header import header
 from cyclegan.pages.hub.fetch_bar import Fetch, fetch_generator
@@ -205,13 +205,11 @@ class Layout:
         chosen = self.translations.epochs(route, epoch) if image else {}
         return [fetch_generator(model, route, at) for model, at in chosen.items()]
 
-    @friendly
     def open(self) -> Any:
         """The example that the page opens with, by the networks themselves: until then it shows their samples."""
         opening = self.translations.opening
         return self._shown(opening, opening.route) if opening else gr.skip()
 
-    @friendly
     def show(
         self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
     ) -> list[Any]:
@@ -219,7 +217,6 @@ class Layout:
         route = self.models.route(direction)
         return self._shown(self.translations.translate(image, route, epoch, truth) if image else None, route)
 
-    @friendly
     def press(
         self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
     ) -> list[Any]:
@@ -232,7 +229,6 @@ class Layout:
         """Take an unreadable file out of the input, and all that shows the picture before it out of the page."""
         return [None, *self.clear(direction)]
 
-    @friendly
     def clear(self, direction: str, request: gr.Request | None = None) -> list[Any]:
         """Empty the pages."""
         pages = [self.watch_page.announce(None, direction, request), self.round_trip_page.announce(None, direction)]
