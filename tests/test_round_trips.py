@@ -11,6 +11,7 @@ from PIL import Image
 
 from cyclegan.facades import draw_facade
 from cyclegan.pages import texts
+from cyclegan.pages.errors import Refusal
 from cyclegan.pages.heat import FULL_HEAT, error_map, heat, tint
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route

@@ -34,7 +34,10 @@ with no_stubs():
                 return await super().process_api(function, *args, **kwargs)
 
         async def preprocess_data(self, block_fn: BlockFunction, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-            """Return what the handler is called with. Raises an error for the visitor if the inputs are malformed."""
+            """Return what the handler is called with.
+
+            Raises Refusal if the inputs are malformed, ImageError if they name a file that is no upload or no image.
+            """
             try:
                 check_files(inputs)
                 return await super().preprocess_data(block_fn, inputs, *args, **kwargs)

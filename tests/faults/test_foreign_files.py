@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def data_uri() -> str:
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-FORMS = {
+FORMS: dict[str, Callable[[str], Any]] = {
     "path": lambda path: {"path": path},
     "meta": lambda path: {"path": path, "meta": META},
     "stream": lambda path: {"path": path, "meta": META, "is_stream": True},
