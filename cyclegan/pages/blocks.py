@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.utils import get_upload_folder
 
-from cyclegan.images import ImageError
+from cyclegan.images.io import ImageError
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.language_choice import PATHS
