@@ -42,6 +42,7 @@ from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
+from cyclegan.pages.logs import keep_short
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
 from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
@@ -130,6 +131,7 @@ def serve(layout: Layout, settings: Settings) -> None:
     check_address(settings.host, settings.port)
     folder = Path(get_upload_folder())
     keep = files_in(folder)  # those that the page shows to everybody
+    keep_short()
     try:
         blocks.launch(
             server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,

@@ -59,7 +59,7 @@ class TestErrors:
         assert str(tmp_path) in caplog.text
 
     def test_an_unknown_direction_lists_the_choices(self, layout: Layout) -> None:
-        with pytest.raises(gr.Error, match="labels -> photo, photo -> labels"):
+        with pytest.raises(Refusal, match="labels -> photo, photo -> labels"):
             layout.show(draw_facade(3), "A to B")
 
 

@@ -18,9 +18,10 @@ from PIL import Image, ImageFile
 from cyclegan.facades.labels import draw_facade
 from cyclegan.images.io import Fault
 from cyclegan.pages import texts
+from cyclegan.pages.errors import explained
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.inputs import PICTURE_INPUTS, picture_input, prepare
-from cyclegan.pages.languages import LANGUAGES
+from cyclegan.pages.inputs import picture_input, prepare
+from cyclegan.pages.languages import LANGUAGES, Language
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.translate.translations import Translations
 from tests.conftest import make_photo
@@ -91,17 +92,17 @@ READ: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_file_that_shows_nothing_is_refused_in_the_visitors_language(
-    name: str, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, language: Language, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content, fault = REFUSED[name]
     path = tmp_path / name
     path.write_bytes(content)
     if fault == "size":
         monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("it was decoded"))
-    with pytest.raises(gr.Error) as caught:
-        picture_input(language).preprocess(ImageData(path=str(path), orig_name=name))  # type: ignore[arg-type]
+    with pytest.raises(gr.Error) as caught, explained(language):
+        picture_input().preprocess(ImageData(path=str(path), orig_name=name))
     message = caught.value.message
-    assert message == texts.PICTURE_FAULTS[fault].to(language)  # type: ignore[arg-type]
+    assert message == texts.PICTURE_FAULTS[fault].to(language)
     assert name not in message and str(tmp_path) not in message and caught.value.print_exception is False
 
 
@@ -117,16 +118,11 @@ def test_an_unusual_picture_is_read_and_translated_in_its_size(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(READ[name]())
-    picture = picture_input("en").preprocess(ImageData(path=str(path), orig_name=name))
+    picture = picture_input().preprocess(ImageData(path=str(path), orig_name=name))
     assert picture is not None and picture.mode == "RGB"
     assert picture.getpixel((0, 0)) == (255, 255, 255)
     (result,) = translations.translate(picture, TO_LABELS).results
     assert result is not None and result.image.size == picture.size
-
-
-def test_there_is_an_input_for_every_language() -> None:
-    assert tuple(PICTURE_INPUTS) == LANGUAGES
-    assert all(PICTURE_INPUTS[language].language == language for language in LANGUAGES)
 
 
 def test_a_label_map_of_one_pixel_is_prepared() -> None:

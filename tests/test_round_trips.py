@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
 from cyclegan.facades.labels import draw_facade
 from cyclegan.pages import texts
+from cyclegan.pages.errors import Refusal
 from cyclegan.pages.heat import FULL_HEAT, error_map, heat, tint
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route
@@ -131,5 +131,5 @@ class TestPage:
             assert shown["status"] == texts.NO_IMAGE.en and not shown["wanted"]
 
     def test_an_unknown_direction_is_explained(self, layout: Layout) -> None:
-        with pytest.raises(gr.Error, match="labels -> photo"):
+        with pytest.raises(Refusal, match="labels -> photo"):
             layout.round_trip_page.go(draw_facade(3), "A to B")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 
@@ -18,8 +16,8 @@ from cyclegan.pages.languages import Language, Text
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
+MOST_CHARACTERS = 500
+"""Of a message to a visitor."""
 
 
 class Refusal(Exception):
@@ -28,27 +26,6 @@ class Refusal(Exception):
     def __init__(self, text: Text) -> None:
         super().__init__(text.en)
         self.text = text
-
-
-class Page(Protocol):
-    """Anything that was built in a language."""
-
-    @property
-    def language(self) -> Language: ...
-
-
-S = TypeVar("S", bound=Page)
-
-
-def friendly(handler: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """A handler of a page, whose errors become messages in the language of the page."""
-
-    @functools.wraps(handler)
-    def told(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with explained(self.language):
-            return handler(self, *args, **kwargs)
-
-    return told
 
 
 @contextmanager
@@ -60,8 +37,8 @@ def explained(language: Language) -> Iterator[None]:
     """
     try:
         yield
-    except gr.Error:
-        raise
+    except gr.Error as error:  # Gradio's own of a wrong choice repeats it, however long it is
+        raise gr.Error(error.message[:MOST_CHARACTERS], print_exception=False) from None
     except Exception as error:
         raise _shown(explain(error), language) from None
 

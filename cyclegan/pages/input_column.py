@@ -8,7 +8,6 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.errors import friendly
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.inputs import picture_input, shrink, shrunk_note, split_pair
 from cyclegan.pages.languages import Language, sentences
@@ -32,7 +31,6 @@ class InputColumn:
             elem_id="direction",
         )  # fmt: skip
         self.picture = picture_input(
-            language,
             offered[0].image if offered else None,
             label=texts.YOUR_PICTURE.to(language),
             alt_text=texts.YOUR_PICTURE_ALT.to(language),
@@ -47,7 +45,6 @@ class InputColumn:
         self.switch = gr.Button(visible=False, size="sm", elem_id="switch")
         self.picker = example_picker(offered, language)
 
-    @friendly
     def accept(
         self, image: Image.Image | None, direction: str
     ) -> tuple[Image.Image | None, Image.Image | None, dict[str, Any]]:
@@ -64,18 +61,15 @@ class InputColumn:
             notes.append(shrunk_note(image, small))
         return small, truth, gr.update(value=sentences(notes).to(self.language), visible=bool(notes))
 
-    @friendly
     def accept_truth(self, truth: Image.Image | None) -> Image.Image | None:
         """A truth, not larger than the picture can be."""
         return shrink(truth) if truth else None
 
-    @friendly
     def choose(self, direction: str, event: gr.EventData) -> tuple[Image.Image, None, Any]:
         """The example that was clicked; a visitor's truth is not its own."""
         example = self.examples.on(self.models.route(direction))[int(event.index)]
         return example.image, None, gr.update(visible=False)
 
-    @friendly
     def turn(
         self, image: Image.Image | None, direction: str, truth: Image.Image | None = None
     ) -> tuple[Any, Any, list[dict[str, str]]]:
@@ -89,7 +83,6 @@ class InputColumn:
         fitting = next((example.image for example in examples if example.column == column), None)
         return (gr.skip() if fitting is None else fitting), None, thumbnails(examples, self.language)
 
-    @friendly
     def turn_back(self, direction: str) -> tuple[str, list[dict[str, str]]]:
         """The other direction and its examples, for a picture that belongs there."""
         route = self.models.route(direction)

@@ -8,7 +8,7 @@ import io
 from abc import ABCMeta
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import gradio as gr
 from gradio.component_meta import ComponentMeta
@@ -18,8 +18,8 @@ from PIL import Image
 from cyclegan.facades.labels import class_indices, colorize, label_palette
 from cyclegan.images.io import ImageError, open_image
 from cyclegan.pages import texts
-from cyclegan.pages.errors import Refusal, explained
-from cyclegan.pages.languages import Language, Text
+from cyclegan.pages.errors import Refusal
+from cyclegan.pages.languages import Text
 from cyclegan.pages.models import Route
 
 TRANSLATE_PIXELS = 1_500_000
@@ -36,46 +36,27 @@ class NoStub(ComponentMeta):
 
 
 class PictureInput(gr.Image, metaclass=NoStub):
-    """An image input that no file can harm or confuse: it gives handlers upright 8-bit RGB or a friendly error.
+    """An image input that no file can harm or confuse: it gives handlers upright 8-bit RGB or raises ImageError.
 
     The stock component accepts a small file of 121 megapixels, shows 16-bit images white, uncovers hidden colours,
     and its errors show paths of the server. A class of its own, since Gradio remakes the object at every update,
-    `gr.skip()` included; and without a constructor of its own, whose signature Gradio would take for its properties:
-    hence a class for every language.
+    `gr.skip()` included.
     """
-
-    language: ClassVar[Language] = "en"
 
     def get_block_name(self) -> str:
         """Names the code that shows it in the browser: that of the stock component."""
         return "image"
 
     def preprocess(self, payload: ImageData | None) -> Image.Image | None:
-        with explained(self.language):
-            return read_picture(payload)
+        return read_picture(payload)
 
 
-class KoreanPictureInput(PictureInput):
-    language = "ko"
-
-
-class ChinesePictureInput(PictureInput):
-    language = "zh"
-
-
-PICTURE_INPUTS: dict[Language, type[PictureInput]] = {
-    "en": PictureInput,
-    "ko": KoreanPictureInput,
-    "zh": ChinesePictureInput,
-}
-
-
-def picture_input(language: Language, value: Image.Image | None = None, **settings: Any) -> PictureInput:
+def picture_input(value: Image.Image | None = None, **settings: Any) -> PictureInput:
     """An input of upright 8-bit RGB. PNG: a lossy format would move pixels of a label map into other classes.
 
     Like all inputs it is told to be interactive: in a `gr.render` Gradio 6.31 does not find that out.
     """
-    return PICTURE_INPUTS[language](value, type="pil", format="png", interactive=True, **settings)
+    return PictureInput(value, type="pil", format="png", interactive=True, **settings)
 
 
 def read_picture(payload: ImageData | None) -> Image.Image | None:

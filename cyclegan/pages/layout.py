@@ -13,9 +13,10 @@ from PIL import Image
 from cyclegan.pages import texts
 from cyclegan.pages.api.drawing import add_draw_api, add_round_trip_api
 from cyclegan.pages.api.pictures import add_api
+from cyclegan.pages.blocks import SafeBlocks
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.page import DrawPage, drawable
-from cyclegan.pages.errors import friendly, warn
+from cyclegan.pages.errors import warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.header import header
 from cyclegan.pages.hub.fetch_bar import Fetch, fetch_generator
@@ -70,7 +71,7 @@ class Layout:
         self.blocks = (
             beside.blocks.route(LANGUAGE_NAMES[language], PATHS[language], show_in_navbar=False)
             if beside
-            else gr.Blocks(title=texts.TITLE.to(language))
+            else SafeBlocks(title=texts.TITLE.to(language))
         )
         with self.blocks:
             header(models, self.examples, language)
@@ -201,13 +202,11 @@ class Layout:
         chosen = self.translations.epochs(route, epoch) if image else {}
         return [fetch_generator(model, route, at) for model, at in chosen.items()]
 
-    @friendly
     def open(self) -> Any:
         """The example that the page opens with, by the networks themselves: until then it shows their samples."""
         opening = self.translations.opening
         return self._shown(opening, opening.route) if opening else gr.skip()
 
-    @friendly
     def show(
         self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
     ) -> list[Any]:
@@ -215,7 +214,6 @@ class Layout:
         route = self.models.route(direction)
         return self._shown(self.translations.translate(image, route, epoch, truth) if image else None, route)
 
-    @friendly
     def press(
         self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
     ) -> list[Any]:
@@ -228,7 +226,6 @@ class Layout:
         """Take an unreadable file out of the input, and all that shows the picture before it out of the page."""
         return [None, *self.clear(direction)]
 
-    @friendly
     def clear(self, direction: str, request: gr.Request | None = None) -> list[Any]:
         """Empty the pages."""
         pages = [self.watch_page.announce(None, direction, request), self.round_trip_page.announce(None, direction)]

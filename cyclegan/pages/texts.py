@@ -6,7 +6,7 @@ of a dict of them; take placeholders over by name, `{count}`. Then
 - labels, captions, alt texts: `texts.DIRECTION.to(self.language)`, the language that the page was built in;
 - values in it: `texts.SHRUNK.format(before=..., after=...)`, a `Text` again; values may be `Text`s themselves;
 - words of a custom component: `translated(watch_texts.LABELS, language)` as one of its props;
-- what went wrong: `raise Refusal(texts.NO_IMAGE)`, anywhere below a handler that is decorated with `@friendly`
+- what went wrong: `raise Refusal(texts.NO_IMAGE)`, anywhere below a handler
   (`cyclegan.pages.errors`), which shows it in the language of the page; `warn(text, language)` for what goes on.
 
 tests/test_languages.py finds every `*texts.py` by itself: it checks that none is missing and placeholders agree, and

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclegan.pages.api.pictures import find
 from cyclegan.pages.draw.page import drawn_facade, paint_boxes
-from cyclegan.pages.errors import Refusal, explained
+from cyclegan.pages.errors import Refusal
 from cyclegan.pages.heat import heat
 from cyclegan.pages.inputs import picture_input, prepare
 from cyclegan.pages.models import Models, Route
@@ -20,7 +20,6 @@ from cyclegan.pages.round_trip.round_trips import RoundTrips
 def add_draw_api(models: Models, route: Route) -> None:
     """Add `/draw` to the app that is being built; `route` is that of the painter."""
 
-    @explained("en")
     def draw(boxes: list[Any], method: str, seed: float | None) -> tuple[Image.Image, Image.Image]:
         """Draw a house front out of boxes and turn it into a photo.
 
@@ -54,7 +53,6 @@ def add_draw_api(models: Models, route: Route) -> None:
 def add_round_trip_api(trips: RoundTrips) -> None:
     """Add `/round_trip` to the app that is being built."""
 
-    @explained("en")
     def round_trip(
         image: Image.Image | None, to: str, method: str
     ) -> tuple[Image.Image, Image.Image, Image.Image, float]:
@@ -80,7 +78,7 @@ def add_round_trip_api(trips: RoundTrips) -> None:
         [],
         round_trip,
         [
-            picture_input("en", label="image", visible=False),
+            picture_input(label="image", visible=False),
             gr.Dropdown(list(dict.fromkeys(route.target for route in models.routes)), label="to", visible=False),
             gr.Dropdown([model.title for model in models.models], label="method", visible=False),
         ],

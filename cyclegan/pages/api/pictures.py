@@ -11,7 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.errors import Refusal, explained
+from cyclegan.pages.errors import Refusal
 from cyclegan.pages.inputs import picture_input, prepare
 from cyclegan.pages.languages import listed
 from cyclegan.pages.models import Model, Models, Route
@@ -59,7 +59,6 @@ def epoch_of(model: Model, epoch: float | None) -> int:
 
 
 def _add_translate(models: Models) -> None:
-    @explained("en")
     def translate(image: Image.Image | None, to: str, method: str, epoch: float | None) -> Image.Image:
         """Translate an image with one of the networks.
 
@@ -74,13 +73,12 @@ def _add_translate(models: Models) -> None:
         """
         return translate_with(models, image, to=to, method=method, epoch=None if epoch is None else int(epoch))
 
-    image = picture_input("en", label="image", visible=False)
+    image = picture_input(label="image", visible=False)
     result = gr.Image(label="translation", format="png", visible=False)
     _endpoint(translate, [image, *_choices(models), _epoch()], result)
 
 
 def _add_history(models: Models) -> None:
-    @explained("en")
     def history(image: Image.Image | None, to: str, method: str) -> list[tuple[Image.Image, str]]:
         """Translate an image with the networks of every kept epoch, to see how they learned.
 
@@ -97,12 +95,11 @@ def _add_history(models: Models) -> None:
         prepared = prepare(image, route).image
         return [(model.translate(prepared, route, epoch), f"epoch {epoch}") for epoch in model.translator.epochs]
 
-    image = picture_input("en", label="image", visible=False)
+    image = picture_input(label="image", visible=False)
     _endpoint(history, [image, *_choices(models)], gr.Gallery(label="translations", format="png", visible=False))
 
 
 def _add_batch(models: Models, cache: Path) -> None:
-    @explained("en")
     def batch(
         files: list[Upload], to: str, method: str, epoch: float | None
     ) -> tuple[str | None, list[dict[str, str]]]:

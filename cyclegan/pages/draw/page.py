@@ -13,7 +13,7 @@ from cyclegan.pages import texts
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.painter import SIDE, drawing_value, painter, read_drawing
 from cyclegan.pages.draw.results import results
-from cyclegan.pages.errors import Refusal, explain, friendly
+from cyclegan.pages.errors import Refusal, explain
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.languages import Language, listed, translated
@@ -74,7 +74,6 @@ class DrawPage:
         except Refusal as refusal:
             return {"refusal": refusal.text.to(self.language)}
 
-    @friendly
     def take(self, drawing: Any) -> tuple[Image.Image, None, Any, str, list[dict[str, str]]]:
         """The drawing as the picture of all pages, no truth or note of another one, its direction, and the examples of
         that."""

@@ -10,7 +10,6 @@ from gradio.components import Component
 
 from cyclegan.hub.repositories import Transfer
 from cyclegan.hub.source import HubSource
-from cyclegan.pages.errors import explained
 from cyclegan.pages.hub import texts as hub_texts
 from cyclegan.pages.hub.field import VISITORS
 from cyclegan.pages.languages import Language, Text
@@ -74,8 +73,7 @@ class FetchBar:
             return listen
 
         def fetch(request: gr.Request, *values: Any) -> Iterator[list[Any]]:
-            with explained(self.language):
-                yield from self.fetch(str(request.session_hash), wanted(*values))
+            yield from self.fetch(str(request.session_hash), wanted(*values))
 
         outputs, quiet = [self.row, self.status], {"api_visibility": "private", "show_progress": "hidden"}
         fetched = listen(

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData, ListFiles
 
-from cyclegan.pages.errors import Refusal, explained
+from cyclegan.pages.errors import Refusal
 from cyclegan.pages.inputs import NoStub
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Model, Models, Route
@@ -91,7 +91,7 @@ class BatchPage:
         """Translate all files: after each, how far it is; at the end, or when it is stopped, what was made."""
         stop = self._stops[str(request.session_hash)] = threading.Event()
         try:
-            with explained(self.language), tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as folder:
                 if not 0 <= network < len(self._networks):
                     raise Refusal(batch_texts.NO_FILES)
                 model, route = self._networks[network]

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from cyclegan.pages.errors import Refusal, friendly
+from cyclegan.pages.errors import Refusal
 from cyclegan.pages.heat import error_map, heat
 from cyclegan.pages.hub.fetch_bar import Fetch, FetchBar, fetch_generator
 from cyclegan.pages.inputs import prepare
@@ -76,7 +76,6 @@ class ComparePage:
         chosen = [self._network(key) for key in (left, right)] if image else []
         return [fetch_generator(each.model, route, each.epoch) for each in chosen if route in each.model.routes]
 
-    @friendly
     def compare(self, image: Image.Image | None, direction: str, left: str, right: str) -> list[Any]:
         """The picture by both networks, their difference, and what it says."""
         route = self.models.route(direction)

@@ -9,7 +9,7 @@ from gradio.components import Component
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.errors import Refusal, friendly
+from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import heat, tint
 from cyclegan.pages.hub.fetch_bar import Fetch, FetchBar, fetch_discriminators
@@ -104,7 +104,6 @@ class RoundTripPage:
             api_visibility="private", show_progress="hidden", trigger_mode="always_last", concurrency_id="journey",
         )  # fmt: skip
 
-    @friendly
     def announce(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
         """The page before the trip of a picture."""
         return self._waiting(image, self.trips.models.route(direction))
@@ -114,7 +113,6 @@ class RoundTripPage:
         models = self.trips.models.on(self.trips.models.route(direction)) if image else ()
         return [fetch for model in models if self.trips.sees(model) for fetch in fetch_discriminators(model)]
 
-    @friendly
     def go(self, image: Image.Image | None, direction: str) -> dict[str, Any]:
         """The page after it."""
         route = self.trips.models.route(direction)

@@ -68,7 +68,7 @@ class TranslatePage:
         with gr.Accordion(translate_texts.OWN_TRUTH.to(language), open=False):
             gr.Markdown(translate_texts.OWN_TRUTH_HINT.to(language))
             self.truth = picture_input(
-                language, label=translate_texts.TRUTH.to(language), alt_text=translate_texts.OWN_TRUTH_ALT.to(language),
+                label=translate_texts.TRUTH.to(language), alt_text=translate_texts.OWN_TRUTH_ALT.to(language),
                 placeholder=texts.UPLOAD_PLACEHOLDER.to(language), sources=["upload", "clipboard"], buttons=[],
                 height=200, elem_id="own-truth",
             )  # fmt: skip

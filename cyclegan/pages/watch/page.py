@@ -13,7 +13,7 @@ from PIL import Image
 
 from cyclegan.pages import texts
 from cyclegan.pages.curves import plots_of
-from cyclegan.pages.errors import Refusal, explained, friendly, warn
+from cyclegan.pages.errors import Refusal, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import (
     Frame,
@@ -78,7 +78,6 @@ class WatchPage:
         seen.change(self.grow, [picture, direction], self.stack, trigger_mode="always_last", **quiet)
         return seen
 
-    @friendly
     def look(self, seen: Stamps) -> Any:
         """What the folders of the runs look like, where that has changed, and whether to look again."""
         now = stamps(self.models)
@@ -88,13 +87,11 @@ class WatchPage:
             warn(texts.RUN_GONE.format(title=model.title), self.language)
         return now, gr.Timer(active=not all(has_ended(model) for model in self._followed))
 
-    @friendly
     def grow(self, image: Image.Image | None, direction: str | None) -> dict[str, Any]:
         """The message that adds the epochs that are new, and all curves."""
         route = self.models.route(direction) if direction else None
         return plan_message(self._with_plots(self.plan(image, route)))
 
-    @friendly
     def save(self, image: Image.Image | None, direction: str | None, event: gr.EventData) -> dict[str, Any]:
         """The message with a movie of all epochs."""
         kind = next((each for each in formats() if each == getattr(event, "format", None)), formats()[0])
@@ -111,7 +108,6 @@ class WatchPage:
         """The message that there will be no movie."""
         return movie_message("", b"")
 
-    @friendly
     def announce(self, image: Image.Image | None, direction: str, request: gr.Request | None = None) -> dict[str, Any]:
         """The message that empties the stack and says what will fill it; the session's fill of before ends. With the
         curves: Gradio makes a tab when it is opened, and then this may be the first message that it gets."""
@@ -144,11 +140,10 @@ class WatchPage:
         self, image: Image.Image | None, direction: str | None, wanted: Places | None = None
     ) -> Iterator[dict[str, Any]]:
         """The messages that fill the stack, a frame each; all of them, or those wanted."""
-        with explained(self.language):
-            route = self.models.route(direction) if direction else None
-            token = self.plan(image, route).token
-            for frame in self.frames(image, route, wanted):
-                yield frame_message(token, frame)
+        route = self.models.route(direction) if direction else None
+        token = self.plan(image, route).token
+        for frame in self.frames(image, route, wanted):
+            yield frame_message(token, frame)
 
     def frames(self, image: Image.Image | None, route: Route | None, wanted: Places | None = None) -> Iterator[Frame]:
         """The frames of a picture: from the samples on disk if it is a drawn example, otherwise computed one by one;
