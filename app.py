@@ -35,7 +35,7 @@ from cyclegan.files import sweep_old
 from cyclegan.hub.fetching import is_address
 from cyclegan.memory import share_one_heap
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
-from cyclegan.pages.draw.line import line
+from cyclegan.pages.ending import Ending, RefuseWhenEnding
 from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
@@ -43,7 +43,8 @@ from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import TEMPORARY_FILES, Layout
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
-from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
+from cyclegan.pages.origins import origin_checks
+from cyclegan.pages.request_limits import RequestLimits
 from cyclegan.pages.sessions import explain_forgotten
 from cyclegan.runs.run import RunError
 from cyclegan.signals import stop_signals
@@ -123,8 +124,9 @@ def serve(layout: Layout, settings: Settings) -> None:
 
     Raises AddressError where it cannot listen at its address, WindowError where there can be no window.
     """
-    blocks = layout.blocks.queue(max_size=MOST_WAITING)
+    blocks = layout.blocks.queue(max_size=MOST_WAITING, api_open=False)
     check_address(settings.host, settings.port)
+    ending = Ending()
     try:
         blocks.launch(
             server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
@@ -139,7 +141,12 @@ def serve(layout: Layout, settings: Settings) -> None:
             ssr_mode=False,
             footer_links=["api"],
             app_kwargs={
-                "middleware": [Middleware(RequestLimits), Middleware(LanguageChoice)],
+                "middleware": [
+                    *origin_checks(settings.host),
+                    Middleware(RefuseWhenEnding, ending=ending),
+                    Middleware(RequestLimits),
+                    Middleware(LanguageChoice),
+                ],
                 "exception_handlers": {KeyError: explain_forgotten},
             },
             favicon_path=str(ICON),
@@ -150,7 +157,6 @@ def serve(layout: Layout, settings: Settings) -> None:
         )
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
-    end_stalled_connections(blocks.server)
     if not LENT:
         # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
         # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
@@ -159,16 +165,16 @@ def serve(layout: Layout, settings: Settings) -> None:
         show_window(blocks.local_url, blocks.title)
         blocks.close()
     else:
-        wait_for_the_end(blocks)
+        wait_for_the_end(blocks, ending)
 
 
-def wait_for_the_end(blocks: gr.Blocks) -> None:
+def wait_for_the_end(blocks: gr.Blocks, ending: Ending) -> None:
     """Return after SIGTERM or Ctrl-C, when who waited by then has the pictures, and visitors' files are removed.
 
     Who comes meanwhile is told that the app is busy. A second Ctrl-C ends it at once. Before that, what is left of
     uploads that were broken off is removed now and then: Gradio forgets it.
     """
-    queue, (often, old) = blocks._queue, TEMPORARY_FILES
+    often, old = TEMPORARY_FILES
     with stop_signals() as received:
         swept = -inf
         while blocks.is_running and not received:
@@ -176,10 +182,10 @@ def wait_for_the_end(blocks: gr.Blocks) -> None:
                 sweep_old(Path(get_upload_folder()), UPLOAD, old)
                 swept = time.monotonic()
             time.sleep(0.1)
-        queue.max_size = line.most_waiting = 0
+        ending.begun = True
         quiet, latest = time.monotonic() + FETCHING, time.monotonic() + PATIENCE
         while time.monotonic() < min(quiet, latest):
-            if len(queue) or any(queue.active_jobs) or not line.is_empty:
+            if ending.answers:
                 quiet = time.monotonic() + FETCHING
             time.sleep(0.1)
         blocks.close(verbose=False)
