@@ -16,13 +16,17 @@ from cyclegan.pages.language_choice import preferred
 from cyclegan.pages.more.batch import MAX_MEGABYTES
 
 MOST = 500_000
-"""Bytes of a request other than an upload: Gradio keeps the last value of each input of each session. A drawing of the
-page has 170 kB at most; a picture as a data URI may have 370 kB, larger ones are uploaded first."""
+"""Bytes of any other request: Gradio keeps the last value of each input of each session. A drawing of the page has
+170 kB at most; a picture as a data URI may have 370 kB, larger ones are uploaded first."""
+MOST_OF_ASSISTANTS = 14 * 10**6
+"""Bytes of a request by the Model Context Protocol, which knows no uploads: a picture of 10 MB as a data URI. Gradio
+writes that to a file."""
 MOST_UPLOADED = 5 * MAX_MEGABYTES * 10**6 // 4
 """Bytes of all files that are uploaded at once: a quarter more than a batch takes, so that its page can say how much
 that is."""
 
 UPLOADS = "/gradio_api/upload"
+ASSISTANTS = "/gradio_api/mcp"
 ICONS = re.compile(r"/pwa_icon/(?!(192|512)/?$)")
 """Sizes of the icon that no manifest names: Gradio makes an image of any size."""
 
@@ -33,10 +37,8 @@ class RequestLimits:
     FastAPI's own `max_body_size` is the same for uploads and all else.
     """
 
-    def __init__(self, app: Any, *, most: int = MOST, most_uploaded: int = MOST_UPLOADED) -> None:
+    def __init__(self, app: Any) -> None:
         self.app = app
-        self.most = most
-        self.most_uploaded = most_uploaded
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -46,7 +48,11 @@ class RequestLimits:
         if ICONS.match(path):
             await PlainTextResponse("Not Found", 404)(scope, receive, send)
             return
-        most, text = (self.most_uploaded, texts.TOO_MUCH) if path == UPLOADS else (self.most, texts.UPLOAD_FIRST)
+        most, text = MOST, texts.UPLOAD_FIRST
+        if path == UPLOADS:
+            most, text = MOST_UPLOADED, texts.TOO_MUCH
+        elif path.startswith(ASSISTANTS):
+            most, text = MOST_OF_ASSISTANTS, texts.TOO_MUCH
         refusal = text.format(limit=f"{most / 10**6:g}").to(preferred(headers.get("accept-language", "")))
         if int(headers.get("content-length", 0)) > most:
             await JSONResponse({"detail": refusal}, 413)(scope, receive, send)
