@@ -132,3 +132,10 @@ def test_in_a_space_its_proxy_is_believed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SPACE_ID", "owner/demo")
     headers = {"Origin": "https://huggingface.co", "X-Forwarded-Host": "owner-demo.hf.space"}
     assert app("0.0.0.0").get("/", headers=headers).text == "owner-demo.hf.space"
+
+
+def test_behind_a_proxy_its_name_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "https://app.example/houses")
+    client = app("127.0.0.1")
+    assert client.get("/", headers={"Host": "app.example", "Origin": "https://app.example"}).status_code == 200
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400

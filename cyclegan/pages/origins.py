@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -27,6 +28,8 @@ def origin_checks(host: str) -> list[Middleware]:
     if not all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses):
         return [Middleware(SameOrigin)]
     names = ["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host]
+    if proxy := urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).hostname:  # Gradio's own name for the public address
+        names.append(proxy)
     return [Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False), Middleware(SameOrigin)]
 
 

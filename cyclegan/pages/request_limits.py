@@ -15,9 +15,9 @@ from cyclegan.pages import texts
 from cyclegan.pages.language_choice import preferred
 from cyclegan.pages.more.batch import MAX_MEGABYTES
 
-MOST = 500_000
+MOST = 250_000
 """Bytes of any other request: Gradio keeps the last value of each input of each session. A drawing of the page has
-170 kB at most; a picture as a data URI may have 370 kB, larger ones are uploaded first."""
+170 kB at most; a picture as a data URI may have 180 kB, larger ones are uploaded first."""
 MOST_OF_ASSISTANTS = 14 * 10**6
 """Bytes of a request by the Model Context Protocol, which knows no uploads: a picture of 10 MB as a data URI. Gradio
 writes that to a file."""
