@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.origins import origin_checks
 from tests.browser import served
 

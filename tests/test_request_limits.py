@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from cyclegan.facades import PALETTE
+from cyclegan.facades.labels import PALETTE
 from cyclegan.pages.draw.painter import SIDE
 from cyclegan.pages.ending import Ending, RefuseWhenEnding
 from cyclegan.pages.frames import data_uri
