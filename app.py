@@ -36,7 +36,7 @@ from starlette.middleware import Middleware
 from cyclegan.config import ConfigError, Precision
 from cyclegan.hub.fetching import is_address
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
-from cyclegan.pages.draw.line import line
+from cyclegan.pages.ending import Ending, RefuseWhenEnding
 from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub.runs import HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
@@ -45,7 +45,8 @@ from cyclegan.pages.layout import Layout
 from cyclegan.pages.logs import keep_short
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
 from cyclegan.pages.models import Models, find_runs
-from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
+from cyclegan.pages.origins import origin_checks
+from cyclegan.pages.request_limits import RequestLimits
 from cyclegan.pages.sessions import explain_forgotten
 from cyclegan.runs.run import RunError
 from cyclegan.runtime.memory import share_one_heap
@@ -127,11 +128,12 @@ def serve(layout: Layout, settings: Settings) -> None:
 
     Raises AddressError where it cannot listen at its address, WindowError where there can be no window.
     """
-    blocks = layout.blocks.queue(max_size=MOST_WAITING)
+    blocks = layout.blocks.queue(max_size=MOST_WAITING, api_open=False)
     check_address(settings.host, settings.port)
     folder = Path(get_upload_folder())
     keep = files_in(folder)  # those that the page shows to everybody
     keep_short()
+    ending = Ending()
     try:
         blocks.launch(
             server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
@@ -146,7 +148,12 @@ def serve(layout: Layout, settings: Settings) -> None:
             ssr_mode=False,
             footer_links=["api"],
             app_kwargs={
-                "middleware": [Middleware(RequestLimits), Middleware(LanguageChoice)],
+                "middleware": [
+                    *origin_checks(settings.host),
+                    Middleware(RefuseWhenEnding, ending=ending),
+                    Middleware(RequestLimits),
+                    Middleware(LanguageChoice),
+                ],
                 "exception_handlers": {KeyError: explain_forgotten},
             },
             favicon_path=str(ICON),
@@ -157,7 +164,6 @@ def serve(layout: Layout, settings: Settings) -> None:
         )
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
-    end_stalled_connections(blocks.server)
     threading.Thread(target=keep_swept, args=(blocks, folder, keep, 3600 * settings.keep_hours), daemon=True).start()
     if not LENT:
         # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
@@ -167,22 +173,21 @@ def serve(layout: Layout, settings: Settings) -> None:
         show_window(blocks.local_url, blocks.title)
         blocks.close()
     else:
-        wait_for_the_end(blocks)
+        wait_for_the_end(blocks, ending)
 
 
-def wait_for_the_end(blocks: gr.Blocks) -> None:
+def wait_for_the_end(blocks: gr.Blocks, ending: Ending) -> None:
     """Return after SIGTERM or Ctrl-C, when who waited by then has the pictures.
 
     Who comes meanwhile is told that the app is busy. A second Ctrl-C ends it at once.
     """
-    queue = blocks._queue
     with stop_signals() as received:
         while blocks.is_running and not received:
             time.sleep(0.1)
-        queue.max_size = line.most_waiting = 0
+        ending.begun = True
         quiet, latest = time.monotonic() + FETCHING, time.monotonic() + PATIENCE
         while time.monotonic() < min(quiet, latest):
-            if len(queue) or any(queue.active_jobs) or not line.is_empty:
+            if ending.answers:
                 quiet = time.monotonic() + FETCHING
             time.sleep(0.1)
         blocks.close(verbose=False)

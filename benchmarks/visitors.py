@@ -103,7 +103,7 @@ def trouble(url: str, path: Path, method: str, deadline: float, tally: Tally) ->
         address = urlsplit(url)
         with socket.create_connection((str(address.hostname), int(address.port or 80))) as connection:
             connection.sendall(
-                b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n"
+                b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n"
                 b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n" + bytes(1000)
             )
 

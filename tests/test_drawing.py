@@ -161,20 +161,13 @@ class TestLine:
             return number
 
         async def visit() -> list[int]:
-            assert line.is_empty
             waiting = [asyncio.ensure_future(line.run(work, number)) for number in numbers]
             await asyncio.to_thread(both.wait, 30)  # all of them have come by then
             for _ in range(3):
                 with pytest.raises(FullError):
                     await line.run(work, 0)
-            assert not line.is_empty
             go.set()
-            done = await asyncio.gather(*waiting)
-            assert line.is_empty
-            line.most_waiting = 0  # as the app comes to its end
-            with pytest.raises(FullError):
-                await line.run(work, 0)
-            return done
+            return await asyncio.gather(*waiting)
 
         assert asyncio.run(visit()) == list(numbers)
 
@@ -183,7 +176,7 @@ class TestLine:
     ) -> None:
         page = layout.draw_page
         assert page is not None
-        monkeypatch.setattr(draw_line.line, "most_waiting", 0)
+        monkeypatch.setattr(draw_line, "MOST_WAITING", 0)
         painted: Any = page.painter
         shown: Any = page.results
         drawn = {"model": 0, **drawing_value(draw_facade(5))}

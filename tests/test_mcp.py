@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 import app
-from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.frames import data_uri
 from tests.browser import served
 
@@ -46,9 +45,10 @@ async def use(url: str, image: Image.Image) -> tuple[set[str], Sequence[Any]]:
 
 
 def test_an_assistant_translates_a_picture(weights: Path, tmp_path: Path) -> None:
+    """Larger than other requests may be."""
     with served([weights / "facades-cyclegan", weights / "facades-pix2pix"], tmp_path, "--mcp") as url:
-        names, content = asyncio.run(use(url, draw_facade(3).resize((90, 70), Image.Resampling.NEAREST)))
+        names, content = asyncio.run(use(url, Image.effect_noise((800, 700), 100).convert("RGB")))
     assert len(names) == 5
     picture = next(each for each in content if each.type == "image")
     with Image.open(io.BytesIO(base64.b64decode(picture.data))) as image:
-        assert image.size == (90, 70)
+        assert image.size == (800, 700)

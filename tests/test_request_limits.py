@@ -1,339 +1,142 @@
-"""Bodies that are too large or come too slowly, and clients that keep silent: over real connections."""
+"""How large a request may be, that no call passes the queue by, and what is told at the end: by the real server."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from math import inf
+import base64
+import http.client
+import io
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
-import uvicorn
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
-from cyclegan.pages.request_limits import RequestLimits, StalledConnections, end_stalled_connections
-from tests.conftest import wait_until
-
-PATIENCE = 0.2
-RATE = 0.01
-"""A byte gives all patience back."""
-POST = b"POST %s HTTP/1.1\r\nHost: x\r\n"
-GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
-LARGE = 64 * 10**6
-"""Bytes, more than the system's buffers take when nobody reads."""
+from cyclegan.facades.labels import PALETTE
+from cyclegan.pages.draw.painter import SIDE
+from cyclegan.pages.ending import Ending, RefuseWhenEnding
+from cyclegan.pages.frames import data_uri
+from cyclegan.pages.request_limits import MOST, MOST_OF_ASSISTANTS, MOST_UPLOADED, RequestLimits
 
 
-class App:
-    """Answers with the length of the body; see the tests for what some paths do beside."""
-
-    def __init__(self) -> None:
-        self.left: list[str] = []
-        """Paths of requests whose client was gone, for what the app could tell."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        request, path = Request(scope, receive), scope["path"]
-        if path == "/early":
-            await PlainTextResponse("no")(scope, receive, send)
-            return
-        try:
-            length = len(await request.body())
-        except ClientDisconnect:
-            if path == "/answers":
-                await PlainTextResponse("cannot be read", 400)(scope, receive, send)
-            self.left.append(path)
-            raise
-        if path == "/later" and await _disconnected(receive, 2 * PATIENCE):
-            self.left.append(path)
-        response: Response = PlainTextResponse("x" * LARGE if path == "/whole" else f"{length} bytes")
-        if path == "/stream":
-            response = StreamingResponse(_chunks())
-        await response(scope, receive, send)
+def noise(side: int) -> Image.Image:
+    return Image.frombytes("RGB", (side, side), os.urandom(3 * side * side))
 
 
-async def _disconnected(receive: Any, seconds: float) -> bool:
-    try:
-        return bool((await asyncio.wait_for(receive(), seconds))["type"] == "http.disconnect")
-    except TimeoutError:
-        return False
+def result(url: str, name: str, *data: object) -> str:
+    """The events of a call, as curl does it."""
+    call = f"{url}/gradio_api/call/{name}"
+    joined = httpx.post(call, json={"data": data})
+    assert joined.status_code == 200, joined.text
+    return httpx.get(f"{call}/{joined.json()['event_id']}", timeout=60).text
 
 
-async def _chunks() -> AsyncIterator[bytes]:
-    for _ in range(LARGE // 50_001):  # an odd size: what the buffers hold is never twice the same
-        yield bytes(50_001)
+def test_what_honest_programs_send_fits(url: str) -> None:
+    """A picture as a data URI, as large as one may be, and the largest drawing."""
+    content = io.BytesIO()
+    noise(350).convert("L").save(content, "JPEG", quality=96)
+    uri = "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
+    assert 0.5 * MOST < len(uri) < MOST
+    assert "event: complete" in result(url, "translate", {"url": uri}, "photo", "pix2pix", None)
+    drawn = Image.fromarray(PALETTE[[[byte % len(PALETTE) for byte in os.urandom(SIDE)] for _ in range(SIDE)]])
+    assert len(data_uri(drawn, exact=True)) < 0.8 * MOST
+    boxes = [["window", 1, 1, 256, 256]] * 2000
+    assert "event: complete" in result(url, "draw", boxes, "pix2pix", None)
 
 
-class Client:
-    """A connection, by the bytes."""
-
-    def __init__(self, server: uvicorn.Server) -> None:
-        before = len(server.server_state.connections)
-        self.socket = socket.create_connection(server.servers[0].sockets[0].getsockname(), timeout=30)
-        wait_until(lambda: len(server.server_state.connections) > before)
-
-    def send(self, *parts: bytes) -> None:
-        self.socket.sendall(b"".join(parts))
-
-    def response(self) -> bytes:
-        """The next one, headers and all; they are short."""
-        received = b""
-        while b"\r\n\r\n" not in received:
-            byte = self.socket.recv(1)
-            assert byte, "the connection was ended"
-            received += byte
-        length = int(received.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
-        return received + self.socket.recv(length, socket.MSG_WAITALL)
-
-    def close(self) -> None:
-        self.socket.close()
-
-    def has_ended(self) -> bool:
-        self.socket.settimeout(0.01)
-        try:
-            return self.socket.recv(1, socket.MSG_PEEK) == b""
-        except TimeoutError:
-            return False
-        except ConnectionError:
-            return True
-        finally:
-            self.socket.settimeout(30)
+@pytest.mark.parametrize("path", ["queue/join", "call/translate", "call/v2/translate", "run/translate", "cancel"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_larger_requests_are_refused_with_what_to_do(url: str, path: str, chunked: bool) -> None:
+    body = json.dumps({"data": ["x" * MOST]}).encode()
+    parts = (body[start : start + 50_000] for start in range(0, len(body), 50_000))
+    headers = {"Content-Type": "application/json", "Accept-Language": "ko"}
+    answer = httpx.post(f"{url}/gradio_api/{path}", content=parts if chunked else body, headers=headers)
+    assert answer.status_code == 413
+    assert answer.json()["detail"].startswith("0.25MB보다 큽니다") and "handle_file" in answer.json()["detail"]
 
 
-@contextmanager
-def running(app: Any) -> Iterator[uvicorn.Server]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", timeout_keep_alive=3600)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started)
-        yield server
-    finally:
-        for connection in list(server.server_state.connections):
-            server.servers[0].get_loop().call_soon_threadsafe(connection.transport.abort)
-        server.should_exit = True
-        thread.join()
+def test_an_upload_may_be_larger_and_is_refused_by_its_own_limit(url: str) -> None:
+    assert httpx.post(f"{url}/gradio_api/upload", files={"files": bytes(2 * MOST)}).status_code == 200
+    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    connection.request("POST", "/gradio_api/upload", headers={"Content-Length": "250000001"})
+    answer = connection.getresponse()
+    assert answer.status == 413 and "250 MB" in json.load(answer)["detail"]
+    connection.close()
 
 
-@pytest.fixture
-def app() -> App:
-    return App()
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [("/x", MOST), ("/gradio_api/upload", MOST_UPLOADED), ("/gradio_api/mcp/", MOST_OF_ASSISTANTS)],
+)
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_the_limit_itself_is_allowed(path: str, limit: int, beyond: int) -> None:
+    async def answer(request: Request) -> PlainTextResponse:
+        async for _ in request.stream():
+            pass
+        return PlainTextResponse("x")
+
+    def body() -> Iterator[bytes]:
+        left = limit + beyond
+        while left:
+            yield bytes(part := min(left, 10**6))
+            left -= part
+
+    app = Starlette(routes=[Route(path, answer, methods=["POST"])])
+    app.add_middleware(RequestLimits)
+    assert TestClient(app).post(path, content=body()).status_code == (413 if beyond else 200)
 
 
-@pytest.fixture
-def server(app: App, caplog: pytest.LogCaptureFixture) -> Iterator[uvicorn.Server]:
-    with running(RequestLimits(app, patience=PATIENCE, rate=RATE, most=1000, most_uploaded=5000)) as server:
-        yield server
-    assert not caplog.get_records("call")
+def test_no_call_passes_the_queue_by(url: str) -> None:
+    """Neither by number nor by name, and however many come at once."""
+    calls: list[tuple[str, dict[str, Any]]] = [
+        (f"{prefix}/{name}", {"data": [None] * 8})
+        for prefix in ("run", "api")
+        for name in ("translate", "history", "batch", "draw", "round_trip")
+    ]
+    dependencies = httpx.get(f"{url}/config").json()["dependencies"]
+    queued = [each["id"] for each in dependencies if each["queue"] and each["backend_fn"]]
+    calls += [("run/predict", {"data": [None] * 8, "fn_index": index}) for index in queued]
+    with ThreadPoolExecutor(50) as pool, httpx.Client(timeout=60) as program:
+        many = calls[:1] * 100 + calls
+        answers = list(pool.map(lambda call: program.post(f"{url}/gradio_api/{call[0]}", json=call[1]), many))
+    assert {answer.status_code for answer in answers} == {404}
+    assert all("Please join the queue" in answer.text for answer in answers)
 
 
-@pytest.fixture
-def connect(server: uvicorn.Server) -> Iterator[Callable[[], Client]]:
-    """Makes connections, which end with the test."""
-    clients: list[Client] = []
-
-    def connect() -> Client:
-        clients.append(Client(server))
-        return clients[-1]
-
-    yield connect
-    for client in clients:
-        client.close()
+def test_only_the_icons_of_the_manifest_are_made(url: str) -> None:
+    status = {size: httpx.get(f"{url}/pwa_icon{size}").status_code for size in ("", "/192", "/512", "/512/")}
+    assert set(status.values()) <= {200, 307}
+    for size in ("0", "-1", "x", "100000", "0512", "512/x"):
+        assert httpx.get(f"{url}/pwa_icon/{size}", follow_redirects=True).status_code == 404, size
 
 
-@pytest.fixture
-def client(connect: Callable[[], Client]) -> Client:
-    return connect()
+def test_who_comes_when_the_app_ends_is_told_and_who_waits_is_counted() -> None:
+    ending, counted = Ending(), []
 
+    async def answer(request: Request) -> PlainTextResponse:
+        counted.append(ending.answers)
+        return PlainTextResponse("x")
 
-class TestRequestLimits:
-    @pytest.mark.parametrize("path", ["/x", "/answers"])
-    def test_a_body_that_does_not_come_is_answered_408_and_the_connection_ended(
-        self, path: str, client: Client, app: App
-    ) -> None:
-        client.send(POST % path.encode(), b"Content-Length: 9\r\nAccept-Language: ko\r\n\r\n")
-        response = client.response()
-        assert response.startswith(b"HTTP/1.1 408 ") and b"\r\nconnection: close\r\n" in response
-        assert "너무 느리거나" in response.decode()
-        wait_until(client.has_ended)
-        wait_until(lambda: app.left == [path])
-
-    def test_what_came_at_once_earns_no_silence(self, client: Client) -> None:
-        client.send(POST % b"/x", b"Content-Length: 1000\r\n\r\n", bytes(999))
-        assert client.response().startswith(b"HTTP/1.1 408 ")
-
-    @pytest.mark.parametrize(("seconds", "taken"), [(15, 6), (17, 2)])
-    def test_a_body_is_taken_for_as_long_as_it_keeps_up_with_the_rate(self, seconds: float, taken: int) -> None:
-        """A byte every so many seconds, which gives 15 back, of a patience of 20."""
-        found, sent = [], []
-
-        async def run() -> None:
-            loop, waited = asyncio.get_running_loop(), 0.0
-            clock = loop.time
-            loop.time = lambda: clock() + waited  # type: ignore[method-assign]
-
-            async def app(scope: Any, receive: Any, send: Any) -> None:
-                async for part in Request(scope, receive).stream():
-                    found.append(part)
-
-            async def receive() -> dict[str, Any]:
-                nonlocal waited
-                waited += seconds
-                for _ in range(5):  # by then a timer that is due has rung
-                    await asyncio.sleep(0)
-                return {"type": "http.request", "body": b"x", "more_body": len(found) < 5}
-
-            async def send(message: dict[str, Any]) -> None:
-                sent.append(message)
-
-            scope = {"type": "http", "path": "/x", "headers": []}
-            await RequestLimits(app, patience=20, rate=1 / 15)(scope, receive, send)
-
-        asyncio.run(run())
-        assert len(found) >= taken and bool(sent) == (taken < 6)
-        if sent:
-            assert len(found) == taken and sent[0]["status"] == 408
-
-    def test_who_waits_for_an_answer_is_not_timed(self, client: Client, app: App) -> None:
-        client.send(GET % b"/later")
-        assert client.response().endswith(b"0 bytes")
-        assert app.left == []
-
-    def test_the_time_that_the_app_works_is_not_the_clients(self) -> None:
-        parts = iter([b"a", b"b", b""])
-        taken = []
-
-        async def run() -> None:
-            loop, worked = asyncio.get_running_loop(), 0.0
-            clock = loop.time
-            loop.time = lambda: clock() + worked  # type: ignore[method-assign]
-
-            async def app(scope: Any, receive: Any, send: Any) -> None:
-                nonlocal worked
-                async for part in Request(scope, receive).stream():
-                    taken.append(part)
-                    worked += 1000
-
-            async def receive() -> dict[str, Any]:
-                for _ in range(5):  # what is not there at once
-                    await asyncio.sleep(0)
-                part = next(parts)
-                return {"type": "http.request", "body": part, "more_body": part != b""}
-
-            scope = {"type": "http", "path": "/x", "headers": []}
-            await RequestLimits(app, patience=PATIENCE, rate=inf)(scope, receive, None)
-
-        asyncio.run(run())
-        assert taken == [b"a", b"b", b""]
-
-    def test_a_body_that_says_it_is_too_large_is_not_waited_for(self, client: Client, app: App) -> None:
-        client.send(POST % b"/x", b"Content-Length: 1001\r\n\r\n")
-        response = client.response()
-        assert response.startswith(b"HTTP/1.1 413 ") and b"0.001 MB" in response
-        client.send(bytes(1001), POST % b"/x", b"Content-Length: 1000\r\n\r\n", bytes(1000))
-        assert client.response().endswith(b"1000 bytes"), "what it sent all the same was not passed over"
-        assert app.left == []
-
-    def test_a_body_that_grows_too_large_is_cut(self, client: Client, app: App) -> None:
-        client.send(POST % b"/x", b"Transfer-Encoding: chunked\r\n\r\n", b"3e8\r\n", bytes(1000), b"\r\n")
-        assert not client.has_ended()
-        client.send(b"1\r\nx\r\n")
-        assert client.response().startswith(b"HTTP/1.1 413 ")
-        wait_until(lambda: app.left == ["/x"])
-
-    def test_uploads_may_be_larger(self, client: Client) -> None:
-        path = b"/gradio_api/upload"
-        client.send(POST % path, b"Content-Length: 5000\r\n\r\n", bytes(5000))
-        assert client.response().endswith(b"5000 bytes")
-        client.send(POST % path, b"Content-Length: 5001\r\n\r\n")
-        assert client.response().startswith(b"HTTP/1.1 413 ")
-
-
-class TestStalledConnections:
-    """The clock is the test's, in seconds."""
-
-    @pytest.fixture
-    def server(self, app: App) -> Iterator[uvicorn.Server]:
-        with running(app) as server:
-            yield server
-
-    @pytest.fixture
-    def stalled(self, server: uvicorn.Server) -> StalledConnections:
-        return StalledConnections(server, silent=20, unread=60)
-
-    @staticmethod
-    def look(stalled: StalledConnections, now: float) -> None:
-        looked = threading.Event()
-        stalled.loop.call_soon_threadsafe(stalled.look, now)
-        stalled.loop.call_soon_threadsafe(looked.set)
-        assert looked.wait(30)
-
-    def test_silence_and_half_a_head_are_ended(
-        self, server: uvicorn.Server, connect: Callable[[], Client], stalled: StalledConnections
-    ) -> None:
-        silent, first_half, second_half, working = (connect() for _ in range(4))
-        first_half.send((POST % b"/x")[:-4])
-        second_half.send(GET % b"/x")
-        second_half.response()
-        second_half.send((GET % b"/x")[:-4])
-        working.send(POST % b"/x", b"Content-Length: 3\r\n\r\nab")
-        wait_until(lambda: sum(each.cycle is not None for each in server.server_state.connections) == 2)  # type: ignore[union-attr]
-        for now in (100, 119):
-            self.look(stalled, now)
-            assert not any(each.has_ended() for each in (silent, first_half, second_half, working))
-        first_half.send(b"X")  # a byte now and then is no progress
-        self.look(stalled, 121)
-        wait_until(lambda: all(each.has_ended() for each in (silent, first_half, second_half)))
-        working.send(b"c")
-        assert working.response().endswith(b"3 bytes")
-
-    def test_who_still_sends_after_a_refusal_may_go_on_for_longer(
-        self, server: uvicorn.Server, client: Client, stalled: StalledConnections
-    ) -> None:
-        client.send(POST % b"/early", b"Content-Length: 9\r\n\r\nab")
-        client.response()
-        for now in (100, 121, 159):
-            self.look(stalled, now)
-            assert not client.has_ended()
-        self.look(stalled, 161)
-        wait_until(client.has_ended)
-
-    def test_who_asks_again_and_again_is_not_ended(self, client: Client, stalled: StalledConnections) -> None:
-        for now in range(0, 100, 15):
-            client.send(GET % b"/x")
-            client.response()
-            self.look(stalled, now)
-        client.send(GET % b"/x")
-        client.response()
-
-    @pytest.mark.parametrize("path", [b"/stream", b"/whole"])
-    def test_who_reads_slowly_is_not_ended_but_who_does_not_read(
-        self, path: bytes, server: uvicorn.Server, client: Client, stalled: StalledConnections
-    ) -> None:
-        (connection,) = server.server_state.connections
-        client.send(GET % path)
-
-        def unread() -> int:
-            return connection.transport.get_write_buffer_size()
-
-        now = 0
-        for _ in range(5):
-            wait_until(unread)
-            self.look(stalled, now := now + 40)
-            before = unread()
-            wait_until(lambda before=before: client.socket.recv(10**6) and unread() != before)  # type: ignore[misc]
-        assert connection in server.server_state.connections
-
-        def ended() -> bool:
-            nonlocal now
-            self.look(stalled, now := now + 61)
-            return connection not in server.server_state.connections
-
-        wait_until(ended)
-
-    def test_they_are_looked_for_again_and_again(self, server: uvicorn.Server, client: Client) -> None:
-        end_stalled_connections(server, silent=0.2)
-        wait_until(client.has_ended)
+    methods = ["GET", "POST"]
+    app = Starlette(routes=[Route("/gradio_api/{path:path}", answer, methods=methods)])
+    app.add_middleware(RefuseWhenEnding, ending=ending)
+    visitor = TestClient(app)
+    calls = ("queue/join", "call/translate", "call/v2/translate", "component_server/")
+    assert all(visitor.post(f"/gradio_api/{path}").status_code == 200 for path in calls)
+    ending.begun = True
+    for path in calls:
+        answered = visitor.post(f"/gradio_api/{path}")
+        assert answered.status_code == 503 and answered.json()["detail"].startswith("Many people are here")
+    counted.clear()
+    paths = ("queue/data", "call/translate/1", "file=/x.png", "heartbeat/x", "mcp", "upload_progress")
+    assert all(visitor.get(f"/gradio_api/{path}").status_code == 200 for path in paths)
+    assert counted == [1, 1, 1, 0, 0, 0] and ending.answers == 0

@@ -156,10 +156,10 @@ TOO_MUCH = Text(
     "{limit}MB보다 큽니다. 나누어 보내 주세요.",
     "超过了 {limit} MB：请分几次发送。",
 )
-TOO_SLOW = Text(
-    "Your connection is too slow, or was interrupted: try again, or send less at once.",
-    "연결이 너무 느리거나 끊겼습니다. 다시 시도하거나 더 적게 보내 주세요.",
-    "连接太慢或已中断：请重试，或减少发送的内容。",
+UPLOAD_FIRST = Text(
+    "This is more than {limit} MB: upload pictures first (handle_file of gradio_client does), or send a smaller one.",
+    "{limit}MB보다 큽니다. 이미지를 먼저 업로드하거나(gradio_client의 handle_file) 더 작은 이미지를 보내 주세요.",
+    "超过了 {limit} MB：请先上传图片（gradio_client 的 handle_file），或发送较小的图片。",
 )
 FORGOTTEN = Text(
     "The app no longer knows this page: many people were here since, or it was started anew. Please reload the page.",

@@ -24,18 +24,11 @@ class Line:
     """Some calls at a time; the others wait without a thread, which would be missing elsewhere."""
 
     def __init__(self) -> None:
-        self.most_waiting = MOST_WAITING
-        """0 lets nobody wait any more."""
         self._turns = CapacityLimiter(AT_ONCE)
-
-    @property
-    def is_empty(self) -> bool:
-        now = self._turns.statistics()
-        return not now.borrowed_tokens and not now.tasks_waiting
 
     async def run(self, work: Callable[[Any], R], argument: Any) -> R:
         """What `work` gives, in a thread. Raises FullError where too many wait already."""
-        if self._turns.statistics().tasks_waiting >= self.most_waiting:
+        if self._turns.statistics().tasks_waiting >= MOST_WAITING:
             raise FullError
         return await run_sync(work, argument, limiter=self._turns)
 
