@@ -76,9 +76,9 @@ def pack(
             records = [{key: value for key, value in record.items() if key != "metrics"} for record in records]
         packed.write_history(records)
         for epoch in source.sample_epochs if rows else ():
-            sheet = source.sample_path(epoch)
+            sheet = source.read_sample(epoch)
             if len(rows) == len(source.samples):
-                packed.write_sample(epoch, sheet.read_bytes())
+                packed.write_sample(epoch, sheet.getvalue())
             else:
                 packed.save_sample(epoch, _keep_rows(open_image(sheet), list(rows.values())))
         for epoch, kept_as in storages.items():

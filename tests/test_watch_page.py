@@ -21,12 +21,14 @@ from PIL import Image
 
 from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
 from cyclegan.images import open_image
-from cyclegan.pages.curves import Curve, curves_of
+from cyclegan.pages.curves import Curve, curves_of, plots_of
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
 from cyclegan.pages.inputs import read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route
+from cyclegan.pages.watch.follow import stamps
 from cyclegan.pages.watch.page import FRAME_PIXELS
+from cyclegan.runs.run import Run
 from tests.conftest import TINY_GAN, differs, make_photo, make_run
 
 ROOT = Path(__file__).parent.parent
@@ -171,6 +173,20 @@ class TestWatch:
         assert sorted(frame.epoch for frame in layout.watch_page.frames(image, TO_PHOTO)) == [1, 2, 3, 4]
         assert layout.open()[3].startswith("## pix2pix\nAfter epoch 5")
 
+    def test_a_damaged_history_costs_the_curves_alone(self, weights: Path, tmp_path: Path) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
+        (tmp_path / "run" / "history.jsonl").write_text("{\n")
+        layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
+        assert layout.watch_page.look([])[0] == stamps(layout.models)
+        message = layout.watch_page.announce(draw_facade(EXAMPLE_SEEDS[0]), TO_PHOTO.name)
+        assert message["plots"] == ((),) and message["figures"][0]["epochs"] == (1, 2, 3, 4, 5)
+
+    def test_a_long_history_has_curves_of_as_many_points_as_a_page_shows(self, weights: Path, tmp_path: Path) -> None:
+        run = replace(Run.open(weights / "facades-pix2pix"), folder=tmp_path)
+        run.write_history([{"epoch": epoch, "losses": {"gan": 1.0}} for epoch in range(1, 10_001)])
+        ((curve,),) = (plot.curves for plot in plots_of(run, "pix2pix", "en"))
+        assert len(curve.points) == 2000 and curve.points[1] == (6, 1.0)
+
     def test_a_large_picture_is_watched_smaller_and_the_note_says_so(self, layout: Layout) -> None:
         plan = layout.watch_page.plan(make_photo(3).resize((900, 600)), TO_LABELS)
         size = re.search(r"Shown at (\d+) x (\d+) pixels", plan.note)
@@ -189,7 +205,7 @@ class TestWatch:
         shutil.copytree(run.folder, tmp_path / "run")
         losses = {"gan_a": 1.0, "gan_b": 3.0, "l1": 0.5, "new_term": 2.0}
         (tmp_path / "run" / "history.jsonl").write_text(json.dumps({"epoch": 1, "losses": losses}))
-        assert curves_of(type(run).open(tmp_path / "run")) == [
+        assert curves_of(run, replace(run, folder=tmp_path / "run").history()) == [
             Curve("Fooling the discriminator", ((1, 2.0),)),
             Curve("Distance to the truth", ((1, 0.5),)),
             Curve("New term", ((1, 2.0),)),
@@ -203,7 +219,7 @@ class TestWatch:
         both, one = {"gan_a": 1.0, "gan_b": 3.0, "cycle_b": 2.0}, {"gan_b": 4.0, "cycle_b": 1.0, "palette": 2.0}
         history = [{"epoch": 1, "losses": both}, {"epoch": 2, "losses": one}, {"epoch": 3}]
         (tmp_path / "run" / "history.jsonl").write_text("\n".join(map(json.dumps, history)))
-        assert curves_of(type(run).open(tmp_path / "run")) == [
+        assert curves_of(run, replace(run, folder=tmp_path / "run").history()) == [
             Curve("Fooling the discriminator: Photo", ((1, 1.0),)),
             Curve("Fooling the discriminator: Labels", ((1, 3.0), (2, 4.0))),
             Curve("There and back again", ((1, 2.0), (2, 1.0))),

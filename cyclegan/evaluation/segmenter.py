@@ -18,7 +18,7 @@ from cyclegan.config import from_json, to_json
 from cyclegan.facades import CLASSES
 from cyclegan.files import write_atomically
 from cyclegan.images import to_tensor
-from cyclegan.networks.storage import WeightsError, check_tensors, pack, read_tensors
+from cyclegan.networks.storage import WeightsError, check_tensors, pack, read_config, read_tensors
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "segmenter"
 
@@ -106,12 +106,9 @@ def load_segmenter(folder: Path = SHIPPED) -> Segmenter:
     """The segmenter in a folder, float32 on the CPU. Raises WeightsError or ConfigError where it is missing, damaged,
     or fits not exactly."""
     path = folder / "config.json"
-    try:
-        config = from_json(SegmenterConfig, path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise WeightsError(
-            f"{path} is missing; make a segmenter with: python -m cyclegan.evaluation train-segmenter"
-        ) from None
+    if not path.exists():
+        raise WeightsError(f"{path} is missing; make a segmenter with: python -m cyclegan.evaluation train-segmenter")
+    config = from_json(SegmenterConfig, read_config(path), str(path))
     with torch.device("meta"):
         segmenter = Segmenter(config)
     state = read_tensors(folder / "model.safetensors")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from huggingface_hub.utils import disable_progress_bars
 
+from cyclegan.files import RECORD_BYTES, read_small
 from cyclegan.hub.cards import LICENSE, write_card
 from cyclegan.hub.redaction import redact
 from cyclegan.hub.seal import is_untouched
@@ -53,9 +54,11 @@ def contents(run: Run) -> dict[str, Content]:
     discriminators, and nothing else that lies there."""
     # As bytes: the training may replace them meanwhile.
     files: dict[str, Content] = {
-        name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).is_file()
+        name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).exists()
     }
-    replaced = [run.folder / "history.jsonl"] if (run.folder / "history.jsonl").is_file() else []
+    if (run.folder / "history.jsonl").exists():
+        files["history.jsonl"] = read_small(run.folder / "history.jsonl", RECORD_BYTES)
+    replaced: list[Path] = []
     for domain in run.judged if run.has_discriminators else ():
         folder = run.discriminator_folder(domain)
         replaced += [folder / "config.json", folder / "model.safetensors"]
@@ -183,7 +186,7 @@ def say_later(error: TemporaryUploadError, wait: float) -> None:
 
 def _redacted(path: Path) -> bytes:
     """A JSON file without paths of this machine; its very bytes where there are none."""
-    content = path.read_bytes()
+    content = read_small(path, RECORD_BYTES)
     record = json.loads(content)
     changed = redact(record)
     return content if changed == record else (json.dumps(changed, indent=2, ensure_ascii=False) + "\n").encode()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import domain_name
 from cyclegan.pages.watch import texts as watch_texts
-from cyclegan.runs.run import Run
+from cyclegan.runs.run import Run, RunError
+
+log = logging.getLogger(__name__)
+
+MOST_POINTS = 2000
+"""Points of a curve on a page: a screen shows no more, and a history may have 100 curves."""
 
 
 @dataclass(frozen=True)
@@ -28,33 +36,41 @@ class Plot:
     from_zero: bool = False
 
 
+def history_of(run: Run) -> list[dict[str, Any]]:
+    """Return a run's history for a page. A damaged one is logged and counts as empty: pictures need none."""
+    try:
+        return run.history()
+    except RunError as error:
+        log.warning("no curves are shown: %s", error)
+        return []
+
+
 def plots_of(run: Run, title: str, language: Language) -> list[Plot]:
-    """The plots of a run's history, named in a language; without those that would be empty."""
-    losses = Plot(watch_texts.LOSSES.format(title=title).to(language), tuple(curves_of(run, language)))
+    """Return the plots of a run's history, named in a language, without those that would be empty."""
+    history = history_of(run)
+    shown = history[:: -(-len(history) // MOST_POINTS) or 1]
+    losses = Plot(watch_texts.LOSSES.format(title=title).to(language), tuple(curves_of(run, shown, language)))
     name = watch_texts.LEARNING_RATE.to(language)
-    rates = tuple(
-        (int(each["epoch"]), float(each["learning_rate"])) for each in run.history() if "learning_rate" in each
-    )
+    rates = tuple((each["epoch"], each["learning_rate"]) for each in shown if "learning_rate" in each)
     rate = Plot(f"{title}: {name}", (Curve(name, rates),) if rates else (), from_zero=True)
     return [plot for plot in (losses, rate) if plot.curves]
 
 
-def curves_of(run: Run, language: Language = "en") -> list[Curve]:
-    """The losses of a run's history. Those of CycleGAN's directions are shown as their mean, but apart where one of
-    them rests for a time: the mean would jump there."""
-    history = [(int(record["epoch"]), record.get("losses", {})) for record in run.history()]
-    resting = {
-        term
-        for term in {_term(key) for _, losses in history for key in losses}
-        if len({keys for _, losses in history if (keys := frozenset(key for key in losses if _term(key) == term))}) > 1
-    }
+def curves_of(run: Run, history: Sequence[dict[str, Any]], language: Language = "en") -> list[Curve]:
+    """Return the losses of a run in these records. Those of CycleGAN's directions are shown as their mean, but apart
+    where one of them rests for a time: the mean would jump there."""
+    domains: dict[str, set[frozenset[str]]] = defaultdict(set)
+    for keys in {frozenset(record.get("losses", {})) for record in history}:
+        for term in {_term(key) for key in keys}:
+            domains[term].add(keys & {term, f"{term}_a", f"{term}_b"})
+    resting = {term for term, found in domains.items() if len(found) > 1}
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for epoch, losses in history:
+    for record in history:
         values: dict[str, list[float]] = defaultdict(list)
-        for key, value in losses.items():
-            values[key if _term(key) in resting else _term(key)].append(float(value))
+        for key, value in record.get("losses", {}).items():
+            values[key if _term(key) in resting else _term(key)].append(value)
         for name, each in values.items():
-            points[name].append((epoch, round(sum(each) / len(each), 4)))
+            points[name].append((record["epoch"], round(sum(each) / len(each), 4)))
     return [Curve(_readable(name, run).to(language), tuple(each)) for name, each in points.items()]
 
 
