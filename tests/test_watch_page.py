@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import gradio as gr
 import numpy as np
@@ -76,16 +76,16 @@ class TestWatch:
     ) -> None:
         run = shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
         (model,) = Models.load([run]).models
-        decoded: list[Path] = []
+        decoded: list[BinaryIO] = []
 
-        def decode(path: Path) -> Image.Image:
-            decoded.append(path)
-            return open_image(path)
+        def decode(file: BinaryIO) -> Image.Image:
+            decoded.append(file)
+            return open_image(file)
 
         monkeypatch.setattr("cyclegan.pages.frames.open_image", decode)
         pictures = [sample_picture(model, TO_PHOTO, 5, column) for column in range(8)]
         path = model.translator.run.sample_path(5)
-        assert decoded == [path]
+        assert len(decoded) == 1
         os.utime(shutil.copyfile(model.translator.run.sample_path(1), path), ns=(1, 1))
         assert differs(sample_picture(model, TO_PHOTO, 5, 0), pictures[0])
 
@@ -177,7 +177,7 @@ class TestWatch:
         shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
         (tmp_path / "run" / "history.jsonl").write_text("{\n")
         layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
-        assert layout.watch_page.look([])[0] == stamps(layout.models)
+        assert layout.watch_page.look([[0, 0, 0]])[0] == stamps(layout.models)
         message = layout.watch_page.announce(draw_facade(EXAMPLE_SEEDS[0]), TO_PHOTO.name)
         assert message["plots"] == ((),) and message["figures"][0]["epochs"] == (1, 2, 3, 4, 5)
 
