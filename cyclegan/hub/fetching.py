@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 
 from cyclegan.config import ConfigError, Direction, GeneratorConfig
-from cyclegan.files import CONFIG_BYTES, RECORD_BYTES
 from cyclegan.hub.errors import HubError
 from cyclegan.hub.repositories import (
     Address,
@@ -31,6 +30,7 @@ from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import unpack_samples
+from cyclegan.runtime.files import CONFIG_BYTES, RECORD_BYTES
 
 MB = 2**20
 LIMITS = {
@@ -143,7 +143,7 @@ def _open_foreign(listing: Listing, transfer: Transfer) -> Run:
     files = _foreign_files(listing)
     out = repository_cache(listing.address.name) / "converted" / listing.commit / name
     if not (out / "run.json").is_file():
-        from cyclegan.convert import import_reference
+        from cyclegan.runs.convert import import_reference
 
         transfer.total += sum(listing.files[file].size for file in files)
         paths = [get_file(listing, file, transfer, limit=LARGEST_FOREIGN) for file in files]

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from huggingface_hub.utils import disable_progress_bars
 
-from cyclegan.files import RECORD_BYTES, read_small
 from cyclegan.hub.cards import LICENSE, write_card
-from cyclegan.hub.redaction import redact
 from cyclegan.hub.seal import is_untouched
 from cyclegan.hub.uploads import (
     RETRY_DELAYS,
@@ -26,9 +24,11 @@ from cyclegan.hub.uploads import (
     read_text,
     retried,
 )
+from cyclegan.runs.redaction import redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import pack_samples
+from cyclegan.runtime.files import RECORD_BYTES, read_small
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from cyclegan.files import RECORD_BYTES, last_change, read_small
-from cyclegan.images import open_image
+from cyclegan.images.io import open_image
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.runs.samples import SAMPLE_SIZE, cut
+from cyclegan.runtime.files import RECORD_BYTES, last_change, read_small
 
 log = logging.getLogger(__name__)
 

@@ -30,8 +30,8 @@ from cyclegan.config import (
     from_json,
     reversed_way,
 )
-from cyclegan.files import CONFIG_BYTES, RECORD_BYTES, names_in, read_small, write_atomically
 from cyclegan.networks.storage import load_discriminator, load_generator, save_network
+from cyclegan.runtime.files import CONFIG_BYTES, RECORD_BYTES, names_in, read_small, write_atomically
 
 FORMAT = 1
 LONGEST_NAME = 40

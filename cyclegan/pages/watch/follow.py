@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cyclegan.files import last_change
 from cyclegan.pages.curves import history_of
 from cyclegan.pages.models import Model, Models
+from cyclegan.runtime.files import last_change
 
 FOLLOW_SECONDS = 4.0
 """Between two looks at a run that is being trained: an epoch takes longer, and a look is two calls of `stat`."""
