@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from math import inf
 from typing import Any, Literal, TypeVar
 
@@ -28,6 +29,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 
 SNAPSHOT_EPOCHS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 75, 100, 150, 200)
+MOST_EPOCHS, MOST_SNAPSHOT_EPOCHS = 10**6, 1000
 
 
 class ConfigError(ValueError):
@@ -230,6 +232,11 @@ class TrainingConfig:
         """How many are trained, without those before `first_epoch`."""
         return self.total_epochs - self.first_epoch + 1
 
+    @property
+    def first_snapshot(self) -> int:
+        """The first epoch (1-based) whose generators are kept."""
+        return min(epoch for epoch in (self.snapshot_every, *self.snapshot_epochs, self.total_epochs) if epoch)
+
     def keeps_snapshot(self, epoch: int) -> bool:
         """Whether the generators of this epoch (1-based) are kept."""
         every = self.snapshot_every and epoch % self.snapshot_every == 0
@@ -243,7 +250,10 @@ class TrainingConfig:
         _require(bool(self.dataset), "dataset is empty; give a name such as facades, or the path of a folder")
         _require(self.epochs >= 0, f"epochs is {self.epochs}; it must be 0 or more")
         _require(self.decay_epochs >= 0, f"decay_epochs is {self.decay_epochs}; it must be 0 or more")
-        _require(self.total_epochs >= 1, "epochs + decay_epochs is 0; train for 1 epoch or more")
+        _require(
+            1 <= self.total_epochs <= MOST_EPOCHS,
+            f"epochs + decay_epochs is {self.total_epochs}; train for 1 epoch or more, {MOST_EPOCHS} at most",
+        )
         _require(self.batch_size >= 1, f"batch_size is {self.batch_size}; it must be 1 or more")
         _require(0 < self.learning_rate < inf, f"learning_rate is {self.learning_rate}; it must be above 0 and finite")
         _require(all(0 <= beta < 1 for beta in self.betas), f"betas are {self.betas}; both must be in [0, 1)")
@@ -261,6 +271,11 @@ class TrainingConfig:
         _require_use(self, "lr_step_epochs", self.lr_policy == "step", "lr_policy step")
         _require_use(self, "init_gain", self.init != "kaiming", "init normal, xavier or orthogonal")
         _require(self.max_gradient > 0, f"max_gradient is {self.max_gradient}; it must be above 0 (inf: no limit)")
+        _require(
+            len(self.snapshot_epochs) <= MOST_SNAPSHOT_EPOCHS,
+            f"snapshot_epochs are {len(self.snapshot_epochs)}; name {MOST_SNAPSHOT_EPOCHS} at most, or use "
+            "--snapshot-every",
+        )
         _require(
             all(epoch >= 1 for epoch in self.snapshot_epochs),
             f"snapshot_epochs are {self.snapshot_epochs}; epochs count from 1",
@@ -631,8 +646,14 @@ def from_json(kind: type[T], text: str | bytes, source: str) -> T:
     Raises ConfigError, naming source and key, where the text is no JSON or does not fit.
     """
     try:
-        return TypeAdapter(kind).validate_json(text, strict=True)
+        return _adapter(kind).validate_json(text, strict=True)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigError(f"{source} is not valid: {key}: {first['msg']}") from None
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Return the reader of a dataclass: making one takes ten times longer than reading with it."""
+    return TypeAdapter(kind)

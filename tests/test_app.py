@@ -186,21 +186,6 @@ class TestCommand:
         (tmp_path / "run.json").write_text("{")
         assert "is damaged" in self.failure(capsys, "--run", str(tmp_path))
 
-    @pytest.mark.parametrize(
-        "line",
-        [
-            *("{", "[]", "7", '{"epoch": "x"}', '{"epoch": 1e999}', '{"epoch": 1, "losses": 3}'),
-            *('{"epoch": 1, "losses": {"gan": "low"}}', '{"epoch": 1, "losses": {"gan": {}}}'),
-        ],
-    )
-    def test_a_damaged_history(
-        self, line: str, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
-        history = tmp_path / "run" / "history.jsonl"
-        history.write_text(line + "\n" + history.read_text())
-        assert "history.jsonl is damaged at line 1" in self.failure(capsys, "--run", str(tmp_path / "run"))
-
     def test_no_runs_at_all(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:

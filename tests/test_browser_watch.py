@@ -193,8 +193,8 @@ def test_a_training_is_followed_while_it_goes_on(browser: Browser, growing: tupl
         # The folder is moved: a message, and what has come stays.
         page.get_by_role("tab", name="Watch it learn").click()
         run.folder.rename(run.folder.with_name("moved"))
-        expect(page.get_by_test_id("toast-body")).to_contain_text("was moved or deleted", timeout=20_000)
-        expect(page.locator("#stack .note")).to_contain_text("was moved or deleted")
+        expect(page.get_by_test_id("toast-body")).to_contain_text("was moved, deleted or replaced", timeout=20_000)
+        expect(page.locator("#stack .note")).to_contain_text("was moved, deleted or replaced")
         assert all(near(colour, sample_colour(2)) for colour in shown(page)) and shown(page)
         assert watched.problems == [] and watched.outside_hosts == set()
 

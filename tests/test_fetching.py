@@ -296,9 +296,9 @@ class TestRefusals:
             "owner/pix2pix: run.json has format 2; this version reads format 1: update the program"
         )
 
-    def test_a_damaged_history(self, published: LoopbackHub) -> None:
-        published.publish("owner/pix2pix", {"history.jsonl": b"no\nhistory\n"})
-        assert failure("owner/pix2pix") == "owner/pix2pix: history.jsonl is damaged at line 1"
+    def test_a_large_history(self, published: LoopbackHub) -> None:
+        published.publish("owner/pix2pix", {"history.jsonl": bytes(9 * 2**20)})
+        assert "history.jsonl" in failure("owner/pix2pix")
 
     def test_damaged_weights(self, published: LoopbackHub, weights: Path) -> None:
         name = "snapshots/0005/ba/model.safetensors"

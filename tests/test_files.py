@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import BinaryIO, NoReturn
 import pytest
 import torch
 
-from cyclegan.runtime.files import STRAY_PREFIX, new_folder, sweep_strays, write_atomically
+from cyclegan.runtime.files import STRAY_PREFIX, new_folder, read_small, sweep_strays, write_atomically
 
 
 def failing(error: BaseException) -> Callable[[BinaryIO], NoReturn]:
@@ -171,3 +172,24 @@ def test_a_new_folder_is_gone_when_filling_it_fails(tmp_path: Path) -> None:
         (folder / "file").touch()
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs")
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "large"])
+def test_only_a_small_regular_file_is_read_and_nothing_else_waited_for(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert read_small(path, 3) == b"abc"
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    reason = "it has 1048576.0 MB, more than 1" if kind == "large" else "no regular file"
+    with pytest.raises(OSError, match=reason):
+        read_small(path, 2**20)

@@ -25,7 +25,7 @@ from cyclegan.pages.models import Models, Route
 from cyclegan.pages.translate.translations import Translations
 from cyclegan.pages.watch.follow import has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.watch.movies import MOVIE_FRAMES, evenly, formats, movie, places
-from cyclegan.runs.run import Run
+from cyclegan.runs.run import Domains, Run
 from cyclegan.training.objectives import build_objective
 from tests.conftest import make_run
 
@@ -100,9 +100,20 @@ class TestFollow:
         young.models[0].translator.run.folder.rename(young.models[0].translator.run.folder.with_name("moved"))
         assert newly_gone(young, before) == [young.models[0]]
         assert newly_gone(young, stamps(young)) == []
-        assert young.models[0].waiting is not None and "was moved or deleted" in young.models[0].waiting.en
-        with pytest.raises(Refusal, match="was moved or deleted"):
+        assert young.models[0].waiting is not None and "was moved, deleted or replaced" in young.models[0].waiting.en
+        with pytest.raises(Refusal, match="was moved, deleted or replaced"):
             translate_with(young, draw_facade(3), to="photo", method="pix2pix")
+
+    def test_another_run_in_its_folder_is_not_taken_for_it(self, weights: Path, tmp_path: Path) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
+        models = Models.load([tmp_path / "run"], precision="fp32")
+        model, before = models.models[0], stamps(models)
+        model.translate(draw_facade(3), TO_PHOTO, 5)
+        replace(model.translator.run, domains=Domains("street", "labels")).write()
+        with pytest.raises(Refusal, match="was moved, deleted or replaced"):
+            model.translate(draw_facade(3), TO_PHOTO, 5)
+        assert newly_gone(models, before) == [model]
+        assert newly_gone(models, stamps(models)) == []
 
     def test_pictures_are_those_of_the_file_that_is_there_now(self, weights: Path, tmp_path: Path) -> None:
         """A run may be trained anew in the folder of an earlier one."""
@@ -145,7 +156,7 @@ class TestPlots:
         groups = [*objective.generator_losses(real, fake), *objective.discriminator_losses(real, fake)]
         run = make_run(tmp_path / "run", config, epochs=(), sample_epochs=0)
         run.write_history([{"epoch": 1, "losses": {name: 1.0 for terms in groups for name in terms}}])
-        curves = curves_of(run, "ko")
+        curves = curves_of(run, run.history(), "ko")
         assert len(curves) >= 5 and all(re.search("[가-힣]", curve.name) for curve in curves)
 
     def test_a_young_run_has_none(self, young: Models) -> None:

@@ -126,7 +126,9 @@ def test_no_path_of_the_trainer_is_published(tmp_path: Path, hub: LoopbackHub) -
     config = Pix2PixConfig(dataset=str(tmp_path / "my photos"), generator=TINY_PIX2PIX)
     run = make_run(tmp_path / "run", config, epochs=(1,), sample_epochs=1)
     said = {"segmenter": f"by {tmp_path}/seg.safetensors, {tmp_path}", "count": 3}
-    (run.folder / "metrics.json").write_text(json.dumps({"splits": {"val": {"protocol": said, "directions": {}}}}))
+    (run.folder / "metrics.json").write_text(
+        json.dumps({"format": 1, "splits": {"val": {"protocol": said, "directions": {}}}})
+    )
     assert main(["publish", str(run.folder), NAME]) == 0
     files = published(hub).files
     protocol = json.loads(files["metrics.json"])["splits"]["val"]["protocol"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -15,7 +17,9 @@ import torch
 from PIL import Image
 
 from cyclegan.config import ConfigError, CycleGANConfig, Direction, Pix2PixConfig
+from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Domains, Run, RunError
+from cyclegan.runs.scores import ScoresError, read_scores
 from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_run
 
 
@@ -122,6 +126,9 @@ def test_another_format_is_refused(number: object, run: Run) -> None:
         (lambda content: content.update(only="a"), "only"),
         (lambda content: content["config"].update(lambda_cycle=10), "lambda_cycle"),
         (lambda content: content["config"].update(epochs="3"), "epochs"),
+        (lambda content: content["config"].update(epochs=10**18), "1 epoch or more, 1000000 at most"),
+        (lambda content: content["config"].update(decay_epochs=10**6), "epochs . decay_epochs is 1000003"),
+        (lambda content: content["config"].update(snapshot_epochs=[3] * 90_000), "name 1000 at most"),
         (lambda content: content["config"]["generator"].update(width=0), "generator width is 0"),
     ],
 )
@@ -258,6 +265,51 @@ def test_a_damaged_line_in_the_middle_is_named(damaged: bytes, run: Run) -> None
     path.write_bytes(lines[0] + b"\n" + damaged + b"\n")  # the last line, but whole
     with pytest.raises(RunError, match=r"history\.jsonl is damaged at line 2"):
         run.history()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [{"epoch": 10**30}], [{"epoch": 10**6 + 1}], [{"epoch": 0}], [{"epoch": "1"}], [{"epoch": 1.5}],
+        [{"epoch": 1, "losses": 3}], [{"epoch": 1, "losses": {"gan": "low"}}],
+        [{"epoch": 1, "losses": {"gan": 10**400}}],
+        [{"epoch": 1, "seconds": float("nan")}], [{"epoch": 1, "losses": {"x" * 101: 1}}],
+        [{"epoch": 1, "losses": {str(name): 1 for name in range(101)}}],
+        [{"epoch": 1}, {"epoch": 1}],
+        [{"epoch": epoch, "losses": {str(epoch): 1}} for epoch in range(1, 102)],
+    ],
+)  # fmt: skip
+def test_a_history_beyond_all_trainings_is_refused(lines: list[dict[str, Any]], run: Run) -> None:
+    run.write_history(lines)
+    with pytest.raises(RunError, match=rf"history\.jsonl is damaged at line {len(lines)}"):
+        run.history()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs")
+@pytest.mark.parametrize("kind", ["folder", "fifo", "large"])
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("run.json", lambda run: Run.open(run.folder)),
+        ("history.jsonl", Run.history),
+        ("metrics.json", lambda run: read_scores(run.folder)),
+        ("snapshots/0001/ba/config.json", lambda run: run.load_generator(1, "ba")),
+    ],
+)
+def test_what_is_no_small_regular_file_is_refused_by_name(
+    name: str, read: Callable[[Run], object], kind: str, run: Run
+) -> None:
+    path = run.folder / name
+    path.unlink(missing_ok=True)
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**33)
+    with pytest.raises((RunError, ScoresError, WeightsError), match=rf"{re.escape(str(path))} cannot be read: it "):
+        read(run)
 
 
 def test_samples_are_listed_by_epoch(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -276,6 +277,15 @@ def test_damaged_weights_are_named_and_can_be_replaced(tmp_path: Path) -> None:
         translator.translate(make_photo(1, 8), to="photo")
     path.write_bytes(whole)
     assert translator.translate(make_photo(1, 8), to="photo").size == (8, 8)
+
+
+def test_networks_that_were_trained_anew_take_the_place_of_the_old_ones(tmp_path: Path) -> None:
+    config = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX)
+    run = make_run(tmp_path / "run", config, epochs=(1, 2), sample_epochs=0)
+    translator = load(tmp_path, "run")
+    first, second = (translator.translate(make_photo(1, 8), to="photo", epoch=epoch) for epoch in (1, 2))
+    shutil.copytree(run.snapshot_folder(2, "ba"), run.snapshot_folder(1, "ba"), dirs_exist_ok=True)
+    assert first != second == translator.translate(make_photo(1, 8), to="photo", epoch=1)
 
 
 def test_a_device_that_is_not_there_is_refused(weights: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import gradio as gr
 import numpy as np
@@ -21,13 +21,15 @@ from PIL import Image
 
 from cyclegan.facades.labels import draw_facade, example_facades
 from cyclegan.images.io import open_image
-from cyclegan.pages.curves import curves_of
+from cyclegan.pages.curves import curves_of, plots_of
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
 from cyclegan.pages.inputs import read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route
+from cyclegan.pages.watch.follow import stamps
 from cyclegan.pages.watch.page import FRAME_PIXELS
 from cyclegan.runs.curves import Curve
+from cyclegan.runs.run import Run
 from tests.conftest import TINY_GAN, differs, make_photo, make_run
 
 ROOT = Path(__file__).parent.parent
@@ -75,16 +77,16 @@ class TestWatch:
     ) -> None:
         run = shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
         (model,) = Models.load([run]).models
-        decoded: list[Path] = []
+        decoded: list[BinaryIO] = []
 
-        def decode(path: Path) -> Image.Image:
-            decoded.append(path)
-            return open_image(path)
+        def decode(file: BinaryIO) -> Image.Image:
+            decoded.append(file)
+            return open_image(file)
 
         monkeypatch.setattr("cyclegan.pages.frames.open_image", decode)
         pictures = [sample_picture(model, TO_PHOTO, 5, column) for column in range(8)]
         path = model.translator.run.sample_path(5)
-        assert decoded == [path]
+        assert len(decoded) == 1
         os.utime(shutil.copyfile(model.translator.run.sample_path(1), path), ns=(1, 1))
         assert differs(sample_picture(model, TO_PHOTO, 5, 0), pictures[0])
 
@@ -172,6 +174,20 @@ class TestWatch:
         assert sorted(frame.epoch for frame in layout.watch_page.frames(image, TO_PHOTO)) == [1, 2, 3, 4]
         assert layout.open()[3].startswith("## pix2pix\nAfter epoch 5")
 
+    def test_a_damaged_history_costs_the_curves_alone(self, weights: Path, tmp_path: Path) -> None:
+        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
+        (tmp_path / "run" / "history.jsonl").write_text("{\n")
+        layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
+        assert layout.watch_page.look([[0, 0, 0]])[0] == stamps(layout.models)
+        message = layout.watch_page.announce(example_facades()[0], TO_PHOTO.name)
+        assert message["plots"] == ((),) and message["figures"][0]["epochs"] == (1, 2, 3, 4, 5)
+
+    def test_a_long_history_has_curves_of_as_many_points_as_a_page_shows(self, weights: Path, tmp_path: Path) -> None:
+        run = replace(Run.open(weights / "facades-pix2pix"), folder=tmp_path)
+        run.write_history([{"epoch": epoch, "losses": {"gan": 1.0}} for epoch in range(1, 10_001)])
+        ((curve,),) = (plot.curves for plot in plots_of(run, "pix2pix", "en"))
+        assert len(curve.points) == 2000 and curve.points[1] == (6, 1.0)
+
     def test_a_large_picture_is_watched_smaller_and_the_note_says_so(self, layout: Layout) -> None:
         plan = layout.watch_page.plan(make_photo(3).resize((900, 600)), TO_LABELS)
         size = re.search(r"Shown at (\d+) x (\d+) pixels", plan.note)
@@ -191,7 +207,7 @@ class TestWatch:
         history = [{"epoch": 1, "losses": {"gan_a": 1.0, "gan_b": 3.0, "l1": 0.5}}, {"epoch": 2}]
         history.append({"epoch": 3, "losses": {"gan_b": 4.0, "new_term": 2.0}})
         (tmp_path / "run" / "history.jsonl").write_text("\n".join(map(json.dumps, history)))
-        assert curves_of(type(run).open(tmp_path / "run")) == [
+        assert curves_of(run, replace(run, folder=tmp_path / "run").history()) == [
             Curve("Adversarial loss: Photo", ((1, 1.0),)),
             Curve("Adversarial loss: Labels", ((1, 3.0), (3, 4.0))),
             Curve("L1 loss", ((1, 0.5),)),

@@ -135,7 +135,7 @@ def _describe(name: str, run: Run, epoch: int, judged_on: str) -> Row:
     seconds = [float(record["seconds"]) for record in trained if "seconds" in record]
     speeds = [float(record["images_per_second"]) for record in trained if "images_per_second" in record]
     rates = tuple((int(each["epoch"]), float(each["learning_rate"])) for each in records if "learning_rate" in each)
-    losses = tuple(loss_curves(run))
+    losses = tuple(loss_curves(records))
     options = options_of(run.config)
     if run.config.dataset != judged_on:
         options = f"--dataset {shlex.quote(run.config.dataset)} {options}".rstrip()
@@ -165,8 +165,8 @@ def _through_epochs(run: Run) -> Iterable[Strip]:
         captions = ["input"] if kind == "drawn" else []
         for epoch in chosen:
             try:
-                pictures.append(cut(open_image(run.sample_path(epoch)), row, 0))
-            except ImageError as error:
+                pictures.append(cut(open_image(run.read_sample(epoch)), row, 0))
+            except (ImageError, OSError) as error:
                 damaged = f"{run.sample_path(epoch)} is damaged ({error})"
                 raise RunError(f"{damaged}; remove it, or copy the run again") from None
             captions.append(f"epoch {epoch}")

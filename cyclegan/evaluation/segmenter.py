@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from cyclegan.config import from_json, to_json
 from cyclegan.facades.labels import CLASSES
 from cyclegan.images.io import to_tensor
-from cyclegan.networks.storage import WeightsError, check_tensors, quantize, read_tensors
+from cyclegan.networks.storage import WeightsError, check_tensors, quantize, read_config, read_tensors
 from cyclegan.runtime.files import write_atomically
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "segmenter"
@@ -106,12 +106,9 @@ def load_segmenter(folder: Path = SHIPPED) -> Segmenter:
     """The segmenter in a folder, float32 on the CPU. Raises WeightsError or ConfigError where it is missing, damaged,
     or fits not exactly."""
     path = folder / "config.json"
-    try:
-        config = from_json(SegmenterConfig, path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise WeightsError(
-            f"{path} is missing; make a segmenter with: python -m cyclegan.evaluation train-segmenter"
-        ) from None
+    if not path.exists():
+        raise WeightsError(f"{path} is missing; make a segmenter with: python -m cyclegan.evaluation train-segmenter")
+    config = from_json(SegmenterConfig, read_config(path), str(path))
     with torch.device("meta"):
         segmenter = Segmenter(config)
     state = read_tensors(folder / "model.safetensors")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from cyclegan.networks.reference import describe
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.redaction import public, redact
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.scores import ScoresError, read_scores
 
 TEMPLATE = Path(__file__).with_name("card.md")
 LICENSE = "apache-2.0"
@@ -91,11 +91,10 @@ def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:
 
     Raises RunError where `metrics.json` is damaged.
     """
-    path = run.folder / "metrics.json"
     protocol: list[tuple[str, str]] = []
     figures: list[Figure] = []
     try:
-        for split, scores in json.loads(path.read_bytes())["splits"].items():
+        for split, scores in read_scores(run.folder).items():
             protocol += [(f"{split}, {name}", str(redact(text))) for name, text in scores["protocol"].items()]
             for direction, judged in scores["directions"].items():
                 epochs = {int(epoch): each["values"] for epoch, each in judged["epochs"].items()}
@@ -106,10 +105,11 @@ def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:
                     for name, value in epochs[epoch].items()
                     if isinstance(value, float)
                 ]
-    except FileNotFoundError:
-        return [], []
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); evaluate the run again") from None
+    except ScoresError as error:
+        raise RunError(str(error)) from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        damaged = f"{run.folder / 'metrics.json'} is damaged ({type(error).__name__}: {error})"
+        raise RunError(f"{damaged}; evaluate the run again") from None
     return protocol, figures
 
 

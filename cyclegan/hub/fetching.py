@@ -30,12 +30,18 @@ from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import unpack_samples
+from cyclegan.runtime.files import CONFIG_BYTES, RECORD_BYTES
 
 MB = 2**20
-LIMITS = {"run.json": MB, "history.jsonl": 64 * MB, "metrics.json": MB, SAMPLE_ARCHIVE: 512 * MB}
-"""What is fetched when a run is opened, and how many bytes it may have: ten times what trainings leave, and more."""
-LARGEST_SAMPLE, LARGEST_FOREIGN = 8 * MB, 512 * MB
-"""Bytes of a sample image, and of a generator of which no configuration tells the size beforehand."""
+LIMITS = {
+    "run.json": CONFIG_BYTES,
+    "history.jsonl": RECORD_BYTES,
+    "metrics.json": RECORD_BYTES,
+    SAMPLE_ARCHIVE: 512 * MB,
+}
+"""What is fetched when a run is opened, and how many bytes it may have."""
+LARGEST_FOREIGN = 512 * MB
+"""Bytes of a generator of which no configuration tells the size beforehand."""
 HEADER = MB
 """Bytes of a safetensors file beside its tensors: tens of kB, and pages of notes."""
 MOST_SAMPLES = 500
@@ -97,10 +103,9 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
         names += samples[:: -(-len(samples) // MOST_SAMPLES) or 1]
     transfer.total += sum(listing.files[name].size for name in names)
     with ThreadPoolExecutor(8, "hub-files") as pool:
-        list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, LARGEST_SAMPLE)), names))
+        list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, RECORD_BYTES)), names))
     if archived:
         unpack_samples(folder / SAMPLE_ARCHIVE, folder)
-    run.history()
     return replace(run, source=source)
 
 

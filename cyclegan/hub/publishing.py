@@ -28,6 +28,7 @@ from cyclegan.runs.redaction import redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import pack_samples
+from cyclegan.runtime.files import RECORD_BYTES, read_small
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,11 @@ def contents(run: Run) -> dict[str, Content]:
     discriminators, and nothing else that lies there."""
     # As bytes: the training may replace them meanwhile.
     files: dict[str, Content] = {
-        name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).is_file()
+        name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).exists()
     }
-    replaced = [run.folder / "history.jsonl"] if (run.folder / "history.jsonl").is_file() else []
+    if (run.folder / "history.jsonl").exists():
+        files["history.jsonl"] = read_small(run.folder / "history.jsonl", RECORD_BYTES)
+    replaced: list[Path] = []
     for domain in run.judged if run.has_discriminators else ():
         folder = run.discriminator_folder(domain)
         replaced += [folder / "config.json", folder / "model.safetensors"]
@@ -183,7 +186,7 @@ def say_later(error: TemporaryUploadError, wait: float) -> None:
 
 def _redacted(path: Path) -> bytes:
     """A JSON file without paths of this machine; its very bytes where there are none."""
-    content = path.read_bytes()
+    content = read_small(path, RECORD_BYTES)
     record = json.loads(content)
     changed = redact(record)
     return content if changed == record else (json.dumps(changed, indent=2, ensure_ascii=False) + "\n").encode()

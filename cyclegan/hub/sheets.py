@@ -45,7 +45,7 @@ def side_by_side(run: Run) -> Image.Image | None:
     where the run has no samples. Raises ImageError where they are damaged."""
     if not (run.samples and run.sample_epochs):
         return None
-    last = open_image(run.sample_path(run.sample_epochs[-1]))
+    last = open_image(run.read_sample(run.sample_epochs[-1]))
     columns = range(min(EXAMPLES, last.width // SAMPLE_SIZE))
     rows: list[Row] = []
     for row, (direction, kind) in enumerate(run.samples.items()):
@@ -61,7 +61,7 @@ def through_epochs(run: Run) -> Image.Image | None:
     if not (run.samples and run.sample_epochs):
         return None
     epochs = spread(run.sample_epochs, EPOCHS)
-    samples = [open_image(run.sample_path(epoch)) for epoch in epochs]
+    samples = [open_image(run.read_sample(epoch)) for epoch in epochs]
     rows = [
         (f"to {run.domain(direction[1])}", [cut(sample, row, 0) for sample in samples])
         for row, direction in enumerate(run.samples)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig, from_json, to_json
 from cyclegan.networks.build import build_discriminator, build_generator
-from cyclegan.runtime.files import write_atomically
+from cyclegan.runtime.files import CONFIG_BYTES, read_small, write_atomically
 
 Storage = Literal["fp16", "int8"]
 LARGEST = torch.finfo(torch.float16).max
@@ -52,10 +52,7 @@ def load_discriminator(folder: Path, *, in_channels: int) -> tuple[Discriminator
 
 def _load(folder: Path, kind: type[C], build: Callable[[C], nn.Module]) -> tuple[C, nn.Module]:
     config_path, weights_path = folder / "config.json", folder / "model.safetensors"
-    try:
-        config = from_json(kind, config_path.read_bytes(), str(config_path))
-    except FileNotFoundError:
-        raise WeightsError(f"{config_path} is missing; copy or train the run again") from None
+    config = from_json(kind, read_config(config_path), str(config_path))
     with torch.device("meta"):
         network = build(config)
     state = read_tensors(weights_path)
@@ -63,6 +60,16 @@ def _load(folder: Path, kind: type[C], build: Callable[[C], nn.Module]) -> tuple
     check_tensors(state, expected, str(weights_path))
     network.load_state_dict(state, strict=True, assign=True)
     return config, network.eval().requires_grad_(False)
+
+
+def read_config(path: Path) -> bytes:
+    """Return the content of a `config.json`. Raises WeightsError, naming it, if it is missing or cannot be read."""
+    try:
+        return read_small(path, CONFIG_BYTES)
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is missing; copy or train the run again") from None
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

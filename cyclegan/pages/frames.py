@@ -15,6 +15,7 @@ from PIL import Image
 from cyclegan.images.io import open_image
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.runs.samples import SAMPLE_SIZE, cut
+from cyclegan.runtime.files import RECORD_BYTES, last_change, read_small
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def sample_epochs(model: Model) -> tuple[int, ...]:
     run = model.translator.run
     height = len(run.samples) * SAMPLE_SIZE
     paths = {epoch: run.sample_path(epoch) for epoch in run.sample_epochs}
-    return tuple(epoch for epoch, path in paths.items() if _is_whole(path, _changed(path), height))
+    return tuple(epoch for epoch, path in paths.items() if _is_whole(path, last_change(path), height))
 
 
 def sample_picture(model: Model, route: Route, epoch: int, column: int) -> Image.Image:
@@ -52,7 +53,7 @@ def sample_picture(model: Model, route: Route, epoch: int, column: int) -> Image
     if row is None:
         raise ValueError(f"{model.title} has no drawn samples for {route.name}")
     path = model.translator.run.sample_path(epoch)
-    return cut(_sample_image(path, _changed(path)), row, column)
+    return cut(_sample_image(path, last_change(path)), row, column)
 
 
 def sample_frames(models: Models, route: Route, column: int | None, wanted: Places | None = None) -> Iterator[Frame]:
@@ -74,7 +75,7 @@ def sample_frame(models: Models, index: int, route: Route, epoch: int, column: i
     if row is None:
         raise ValueError(f"{model.title} has no samples for {route.name}")
     path = model.translator.run.sample_path(epoch)
-    changed = _changed(path)
+    changed = last_change(path)
     return Frame(index, epoch, _overview(path, changed, row) if column is None else _sheet(path, changed, row)[column])
 
 
@@ -85,7 +86,7 @@ def noise_frames(models: Models, wanted: Places | None = None) -> Iterator[Frame
         for epoch in () if model.routes else coarse_to_fine(sample_epochs(model)):
             if wanted is None or (index, epoch) in wanted:
                 path = run.sample_path(epoch)
-                yield Frame(index, epoch, _sheet(path, _changed(path), 0)[0])
+                yield Frame(index, epoch, _sheet(path, last_change(path), 0)[0])
 
 
 def computed_frames(models: Models, route: Route, image: Image.Image, wanted: Places | None = None) -> Iterator[Frame]:
@@ -149,22 +150,14 @@ def _overview(path: Path, changed: int, row: int) -> str:
 @lru_cache(CUT_SHEETS)
 def _sample_image(path: Path, changed: int) -> Image.Image:
     """Decoding a sample image takes far longer than cutting it."""
-    return open_image(path)
-
-
-def _changed(path: Path) -> int:
-    """When the file was last written, in nanoseconds; 0 where there is none."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+    return open_image(io.BytesIO(read_small(path, RECORD_BYTES)))
 
 
 @lru_cache(16 * CACHED_SHEETS)
 def _is_whole(path: Path, changed: int, height: int) -> bool:
     """Whether a file is a sample image of this height; opening it tells, without decoding the pixels."""
     try:
-        with Image.open(path, formats=("WEBP",)) as sheet:
+        with Image.open(io.BytesIO(read_small(path, RECORD_BYTES)), formats=("WEBP",)) as sheet:
             whole = sheet.height == height and sheet.width % SAMPLE_SIZE == 0
     except Exception:  # Pillow raises whatever it meets
         whole = False

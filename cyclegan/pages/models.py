@@ -95,17 +95,17 @@ class Model:
 
     @property
     def is_there(self) -> bool:
-        """Whether the run's folder is where it was."""
-        return (self.translator.run.folder / "run.json").is_file()
+        """Whether the run's folder is where it was, and holds no other run."""
+        return self.translator.run.is_there
 
     @property
     def waiting(self) -> Text | None:
         """Why it cannot translate now; None where it can."""
         if not self.is_there:
             return texts.RUN_GONE.format(title=self.title)
-        config = self.translator.run.config
-        first = next(epoch for epoch in range(1, config.total_epochs + 1) if config.keeps_snapshot(epoch))
-        return None if self.translator.epochs else texts.NOT_YET.format(title=self.title, epoch=first)
+        if self.translator.epochs:
+            return None
+        return texts.NOT_YET.format(title=self.title, epoch=self.translator.run.config.first_snapshot)
 
     @property
     def not_this_way(self) -> Text:
@@ -117,12 +117,12 @@ class Model:
 
     def translate(self, image: Image.Image, route: Route, epoch: int) -> Image.Image:
         """The translation of an image. Raises Refusal where the networks of that epoch cannot be read, or are gone."""
+        if not self.is_there:  # the networks in memory may be those of another run
+            raise Refusal(texts.RUN_GONE.format(title=self.title))
         try:
             return _translate(self.translator, image, route.target, epoch)
         except (RunError, WeightsError) as error:
             log.error("%s cannot translate: %s", self.title, error)
-            if not self.is_there:
-                raise Refusal(texts.RUN_GONE.format(title=self.title)) from None
             if isinstance(error, RunError):
                 choices = listed(map(str, self.translator.epochs))
                 raise Refusal(texts.UNKNOWN_EPOCH.format(epoch=epoch, choices=choices)) from None

@@ -98,9 +98,9 @@ NOT_YET = Text(
     "{title} 仍在训练中：第 {epoch} 轮之后才有第一个网络。",
 )
 RUN_GONE = Text(
-    "The folder of {title} was moved or deleted while the app was running: start the app again to show it.",
-    "앱이 실행되는 동안 {title} 폴더가 옮겨지거나 삭제되었습니다. 다시 보려면 앱을 다시 시작해 주세요.",
-    "应用运行期间，{title} 的文件夹被移动或删除：请重新启动应用。",
+    "The folder of {title} was moved, deleted or replaced while the app was running: start the app again to show it.",
+    "앱이 실행되는 동안 {title} 폴더가 옮겨지거나 삭제되거나 교체되었습니다. 다시 보려면 앱을 다시 시작해 주세요.",
+    "应用运行期间，{title} 的文件夹被移动、删除或替换：请重新启动应用。",
 )
 DAMAGED_NETWORKS = Text(
     "The files of {title} after epoch {epoch} are damaged, so it cannot translate: whoever runs this app must copy or "

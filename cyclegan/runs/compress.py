@@ -61,9 +61,9 @@ def compress(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Sto
             records = [{key: value for key, value in record.items() if key != "metrics"} for record in records]
         copy.write_history(records)
         for epoch in source.sample_epochs if rows else ():
-            sheet = source.sample_path(epoch)
+            sheet = source.read_sample(epoch)
             if len(rows) == len(source.samples):
-                copy.write_sample(epoch, sheet.read_bytes())
+                copy.write_sample(epoch, sheet.getvalue())
             else:
                 copy.save_sample(epoch, _keep_rows(open_image(sheet), list(rows.values())))
         for epoch in epochs:

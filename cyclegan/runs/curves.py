@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from cyclegan.runs.run import Run
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,10 @@ class Curve:
     points: tuple[tuple[int, float], ...]
 
 
-def loss_curves(run: Run) -> list[Curve]:
-    """Return a curve for each loss of the history, named as in the log: `gan_b`, `cycle_a`."""
+def loss_curves(history: Sequence[dict[str, Any]]) -> list[Curve]:
+    """Return a curve for each loss of a run's history, named as in the log: `gan_b`, `cycle_a`."""
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for record in run.history():
+    for record in history:
         for key, value in record.get("losses", {}).items():
-            points[key].append((int(record["epoch"]), round(float(value), 4)))
+            points[key].append((record["epoch"], round(value, 4)))
     return [Curve(key, tuple(each)) for key, each in points.items()]

@@ -8,14 +8,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, Required
 
 from PIL import Image
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from torch import nn
+from typing_extensions import TypedDict  # pydantic refuses that of typing before Python 3.12
 
 from cyclegan.config import (
     METHODS,
+    MOST_EPOCHS,
     ConfigError,
     CycleGANConfig,
     Direction,
@@ -29,7 +31,7 @@ from cyclegan.config import (
     reversed_way,
 )
 from cyclegan.networks.storage import load_discriminator, load_generator, save_network
-from cyclegan.runtime.files import names_in, write_atomically
+from cyclegan.runtime.files import CONFIG_BYTES, RECORD_BYTES, names_in, read_small, write_atomically
 
 FORMAT = 1
 LONGEST_NAME = 40
@@ -37,8 +39,8 @@ LONGEST_NAME = 40
 SampleInputs = Literal["drawn", "dataset", "noise"]
 _EPOCH = re.compile(r"[0-9]{4}|[1-9][0-9]{4,5}")
 """How the name of a file says its epoch."""
-_NUMBERS = ("learning_rate", "seconds", "images_per_second")
-"""What the history says of an epoch besides its losses."""
+MOST_LOSSES = 100
+"""Names of losses in a history."""
 
 
 class RunError(ValueError):
@@ -66,6 +68,21 @@ class Domains:
                 raise ConfigError(f"domain name {name!r} has a slash or a control character; leave it out")
         if self.a == self.b:
             raise ConfigError(f"both domains are called {self.a!r}; give them different names")
+
+
+class _Record(TypedDict, total=False):
+    """A line of `history.jsonl`; what else it holds is kept as it is."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)  # type: ignore[misc]
+
+    epoch: Required[Annotated[int, Field(ge=1, le=MOST_EPOCHS)]]
+    learning_rate: float
+    seconds: float
+    images_per_second: float
+    losses: Annotated[dict[Annotated[str, Field(max_length=100)], float], Field(max_length=MOST_LOSSES)]
+
+
+_RECORD = TypeAdapter(_Record)
 
 
 @dataclass(frozen=True)
@@ -127,7 +144,7 @@ class Run:
         folder = Path(folder)
         path = folder / "run.json"
         try:
-            text = path.read_bytes()
+            text = read_small(path, CONFIG_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             missing = "it has no run.json" if folder.is_dir() else "there is no such folder"
             raise RunError(f"{folder} is not a run: {missing}") from None
@@ -268,26 +285,33 @@ class Run:
         return load_discriminator(self.discriminator_folder(domain), in_channels=self.judged[domain])[1]
 
     def history(self) -> list[dict[str, Any]]:
-        """A record for each epoch: losses, learning rate, seconds. A torn last line, without its end, is passed over.
+        """Return a record for each epoch, ascending: losses, learning rate, seconds. A torn last line, without its end,
+        is skipped.
 
-        Raises RunError where any other line is no such record.
+        Raises RunError if any other line is no such record, or the file cannot be read.
         """
+        path = self.folder / "history.jsonl"
         try:
-            content = (self.folder / "history.jsonl").read_bytes()
+            content = read_small(path, RECORD_BYTES)
         except FileNotFoundError:
             return []
-        records = []
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
+        records: list[dict[str, Any]] = []
+        names: set[str] = set()
         lines = content.splitlines()
         for number, line in enumerate(lines, 1):
             try:
-                record = json.loads(line)
-                int(record["epoch"])
-                told = (record[name] for name in _NUMBERS if name in record)
-                _ = [float(value) for value in (*record.get("losses", {}).values(), *told)]
-            except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
+                record: dict[str, Any] = dict(_RECORD.validate_json(line))
+            except ValidationError:
                 if number == len(lines) and not content.endswith(b"\n"):
                     break
-                raise RunError(f"{self.folder / 'history.jsonl'} is damaged at line {number}") from None
+                raise RunError(f"{path} is damaged at line {number}") from None
+            names |= record.get("losses", {}).keys()
+            if records and record["epoch"] <= records[-1]["epoch"]:
+                raise RunError(f"{path} is damaged at line {number}: its epochs do not ascend")
+            if len(names) > MOST_LOSSES:
+                raise RunError(f"{path} is damaged at line {number}: it has more than {MOST_LOSSES} losses")
             records.append(record)
         return records
 
@@ -296,8 +320,20 @@ class Run:
         text = "".join(json.dumps(record) + "\n" for record in records)
         write_atomically(self.folder / "history.jsonl", text.encode())
 
+    @property
+    def is_there(self) -> bool:
+        """Whether its folder still holds this run, and no other that was written in its place."""
+        try:
+            return Run.open(self.folder) == self
+        except (RunError, ConfigError):
+            return False
+
     def sample_path(self, epoch: int) -> Path:
         return self.folder / "samples" / f"{epoch:04d}.webp"
+
+    def read_sample(self, epoch: int) -> io.BytesIO:
+        """Return the sample image of an epoch. Raises OSError as `read_small` does."""
+        return io.BytesIO(read_small(self.sample_path(epoch), RECORD_BYTES))
 
     @property
     def sample_epochs(self) -> tuple[int, ...]:

@@ -21,8 +21,7 @@ def pack_samples(run: Run) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for epoch in run.sample_epochs:
-            path = run.sample_path(epoch)
-            archive.writestr(zipfile.ZipInfo(path.name), path.read_bytes())
+            archive.writestr(zipfile.ZipInfo(run.sample_path(epoch).name), run.read_sample(epoch).getvalue())
     return content.getvalue()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cyclegan.config import Direction
-from cyclegan.runtime.files import write_atomically
+from cyclegan.runtime.files import RECORD_BYTES, read_small, write_atomically
 
 if TYPE_CHECKING:  # which brings torch
     from cyclegan.runs.run import Run
@@ -98,7 +98,7 @@ def best_epoch(run: Run, direction: Direction) -> int | None:
         epoch = _read(run.folder)["best_epoch"].get(direction)
     except FileNotFoundError:
         return None
-    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         log.warning("no epoch of %s is marked as the best: %s", run.folder.name, error)
         return None
     return epoch if epoch in run.epochs else None
@@ -108,9 +108,13 @@ def _read(folder: Path) -> dict[str, Any]:
     """The content of the file. Raises FileNotFoundError or ScoresError."""
     path = folder / NAME
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_small(path, RECORD_BYTES))
         if content["format"] != FORMAT:
             raise ValueError(f"format is {content['format']!r}, this version reads {FORMAT}")
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ScoresError(f"{path} is damaged ({error}); remove it and evaluate the run again") from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ScoresError(f"{path} cannot be read: {error.strerror or error}") from None
     return dict(content)

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -17,6 +18,29 @@ from typing import BinaryIO
 STRAY_PREFIX = ".tmp-"
 STALE = 3600.0
 """Seconds after which a half-made folder is a killed process's: making one takes no minute."""
+CONFIG_BYTES, RECORD_BYTES = 2**20, 8 * 2**20
+"""Most bytes of a configuration (run.json, config.json), and of a history, metrics, or a sample image: several times
+what trainings write."""
+
+
+def read_small(path: Path, limit: int) -> bytes:
+    """Return the content of a file.
+
+    Raises OSError, naming the file, if it cannot be read, is no regular file, or has more bytes than `limit`.
+    """
+    # Opening a FIFO would wait for a writer. Looking before opening would leave time to exchange the file.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if found.st_size > limit:
+            size = f"it has {found.st_size / 2**20:.1f} MB, more than {limit / 2**20:g}"
+            raise OSError(errno.EFBIG, size, str(path))
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
@@ -43,6 +67,14 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
             raise _explain(refused, path) from error
         raise
     _sync_folder(path.parent)
+
+
+def last_change(path: Path) -> int:
+    """Return when the file was last written, in nanoseconds; 0 if it is missing."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def copy_epochs(run: Run, source: Run) -> None:
             shutil.copytree(source.snapshot_folder(epoch, way), run.snapshot_folder(epoch, way))
     for epoch in source.sample_epochs:
         if epoch in before:
-            run.write_sample(epoch, source.sample_path(epoch).read_bytes())
+            run.write_sample(epoch, source.read_sample(epoch).getvalue())
     run.write_history([record for record in source.history() if record["epoch"] in before])
 
 

@@ -20,6 +20,7 @@ from cyclegan.config import ConfigError, Direction
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.noise import NoiseBatches
 from cyclegan.images.encodings import encodings
+from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import Inputs, render
 from cyclegan.runtime import distributed
@@ -342,7 +343,10 @@ class Trainer:
         if progress.left_out > progress.step:  # of two moves a step
             raise self._broken(f"{progress.left_out} gradients of epoch {epoch}, more than half, exploded")
         if distributed.is_first():
-            self._write_epoch(rate)
+            try:
+                self._write_epoch(rate)
+            except WeightsError as error:  # finite, but too large to be stored
+                raise self._broken(str(error)) from None
         self.progress = Progress(epoch + 1)
         self._save_together()
 

@@ -25,6 +25,7 @@ from cyclegan.networks.build import for_translation
 from cyclegan.networks.packing import pack
 from cyclegan.runs.run import Run
 from cyclegan.runtime.devices import choose_precision, pick_device
+from cyclegan.runtime.files import last_change
 from cyclegan.translate.bands import Bands, Rows
 from cyclegan.translate.openvino import OpenVinoGenerator, is_faster
 
@@ -59,7 +60,7 @@ class Translator:
         self.side_by_side = False
         """Whether small images are translated at the same time, for threads with a part of the cores each: these wait
         less for each other than cores that compute one small image together."""
-        self._networks: OrderedDict[tuple[int, Direction, bool], nn.Module] = OrderedDict()
+        self._networks: OrderedDict[tuple[int, Direction, bool, int], nn.Module] = OrderedDict()
         self._choosing, self._turn = threading.Lock(), threading.Lock()
 
     @classmethod
@@ -169,7 +170,9 @@ class Translator:
 
     def _network(self, epoch: int, direction: Direction, *, fast: bool) -> nn.Module:
         """The generator as PyTorch's layers, or in the fastest form that this machine has for it."""
-        key = (epoch, direction, fast)
+        # The file's time tells a network from that of another run, trained later in the same folder.
+        changed = last_change(self.run.snapshot_folder(epoch, direction) / "model.safetensors")
+        key = (epoch, direction, fast, changed)
         known = self._networks.get(key)
         if known is None:
             known = self._load(epoch, direction)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from cyclegan.pages.curves import history_of
 from cyclegan.pages.models import Model, Models
+from cyclegan.runtime.files import last_change
 
 FOLLOW_SECONDS = 4.0
 """Between two looks at a run that is being trained: an epoch takes longer, and a look is two calls of `stat`."""
@@ -20,7 +20,7 @@ def stamps(models: Models) -> Stamps:
     Training writes an epoch's samples and networks first and its line of history last, so that this line stands for
     all of them.
     """
-    return [_stamp(model.translator.run.folder) for model in models.models]
+    return [_stamp(model) for model in models.models]
 
 
 def newly_gone(models: Models, seen: Stamps) -> list[Model]:
@@ -38,16 +38,11 @@ def is_learning(model: Model) -> bool:
 def has_ended(model: Model) -> bool:
     """Whether there will be no more epochs: all are there, or the folder is gone."""
     run = model.translator.run
-    history = run.history()
+    history = history_of(run)
     return not model.is_there or (bool(history) and int(history[-1]["epoch"]) >= run.config.total_epochs)
 
 
-def _stamp(folder: Path) -> list[int]:
-    return [_changed(folder / name) for name in ("run.json", "history.jsonl", "metrics.json")]
-
-
-def _changed(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+def _stamp(model: Model) -> list[int]:
+    folder = model.translator.run.folder
+    run, history, metrics = (last_change(folder / name) for name in ("run.json", "history.jsonl", "metrics.json"))
+    return [run if model.is_there else 0, history, metrics]
