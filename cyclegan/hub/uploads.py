@@ -74,21 +74,12 @@ class Head:
 
 
 def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -> Repository:
-    """The repository of this name, made where it is not there, after a look whether it can be written.
+    """Return the repository of this name, created if it is missing, after a check whether it can be written.
 
-    `private` is for a new one; one that is there stays as it is. Raises UploadError where the name cannot be, nobody
-    is logged in, or the token may not write there; TemporaryUploadError where the Hub cannot be reached.
+    `private` is for a new one; one that is there stays as it is. Raises UploadError as `check_login` does, and if the
+    token may not write there; TemporaryUploadError if the Hub cannot be reached.
     """
-    if not _is_name(name):
-        example = "give owner/name, such as your-name/facades-pix2pix, of letters, digits and single '-', '_', '.'"
-        raise UploadError(f"{name!r} is no name of a repository; {example}")
-    if is_offline_mode():
-        raise UploadError("HF_HUB_OFFLINE is set; unset it to publish")
-    token = get_token()
-    if token and not (token.isascii() and token.isprintable()):  # the client's error would show it
-        raise UploadError("the token that you are logged in with holds characters that no token has; copy it again")
-    if token is None:
-        raise UploadError(f"you are not logged in to the Hub; {LOGIN}, with a token that may write")
+    check_login(name)
     logging.set_verbosity_error()  # its own attempts and hints: what matters is said here
     limit_waiting()
     repository, api = Repository(name, kind), HfApi()
@@ -102,6 +93,20 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
         )
         api.auth_check(name, repo_type=kind, write=True)
     return repository
+
+
+def check_login(name: str) -> None:
+    """Raise UploadError, without a request, if the name cannot be one or nobody is logged in."""
+    if not _is_name(name):
+        example = "give owner/name, such as your-name/facades-pix2pix, of letters, digits and single '-', '_', '.'"
+        raise UploadError(f"{name!r} is no name of a repository; {example}")
+    if is_offline_mode():
+        raise UploadError("HF_HUB_OFFLINE is set; unset it to publish")
+    token = get_token()
+    if token and not (token.isascii() and token.isprintable()):  # the client's error would show it
+        raise UploadError("the token that you are logged in with holds characters that no token has; copy it again")
+    if token is None:
+        raise UploadError(f"you are not logged in to the Hub; {LOGIN}, with a token that may write")
 
 
 def limit_waiting() -> None:
@@ -196,6 +201,9 @@ def _explained(repository: Repository) -> Iterator[None]:
         yield
     except (httpx.HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
         raise _explain(error, repository) from error
+    except (LookupError, TypeError, AttributeError) as error:  # the client takes answers to be what they should be
+        what = type(error).__name__
+        raise UploadError(f"{repository.url}: the Hub's answer is not understood ({what}); try again later") from error
 
 
 def _explain(error: BaseException, repository: Repository) -> UploadError:
