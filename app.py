@@ -6,6 +6,8 @@ import os
 
 # Both are read when Gradio, and with it huggingface_hub, is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # the app asks no outside host
+# The Hub's answers name the hosts of its transfer by Xet, to which the client then sends the token.
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 if os.environ.get("SPACE_ID"):  # whose visitors are strangers: what they name is not opened with its owner's token
     os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
 
@@ -54,6 +56,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 MOST_WAITING = 64
 """Calls that wait at most, of all visitors together, beside those of Draw (`pages/draw/line.py`): at about six answers
 a second on two cores, ten seconds. Who comes then is told that the app is busy."""
+
+SPACE_DISK = 10 << 30
+"""Bytes that repositories which visitors name may take of a Space's disk, of which it has 50 GB at least."""
 
 PATIENCE = 20.0
 """Seconds for which running calls are waited for when the app is to end; ten later Kubernetes ends it by force."""
@@ -114,7 +119,8 @@ def build(settings: Settings) -> Layout:
     if not folders and (not addresses or WEIGHTS.is_dir()):
         folders = find_runs(WEIGHTS)
     models = Models.load(folders, device=settings.device, precision=settings.precision)
-    hub = HubRuns(device=settings.device, precision=settings.precision)
+    disk = SPACE_DISK if os.environ.get("SPACE_ID") else None  # elsewhere the cache is also that of other programs
+    hub = HubRuns(device=settings.device, precision=settings.precision, disk=disk)
     return Layout.in_all_languages(models, hub=hub, addresses=addresses)[LANGUAGES[0]]
 
 
