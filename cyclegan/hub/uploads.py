@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from huggingface_hub import (
     set_client_factory,
 )
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import get_session, httpx, logging, parse_ratelimit_headers, validate_repo_id
 
 from cyclegan.hub.errors import LOGIN
@@ -67,10 +65,10 @@ class Repository:
 
 @dataclass(frozen=True)
 class Head:
-    """The newest commit of a repository, and its files by path."""
+    """The newest commit of a repository, and the paths of its files."""
 
     commit: str
-    files: Mapping[str, RepoSibling]
+    files: frozenset[str]
 
 
 def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -> Repository:
@@ -127,9 +125,9 @@ def head_of(repository: Repository, *, marker: str) -> Head:
     """The newest commit. Raises UploadError where the repository holds files, but not the marker: they are others'."""
     with _explained(repository):
         ask = HfApi().space_info if repository.kind == "space" else HfApi().model_info
-        info = ask(repository.name, files_metadata=True)
-    files = {sibling.rfilename: sibling for sibling in info.siblings or ()}
-    others = files.keys() - UNCLAIMED
+        info = ask(repository.name)
+    files = frozenset(sibling.rfilename for sibling in info.siblings or ())
+    others = files - UNCLAIMED
     if others and marker not in files:
         raise UploadError(
             f"{repository.url} holds something else ({min(others)}, but no {marker}); choose another name, or empty it"
@@ -147,25 +145,21 @@ def read_text(repository: Repository, head: Head, path: str) -> str:
 def commit(
     repository: Repository, head: Head, files: Mapping[str, Content], *, removed: Iterable[str], message: str
 ) -> bool:
-    """Add the files that are not there in the same bytes, and remove others, in one commit on top of `head`; whether
-    anything was to be done. Raises TemporaryUploadError also where the newest commit is not `head` any more."""
-    additions = [
-        CommitOperationAdd(path, content)
-        for path, content in files.items()
-        if path not in head.files or not _is_same(content, head.files[path])
-    ]
+    """Add the files, of which the client uploads what is not there in the same bytes, and remove others, in one commit
+    on top of `head`. Return whether there was anything to do.
+
+    Raises TemporaryUploadError also if the newest commit is not `head` any more.
+    """
     deletions = [CommitOperationDelete(path) for path in removed if path in head.files]
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [*additions, *deletions]
-    if operations:
-        with _explained(repository):
-            HfApi().create_commit(
-                repository.name,
-                operations,
-                repo_type=repository.kind,
-                commit_message=message,
-                parent_commit=head.commit,
-            )
-    return bool(operations)
+    with _explained(repository):
+        done = HfApi().create_commit(
+            repository.name,
+            [*(CommitOperationAdd(path, content) for path, content in files.items()), *deletions],
+            repo_type=repository.kind,
+            commit_message=message,
+            parent_commit=head.commit,
+        )
+    return done.oid != head.commit
 
 
 def retried(action: Callable[[], T], *, on_wait: Callable[[TemporaryUploadError, float], object]) -> T:
@@ -178,20 +172,6 @@ def retried(action: Callable[[], T], *, on_wait: Callable[[TemporaryUploadError,
             on_wait(error, wait)
             time.sleep(wait)
     return action()
-
-
-def _is_same(content: Content, there: RepoSibling) -> bool:
-    """Whether a file of the Hub has these bytes, by size and by the hash that the Hub keeps of it."""
-    size = content.stat().st_size if isinstance(content, Path) else len(content)
-    if size != there.size:
-        return False
-    if there.lfs is None:
-        data = content.read_bytes() if isinstance(content, Path) else content
-        return there.blob_id == hashlib.sha1(b"blob %d\0" % size + data).hexdigest()
-    if isinstance(content, bytes):
-        return there.lfs.sha256 == hashlib.sha256(content).hexdigest()
-    with content.open("rb") as file:
-        return there.lfs.sha256 == hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
