@@ -39,7 +39,7 @@ from cyclegan.memory import share_one_heap
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.draw.line import line
 from cyclegan.pages.gpu import LENT
-from cyclegan.pages.hub.runs import HubRuns
+from cyclegan.pages.hub.runs import KEPT, HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import TEMPORARY_FILES, Layout
@@ -120,7 +120,8 @@ def build(settings: Settings) -> Layout:
         folders = find_runs(WEIGHTS)
     models = Models.load(folders, device=settings.device, precision=settings.precision)
     disk = SPACE_DISK if os.environ.get("SPACE_ID") else None  # elsewhere the cache is also that of other programs
-    hub = HubRuns(device=settings.device, precision=settings.precision, disk=disk)
+    kept = max(KEPT, len(addresses))
+    hub = HubRuns(device=settings.device, precision=settings.precision, kept=kept, disk=disk)
     return Layout.in_all_languages(models, hub=hub, addresses=addresses)[LANGUAGES[0]]
 
 

@@ -11,7 +11,7 @@ from gradio.blocks import Block
 
 from cyclegan.pages.errors import explain
 from cyclegan.pages.hub import texts as hub_texts
-from cyclegan.pages.hub.runs import KEPT, HubRuns, Opening
+from cyclegan.pages.hub.runs import HubRuns, Opening
 from cyclegan.pages.languages import Language, Text
 
 POLL = 0.2
@@ -64,8 +64,8 @@ class HubField:
     def load(self, text: str, request: gr.Request) -> Iterator[list[Any]]:
         """Open the repositories that the text names; meanwhile how far they are, at the end the page or what failed."""
         names = list(dict.fromkeys(text.replace(",", " ").split())) or [""]
-        if len(names) > KEPT:
-            yield self._done((), hub_texts.TOO_MANY.format(count=KEPT).to(self.language))
+        if len(names) > self.hub.kept:
+            yield self._done((), hub_texts.TOO_MANY.format(count=self.hub.kept).to(self.language))
             return
         session = str(request.session_hash)
         mine = self._waiting_for[session] = object()

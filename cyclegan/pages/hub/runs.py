@@ -17,7 +17,8 @@ from cyclegan.translate.translator import Translator
 log = logging.getLogger(__name__)
 
 KEPT = 4
-"""Runs that stay open, each with the networks that it has loaded; the longest unused one makes room for another."""
+"""Runs that stay open, each with the networks that it has loaded; the longest unused one makes room for another. So
+many are opened with one submission at most."""
 MOST_OPENINGS = 32
 """Runs that are opened at a time, each in a thread, those that nobody waits for any longer included."""
 
@@ -39,9 +40,12 @@ class HubRuns:
     """The runs of the Hub that visitors have opened. With `disk`, the Hub's cache is held to so many bytes: other
     repositories in it are deleted, the longest unused first."""
 
-    def __init__(self, *, device: str = "auto", precision: Precision = "auto", disk: int | None = None) -> None:
+    def __init__(
+        self, *, device: str = "auto", precision: Precision = "auto", kept: int = KEPT, disk: int | None = None
+    ) -> None:
         self.device = device
         self.precision = precision
+        self.kept = kept
         self.disk = disk
         self._working = 0
         self._openings: dict[str, Opening] = {}
@@ -105,7 +109,7 @@ class HubRuns:
         with self._lock:
             self._kept[opening.address] = translator
             self._kept.move_to_end(opening.address)
-            while len(self._kept) > KEPT:
+            while len(self._kept) > self.kept:
                 self._kept.popitem(last=False)
         return translator
 
