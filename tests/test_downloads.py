@@ -445,6 +445,12 @@ def test_what_a_broken_call_left_goes_when_the_dataset_is_there(mirror: Mirror, 
     assert [path.name for path in tmp_path.iterdir()] == ["facades"]
 
 
+def test_a_dataset_that_is_there_needs_no_lock(mirror: Mirror, tmp_path: Path) -> None:
+    for name in (".facades.parts", ".facades.lock", "facades/train"):  # no file can be written at the place of the lock
+        (tmp_path / name).mkdir(parents=True)
+    assert fetch("facades", tmp_path) == tmp_path / "facades"
+
+
 def test_two_calls_at_once_both_find_the_dataset(mirror: Mirror, tmp_path: Path) -> None:
     mirror.replies[FIRST] = [GOOD]
     together = threading.Barrier(2, timeout=10)

@@ -26,9 +26,11 @@ def arrived(folder: Path, bring: Callable[[Path], Path]) -> Path:
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         lock.acquire(timeout=0)
-    except Timeout:
+    except OSError as error:  # of a read-only folder, or Timeout
         if _is_ready(folder):
             return folder
+        if not isinstance(error, Timeout):
+            raise
         logger.info("another process is downloading %s: waiting for it", folder)
         lock.acquire()
     except NotImplementedError:
