@@ -18,9 +18,9 @@ from torch import nn
 import train
 from cyclegan.config import METHODS, Pix2PixConfig
 from cyclegan.hub.cards import write_card
-from cyclegan.hub.redaction import public
-from cyclegan.images import open_image
-from cyclegan.pack import pack
+from cyclegan.images.io import open_image
+from cyclegan.runs.compress import pack
+from cyclegan.runs.redaction import public
 from cyclegan.runs.run import Run
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run
 from tests.hub_server import LoopbackHub
@@ -185,7 +185,7 @@ def test_it_goes_on_with_the_epochs_of_the_run_it_began_from(
     assert [record["epoch"] for record in new.history()] == [1, 2, 3, 4, 5, 6, 7]
     assert new.history()[:5] == source.history()
     assert train.main(["--resume", str(new.folder)]) == 0
-    monkeypatch.setattr("cyclegan.distributed.size", lambda: 2)
+    monkeypatch.setattr("cyclegan.runtime.distributed.size", lambda: 2)
     assert train.goes_on(new.folder, replace(new.config, init_from="another/name")), "torchrun begins it again"
     monkeypatch.undo()
     assert ("whose epochs 1 to 5 it keeps" in card_of(new)) and "instead of 200" in card_of(new)
@@ -301,7 +301,7 @@ def test_photos_that_rest_from_the_beginning_come_from_that_run(
     assert "beginning with" in begin(*rest, weights / "facades-cyclegan")
     run = Run.open(tmp_path / "new")
     assert "--init-from facades-cyclegan" in card_of(public(run))
-    monkeypatch.setattr("cyclegan.distributed.size", lambda: 2)
+    monkeypatch.setattr("cyclegan.runtime.distributed.size", lambda: 2)
     assert train.goes_on(run.folder, replace(run.config, init_from="facades-cyclegan")), "torchrun begins it again"
     monkeypatch.undo()
     maps = Pix2PixConfig(dataset="facades", direction="ab", generator=TINY_CYCLEGAN, epochs=1, decay_epochs=0)

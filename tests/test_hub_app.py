@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 import app
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.hub.errors import HubError, in_words
 from cyclegan.hub.fetching import open_run
 from cyclegan.pages.errors import explain

@@ -22,8 +22,8 @@ from cyclegan.config import (
     Pix2PixConfig,
 )
 from cyclegan.data.batches import Pair
-from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, draw_facade
-from cyclegan.images import to_tensor
+from cyclegan.facades.labels import CMP_BASE_PALETTE, PALETTE, draw_facade
+from cyclegan.images.io import to_tensor
 from cyclegan.training.augmentation import recolored
 from cyclegan.training.edges import smooth_edges
 from cyclegan.training.losses import class_loss, palette_loss

@@ -16,15 +16,15 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from cyclegan import distributed
-from cyclegan.colours import encodings
 from cyclegan.config import ConfigError, Direction
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.noise import NoiseBatches
-from cyclegan.devices import choose_precision, to_device
-from cyclegan.files import new_folder, sweep_strays, write_atomically
+from cyclegan.images.encodings import encodings
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import Inputs, render
+from cyclegan.runtime import distributed
+from cyclegan.runtime.devices import choose_precision, to_device
+from cyclegan.runtime.files import new_folder, sweep_strays, write_atomically
 from cyclegan.training.averages import Average
 from cyclegan.training.beginning import begin_from, copy_epochs
 from cyclegan.training.objectives import Fakes, Losses, build_objective
