@@ -6,6 +6,8 @@ import os
 
 # Both are read when Gradio, and with it huggingface_hub, is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # the app asks no outside host
+# The Hub's answers name the hosts of its transfer by Xet, to which the client then sends the token.
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 if os.environ.get("SPACE_ID"):  # whose visitors are strangers: what they name is not opened with its owner's token
     os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
 
@@ -38,7 +40,7 @@ from cyclegan.hub.fetching import is_address
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.ending import Ending, RefuseWhenEnding
 from cyclegan.pages.gpu import LENT
-from cyclegan.pages.hub.runs import HubRuns
+from cyclegan.pages.hub.runs import KEPT, HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
@@ -58,6 +60,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 MOST_WAITING = 64
 """Calls that wait at most, of all visitors together, beside those of Draw (`pages/draw/line.py`): at about six answers
 a second on two cores, ten seconds. Who comes then is told that the app is busy."""
+
+SPACE_DISK = 10 << 30
+"""Bytes that repositories which visitors name may take of a Space's disk, of which it has 50 GB at least."""
 
 PATIENCE = 20.0
 """Seconds for which running calls are waited for when the app is to end; ten later Kubernetes ends it by force."""
@@ -119,7 +124,9 @@ def build(settings: Settings) -> Layout:
     if not folders and (not addresses or WEIGHTS.is_dir()):
         folders = find_runs(WEIGHTS)
     models = Models.load(folders, device=settings.device, precision=settings.precision)
-    hub = HubRuns(device=settings.device, precision=settings.precision)
+    disk = SPACE_DISK if os.environ.get("SPACE_ID") else None  # elsewhere the cache is also that of other programs
+    kept = max(KEPT, len(addresses))
+    hub = HubRuns(device=settings.device, precision=settings.precision, kept=kept, disk=disk)
     return Layout.in_all_languages(models, hub=hub, addresses=addresses)[LANGUAGES[0]]
 
 

@@ -38,7 +38,7 @@ from cyclegan.hub.fetching import is_address, open_run
 from cyclegan.hub.publishing import BackgroundPublisher
 from cyclegan.hub.repositories import COMMIT, Address, list_files
 from cyclegan.hub.streaming import address_of, is_on_hub, pinned
-from cyclegan.hub.uploads import Repository, UploadError, open_repository
+from cyclegan.hub.uploads import Repository, UploadError, check_login, open_repository
 from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.recipes import options_of
@@ -190,7 +190,7 @@ def run(arguments: Sequence[str]) -> int:
 def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     set_threads(launch.threads)
-    repository = None if launch.dry_run else find_repository(launch)
+    check_publishing(launch)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     config = replace(config, dataset=distributed.from_first(lambda: settled_dataset(config, method, launch)))
     folder = find_dataset(config, launch.data_root)
@@ -227,6 +227,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         if distributed.is_first():
             print(plan)
         return 0
+    repository = find_repository(launch)
     create(trainer, earlier)
     with exclusive(out):
         return train(trainer, launch, repository)
@@ -280,10 +281,11 @@ def run_resume(command: Resume) -> int:
     find_checkpoint(run)
     chosen, data_root = command.dataset or run.config.dataset, command.machine.data_root
     config = replace(run.config, dataset=distributed.from_first(lambda: pinned(chosen, data_root)))
-    repository = find_repository(command.machine)
+    check_publishing(command.machine)
     with exclusive(run.folder):
         trainer = prepare(run, find_dataset(config, data_root), command.machine)
         resume(trainer)
+        repository = find_repository(command.machine)
         if not trainer.finished:
             return train(trainer, command.machine, repository)
     if not distributed.is_first():
@@ -321,15 +323,21 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def find_repository(machine: Machine) -> Repository | None:
-    """Where to publish, looked at before hours of training: UploadError where it cannot be written. Of several
-    processes the first publishes."""
+def check_publishing(machine: Machine) -> None:
+    """Raise UploadError or ConfigError, before the Hub is asked for anything, if what is given cannot be published."""
     if machine.publish:
-        if not distributed.is_first():
-            return None
-        return open_repository(machine.publish, private=machine.private)
-    if machine.private:
+        check_login(machine.publish)
+    elif machine.private:
         raise ConfigError("private is for a repository that is made; name it with --publish owner/name")
+
+
+def find_repository(machine: Machine) -> Repository | None:
+    """Return where to publish, created if it is missing: the last thing that is checked before a training.
+
+    Raises UploadError if it cannot be written. Of several processes the first publishes.
+    """
+    if machine.publish and distributed.is_first():
+        return open_repository(machine.publish, private=machine.private)
     return None
 
 

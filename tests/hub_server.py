@@ -144,6 +144,8 @@ class LoopbackHub:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.large: dict[str, bytes] = {}
         """Uploaded large files by sha256, whether or not a commit names them."""
+        self.xet = False
+        """Whether large files are offered by Xet, for which the client sends its token to the host that is named."""
         self.faults: list[Fault] = []
         self.requests: list[Asked] = []
         self.stalled = threading.Event()
@@ -469,6 +471,8 @@ def make_app(hub: LoopbackHub) -> FastAPI:
         headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{blob.etag}"', "Accept-Ranges": "bytes"}
         if not blob.lfs:
             return _content(request, blob.content, headers)
+        if hub.xet:
+            headers |= {"X-Xet-Hash": blob.sha256, "Link": f'<{hub.cdn_url}/xet-token>; rel="xet-auth"'}
         linked = {"X-Linked-Etag": f'"{blob.sha256}"', "X-Linked-Size": str(len(blob.content))}
         return Response(None, 302, {**headers, **linked, "Location": f"{hub.cdn_url}/large/{blob.sha256}"})
 

@@ -128,13 +128,6 @@ def test_unsafe_names_are_refused(make: Make, name: str, tmp_path: Path, out: Pa
     assert not out.exists()
 
 
-def test_an_absolute_name_writes_nothing_there(tmp_path: Path, out: Path) -> None:
-    evil = tmp_path / "evil.jpg"
-    with pytest.raises(ArchiveError, match="absolute"):
-        extract(make_tar(tmp_path / "archive", {str(evil): b"evil"}), out)
-    assert not evil.exists()
-
-
 def test_a_name_that_is_not_unicode_is_refused(tmp_path: Path, out: Path) -> None:
     with tarfile.open(tmp_path / "archive", "w:gz", format=tarfile.GNU_FORMAT) as tar:
         tar.addfile(tarfile.TarInfo("facades/\udcff.jpg"))
@@ -199,14 +192,6 @@ def test_a_bomb_is_stopped_at_the_limit_while_writing(make: Make, tmp_path: Path
         extract(archive, out, max_bytes=1000)
     assert not out.exists()
     assert extract(archive, out, max_bytes=1001) == out
-
-
-def test_the_default_limit_follows_the_size_of_the_archive(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archives, "GROWTH_FLOOR_BYTES", 0)
-    with pytest.raises(ArchiveError, match="unpacks to more than"):
-        extract(make_tar(tmp_path / "archive", {"a.jpg": bytes(100_000)}), out)
 
 
 def test_a_zip_that_declares_less_than_it_holds_is_refused(tmp_path: Path, out: Path) -> None:
@@ -302,16 +287,6 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path: Path, out: Path
             extract(archive, out)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert not out.exists()
-
-
-def test_an_interrupt_leaves_nothing(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(folder: Path) -> Path:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(archives, "_content", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        extract(make_tar(tmp_path / "archive", FILES), out)
     assert not out.exists()
 
 

@@ -4,8 +4,7 @@ import gzip
 import hashlib
 import io
 import logging
-import os
-import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -17,7 +16,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -25,12 +23,11 @@ import pytest
 from PIL import Image
 
 import train
-from cyclegan.data import archives, downloads, transfers
-from cyclegan.data.arrivals import arrived
+from cyclegan.data import archives, transfers
 from cyclegan.data.downloads import DATASETS, IDX_FILE, DownloadError, NamedDataset, data_root, fetch
 from cyclegan.data.transfers import Archive
 from cyclegan.runs.run import Run
-from tests.conftest import idx_bytes, make_squares
+from tests.conftest import idx_bytes, make_squares, wait_until
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Reply:
     declared: int | None = None  # a lie about the length
     chunked: bool = False
     silent: bool = False
-    shift: int = 0  # a lie about where the range begins
+    pause: int | None = None  # bytes of the body after which nothing comes for as long as the test runs
 
 
 class Mirror(ThreadingHTTPServer):
@@ -90,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
         body = reply.body[first:]
         if status == 206:
             last = len(reply.body) - 1
-            self.send_header("Content-Range", f"bytes {first + reply.shift}-{last}/{len(reply.body)}")
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(reply.body)}")
         if reply.etag:
             self.send_header("ETag", reply.etag)
         if reply.modified:
@@ -103,7 +100,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body) if reply.declared is None else reply.declared))
             self.end_headers()
-            self.wfile.write(body[: reply.cut])
+            self.wfile.write(body[: reply.cut if reply.pause is None else reply.pause])
+            if reply.pause is not None:
+                self.wfile.flush()
+                self.server.closing.wait(30)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -201,11 +201,6 @@ def test_a_zip_becomes_a_folder_whatever_its_top(top: str, mirror: Mirror, tmp_p
     assert_complete(tmp_path)
 
 
-def test_the_root_is_made_where_it_is_missing(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.replies[FIRST] = [GOOD]
-    assert fetch("facades", tmp_path / "a" / "b") == tmp_path / "a" / "b" / "facades"
-
-
 def test_a_dataset_that_is_there_asks_for_nothing(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / "facades" / "train").mkdir(parents=True)
     assert fetch("facades", tmp_path) == tmp_path / "facades"
@@ -229,7 +224,7 @@ def test_a_broken_transfer_continues_where_it_broke(mirror: Mirror, tmp_path: Pa
 
 def test_a_transfer_that_always_breaks_is_continued_by_the_next_call(mirror: Mirror, tmp_path: Path) -> None:
     mirror.replies[FIRST] = [Reply(TAR, cut=100)]
-    with pytest.raises(DownloadError, match=f"after 300 of {len(TAR):,} bytes"):
+    with pytest.raises(DownloadError, match="closed connection"):
         fetch("facades", tmp_path)
     assert not (tmp_path / "facades").exists()
     assert len(mirror.requests) == 4  # three attempts, and the second mirror's 404
@@ -239,52 +234,22 @@ def test_a_transfer_that_always_breaks_is_continued_by_the_next_call(mirror: Mir
     assert mirror.requests[4:] == [(FIRST, "bytes=300-")]
 
 
-def test_an_interrupted_transfer_is_continued_by_the_next_call(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(response: HTTPResponse) -> Iterator[bytes]:
-        yield response.read(700)
-        raise KeyboardInterrupt
-
-    mirror.replies[FIRST] = [GOOD]
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(transfers, "_chunks", interrupted)
-        fetch("facades", tmp_path)
-    assert not (tmp_path / "facades").exists()
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [Reply(TAR, cut=1000), Reply(TAR, ranges=False)],
+        [Reply(OTHER, etag='"v0"', cut=1000), GOOD],
+        [Reply(status=503), Reply(status=503), GOOD],
+        [Reply(TAR, chunked=True)],
+    ],
+    ids=["no ranges", "another version", "busy", "no length"],
+)
+def test_other_answers_give_the_true_archive(replies: list[Reply], mirror: Mirror, tmp_path: Path) -> None:
+    count = len(replies)
+    mirror.replies[FIRST] = replies
     fetch("facades", tmp_path)
     assert_complete(tmp_path)
-    assert mirror.requests == [(FIRST, None), (FIRST, "bytes=700-")]
-
-
-def test_a_server_without_ranges_begins_again(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.replies[FIRST] = [Reply(TAR, cut=1000), Reply(TAR, ranges=False)]
-    fetch("facades", tmp_path)
-    assert_complete(tmp_path)
-    assert mirror.requests[1] == (FIRST, "bytes=1000-")
-
-
-def test_two_versions_of_an_archive_are_not_mixed(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.replies[FIRST] = [Reply(OTHER, etag='"v0"', cut=1000), GOOD]
-    fetch("facades", tmp_path)
-    assert_complete(tmp_path)
-
-
-def test_a_crash_right_after_another_version_began_does_not_mix_them(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(response: HTTPResponse) -> Iterator[bytes]:
-        raise KeyboardInterrupt
-        yield
-
-    mirror.replies[FIRST] = [Reply(OTHER, etag='"v0"', cut=1000)]
-    with pytest.raises(DownloadError):
-        fetch("facades", tmp_path)
-    mirror.replies[FIRST] = [GOOD]
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(transfers, "_chunks", interrupted)
-        fetch("facades", tmp_path)
-    fetch("facades", tmp_path)
-    assert_complete(tmp_path)
+    assert len(mirror.requests) == count
 
 
 @pytest.mark.parametrize(
@@ -314,9 +279,9 @@ def test_only_a_sure_validator_continues_a_transfer(
         (Reply(status=503), "HTTP 503", 3),
         (Reply(status=429), "HTTP 429", 3),
         (Reply(silent=True), "timed out", 3),
-        (Reply(TAR, cut=0), "after 0 of", 3),
-        (Reply(TAR, cut=0, chunked=True), "connection broke", 3),
-        (Reply(TAR, declared=len(TAR) + 10), "HTTP 416", 2),
+        (Reply(TAR, cut=0), "closed connection", 3),
+        (Reply(TAR, cut=0, chunked=True), "closed connection", 3),
+        (Reply(TAR, declared=len(TAR) + 10), "closed connection", 3),
         (Reply(TAR, declared=len(TAR) - 10), "damaged", 1),
         (Reply(TAR[:-10]), "damaged", 1),
         (Reply(b"<html>Moved</html>"), "begins with b'<html>Moved", 1),
@@ -353,35 +318,6 @@ def test_a_server_that_is_down_is_left_for_the_next(
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/facades.tar.gz"
     dataset = DATASETS["facades"]
     monkeypatch.setitem(DATASETS, "facades", replace(dataset, archives=(Archive(url), *dataset.archives)))
-    mirror.replies[FIRST] = [GOOD]
-    fetch("facades", tmp_path)
-    assert_complete(tmp_path)
-
-
-def test_a_busy_server_is_asked_again(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.replies[FIRST] = [Reply(status=503), Reply(status=503), GOOD]
-    fetch("facades", tmp_path)
-    assert_complete(tmp_path)
-    assert len(mirror.requests) == 3
-
-
-def test_a_chunked_answer_without_a_length_is_taken(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.replies[FIRST] = [Reply(TAR, chunked=True)]
-    fetch("facades", tmp_path)
-    assert_complete(tmp_path)
-
-
-def test_a_range_from_elsewhere_is_refused(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.replies = {FIRST: [Reply(TAR, cut=1000), Reply(TAR, shift=-10)], SECOND: [GOOD]}
-    fetch("facades", tmp_path)
-    assert_complete(tmp_path)
-    assert [path for path, _ in mirror.requests] == [FIRST, FIRST, SECOND]
-
-
-def test_an_archive_with_the_right_checksum_is_taken(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(monkeypatch, sha256=hashlib.sha256(TAR).hexdigest(), size=len(TAR))
     mirror.replies[FIRST] = [GOOD]
     fetch("facades", tmp_path)
     assert_complete(tmp_path)
@@ -454,7 +390,7 @@ def test_a_disk_full_while_unpacking_keeps_the_archive(mirror: Mirror, tmp_path:
         pytest.raises(DownloadError, match="Free some space, or set CYCLEGAN_DATASETS"),
     ):
         fetch("facades", tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".facades.parts"]
+    assert (tmp_path / ".facades.parts").is_dir() and not (tmp_path / "facades").exists()
     folder = fetch("facades", tmp_path)
     assert {path.name for path in (folder / "train").iterdir()} == {"1.jpg", "2.jpg", "big.jpg"}
     assert len(mirror.requests) == 1
@@ -476,68 +412,43 @@ def test_a_root_that_is_a_file_is_a_clear_error(mirror: Mirror, tmp_path: Path) 
         fetch("facades", tmp_path / "file")
 
 
-@pytest.fixture
-def killed(mirror: Mirror, tmp_path: Path) -> Path:
-    """A root in which a process was killed when it had unpacked, but not yet published."""
-    mirror.replies[FIRST] = [GOOD]
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("when", ["downloading", "unpacking"])
+def test_a_killed_call_is_continued_at_once_and_leaves_nothing(
+    when: str, end: signal.Signals, mirror: Mirror, tmp_path: Path
+) -> None:
+    mirror.replies[FIRST] = [Reply(TAR, pause=1000), GOOD] if when == "downloading" else [GOOD]
     code = (
-        "import os, pathlib, signal, sys\n"
+        "import pathlib, sys, time\n"
         "from cyclegan.data import archives, downloads, transfers\n"
-        "archives._content = lambda folder: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "archives._content = lambda folder: time.sleep(60)\n"
         "url, root = sys.argv[1:]\n"
         "dataset = downloads.NamedDataset(('photo', 'labels'), (transfers.Archive(url),))\n"
         "downloads.DATASETS['facades'] = dataset\n"
         "downloads.fetch('facades', pathlib.Path(root))\n"
     )
     command = [sys.executable, "-c", code, mirror.url(FIRST), str(tmp_path)]
-    package = Path(__file__).parents[1]
-    result = subprocess.run(command, cwd=package, check=False, timeout=30, capture_output=True, text=True)
-    assert result.returncode not in (0, 1), result.stderr
-    (stray,) = tmp_path.iterdir()
-    assert stray.name.startswith(".facades-")
-    assert len(list(stray.rglob("*.jpg"))) == len(IMAGES)
-    return tmp_path
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1]) as process:
+        reached = "*.part" if when == "downloading" else "unpacked/**/*.jpg"
+        wait_until(lambda: [path for path in tmp_path.glob(f".facades.parts/{reached}") if path.stat().st_size])
+        process.send_signal(end)
+    fetch("facades", tmp_path)
+    assert_complete(tmp_path)
+    assert mirror.requests[1:] == ([(FIRST, "bytes=1000-")] if when == "downloading" else [])
 
 
-def test_a_killed_call_is_not_taken_for_complete(mirror: Mirror, killed: Path) -> None:
-    (stray,) = killed.iterdir()
-    fetch("facades", killed)
-    assert mirror.requests == [(FIRST, None)] * 2
-    assert stray.exists()  # its process may be alive, for all this call can know
-    shutil.rmtree(stray)
-    assert_complete(killed)
+def test_what_a_broken_call_left_goes_when_the_dataset_is_there(mirror: Mirror, tmp_path: Path) -> None:
+    (tmp_path / ".facades.parts").mkdir()
+    (tmp_path / "facades" / "train").mkdir(parents=True)
+    fetch("facades", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["facades"]
 
 
-@pytest.mark.parametrize("ready", [False, True])
-def test_what_a_killed_call_left_is_used_or_swept_when_it_is_old(ready: bool, mirror: Mirror, killed: Path) -> None:
-    if ready:
-        fetch("facades", killed)
-    before = len(mirror.requests)
-    for stray in killed.glob(".facades-*"):
-        for path in (stray, *stray.rglob("*")):
-            os.utime(path, (0, 0))
-    fetch("facades", killed)
-    assert_complete(killed)
-    assert len(mirror.requests) == before
-
-
-def test_who_waits_for_long_keeps_what_arrived(tmp_path: Path) -> None:
-    def make(work: Path) -> Path:
-        (work / "made").mkdir()
-        (work / "made" / "1.jpg").touch()
-        return work / "made"
-
-    def wait(work: Path) -> Path:
-        part = work / "parts" / "first.part"
-        part.touch()
-        for path in (work, *work.rglob("*")):
-            os.utime(path, (0, 0))
-        arrived(tmp_path / "photos", make)
-        assert part.exists()
-        return make(work)
-
-    arrived(tmp_path / "photos", wait)
-    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+def test_a_dataset_that_is_there_needs_no_lock(mirror: Mirror, tmp_path: Path) -> None:
+    for name in (".facades.parts", ".facades.lock", "facades/train"):  # no file can be written at the place of the lock
+        (tmp_path / name).mkdir(parents=True)
+    assert fetch("facades", tmp_path) == tmp_path / "facades"
 
 
 def test_two_calls_at_once_both_find_the_dataset(mirror: Mirror, tmp_path: Path) -> None:
@@ -551,40 +462,7 @@ def test_two_calls_at_once_both_find_the_dataset(mirror: Mirror, tmp_path: Path)
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(call, range(2))) == [tmp_path / "facades"] * 2
     assert_complete(tmp_path)
-
-
-def test_the_result_of_a_faster_call_is_left_alone(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def overtaken(archive: Path, into: Path) -> Path:
-        monkeypatch.undo()
-        for name, data in IMAGES.items():
-            (tmp_path / "facades" / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "facades" / name).write_bytes(data)
-        return archives.extract(archive, into)
-
-    mirror.replies[FIRST] = [Reply(OTHER)]
-    monkeypatch.setattr(downloads, "extract", overtaken)
-    assert fetch("facades", tmp_path) == tmp_path / "facades"
-    assert_complete(tmp_path)
-
-
-def test_a_transfer_in_progress_is_not_taken_over(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def overtaken(response: HTTPResponse) -> Iterator[bytes]:
-        yield response.read(500)
-        with monkeypatch.context() as patch:
-            patch.setattr(transfers, "_chunks", chunks)
-            fetch("facades", tmp_path)  # another call meanwhile
-        yield from chunks(response)
-
-    chunks = transfers._chunks
-    mirror.replies[FIRST] = [GOOD]
-    monkeypatch.setattr(transfers, "_chunks", overtaken)
-    fetch("facades", tmp_path)
-    assert_complete(tmp_path)
-    assert mirror.requests == [(FIRST, None)] * 2
+    assert mirror.requests == [(FIRST, None)], "one downloads, the other waits"
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -719,7 +597,7 @@ def test_a_plain_gan_trains_on_what_comes_from_ones_own_mirror(
     ("reply", "said"),
     [
         (Reply(status=404), "HTTP 404"),
-        (Reply(IDX, cut=len(IDX) // 2, ranges=False), "the connection closed after"),
+        (Reply(IDX, cut=len(IDX) // 2, ranges=False), "closed connection"),
         (Reply(idx_bytes(make_squares(70, seed=1))), "the archive has the md5"),
     ],
     ids=["404", "truncated", "wrong checksum"],

@@ -8,6 +8,8 @@ import json
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 import threading
 import zipfile
 from collections import OrderedDict
@@ -266,6 +268,16 @@ class TestRefusals:
         failure("owner/cyclegan")
         elsewhere = [request.token for request in published.requests if request.path == "/elsewhere"]
         assert elsewhere and not any(elsewhere)
+
+    def test_the_app_sends_no_token_where_xet_says(
+        self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.delenv("HF_HUB_DISABLE_XET")
+        published.xet = True
+        code = "import app; from cyclegan.hub.fetching import open_run; open_run('owner/cyclegan')"
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+        assert published.count("/large/") and not any(asked.token for asked in published.requests if asked.cdn)
 
     def test_a_rate_limit(self, published: LoopbackHub) -> None:
         published.fail("GET /api/", status=429, headers={"Retry-After": "7"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import gradio as gr
@@ -11,6 +10,7 @@ import pytest
 import app
 from cyclegan.facades.labels import draw_facade
 from cyclegan.hub.errors import HubError, in_words
+from cyclegan.hub.fetching import open_run
 from cyclegan.pages.errors import explain
 from cyclegan.pages.hub import texts as hub_texts
 from cyclegan.pages.hub.field import HubField
@@ -18,6 +18,7 @@ from cyclegan.pages.hub.runs import KEPT, HubRuns
 from cyclegan.pages.languages import LANGUAGES, Language
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models
+from tests.conftest import HUB_HOME
 from tests.hub_server import LoopbackHub
 
 pytestmark = pytest.mark.usefixtures("closed_event_loops")
@@ -27,7 +28,12 @@ def wait_for(runs: HubRuns, address: str) -> Exception | None:
     """Open a repository; the error, if it fails."""
     opening = runs.open(address)
     assert opening.done.wait(20)
+    runs.leave(opening)
     return opening.error
+
+
+def visitor(name: str = "a visitor") -> gr.Request:
+    return gr.Request(session_hash=name)
 
 
 class TestHubRuns:
@@ -64,9 +70,32 @@ class TestHubRuns:
         published.fail("GET /api/", times=1, wait=2)
         runs = HubRuns(device="cpu", precision="fp32")
         opening = runs.open("owner/pix2pix")
-        runs.cancel("owner/pix2pix")
-        assert opening.done.wait(0.1) and opening.translator is None
+        runs.leave(opening)
         assert wait_for(runs, "owner/pix2pix") is None, "who wants it after all begins anew"
+        assert opening.done.wait(20) and opening.translator is None and opening.error is None
+
+    def test_only_so_many_are_opened_at_a_time(self, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("cyclegan.pages.hub.runs.MOST_OPENINGS", 2)
+        hub.fail("GET /api/", wait=0.5)
+        runs = HubRuns()
+        openings = [runs.open(f"owner/none-{number}") for number in range(2)]
+        for opening in openings:
+            runs.leave(opening)
+        with pytest.raises(HubError) as refused:
+            runs.open("owner/one-more")
+        assert refused.value.fault == "limit"
+        assert all(opening.done.wait(20) for opening in openings)
+        assert isinstance(wait_for(runs, "owner/one-more"), HubError)
+
+    @pytest.mark.parametrize(("disk", "left"), [(None, "abc"), (0, "bc"), (10**9, "abc")])
+    def test_the_cache_is_held_to_a_size(self, hub: LoopbackHub, weights: Path, disk: int | None, left: str) -> None:
+        runs = HubRuns(device="cpu", precision="fp32", disk=disk)
+        for name in "abc":
+            hub.publish_folder(f"owner/{name}", weights / "facades-pix2pix")
+        open_run("owner/a")
+        assert wait_for(runs, "owner/b") is None and wait_for(runs, "owner/c") is None
+        assert [path.name[-1] for path in sorted((HUB_HOME / "hub").glob("models--*"))] == list(left)
+        assert wait_for(runs, "owner/a") is None
 
     def test_an_error_is_kept_for_who_waits(self, hub: LoopbackHub) -> None:
         error = wait_for(HubRuns(), "owner/none")
@@ -87,7 +116,7 @@ class TestWords:
 class TestField:
     def messages(self, field: HubField, text: str) -> list[str]:
         """What the visitor reads, one after the other."""
-        return [update[4]["value"] for update in field.load(text) if update[4].get("value")]
+        return [update[4]["value"] for update in field.load(text, visitor()) if update[4].get("value")]
 
     @pytest.fixture
     def field(self) -> HubField:
@@ -100,18 +129,30 @@ class TestField:
         assert any(line.startswith("Fetching owner/pix2pix: 0.") for line in told[1:])
 
     def test_what_can_be_had_is_shown_beside_what_cannot(self, published: LoopbackHub, field: HubField) -> None:
-        *_, last = field.load("owner/pix2pix, owner/none owner")
+        *_, last = field.load("owner/pix2pix, owner/none owner", visitor())
         assert last[5][1] == ("owner/pix2pix",)
         assert "no repository owner/none" in last[4]["value"] and "owner/name@revision" in last[4]["value"]
 
     def test_nothing_to_load(self, field: HubField) -> None:
         assert self.messages(field, " ")[-1] == hub_texts.FAULTS["name"].en
 
-    def test_cancelled(self, published: LoopbackHub, field: HubField) -> None:
-        published.fail("GET /api/", wait=5)
-        threading.Timer(0.4, field.cancel, ["owner/pix2pix"]).start()
-        *_, last = field.load("owner/pix2pix")
-        assert last[4] == {"__type__": "update", "value": "", "visible": False, "elem_classes": "problem"}
+    def test_of_many_names_none_is_asked_for(self, hub: LoopbackHub, field: HubField) -> None:
+        names = " ".join(f"owner/run-{number}" for number in range(1000))
+        (told,) = self.messages(field, names)
+        assert "At most 4 repositories" in told and not hub.requests
+        assert self.messages(field, "owner/none " * 1000)[-1].startswith("The Hub has no repository owner/none")
+
+    @pytest.mark.parametrize("text", ["owner/pix2pix", "https://huggingface.co/owner/pix2pix"])
+    def test_who_cancels_ends_nobody_elses_loading(self, published: LoopbackHub, field: HubField, text: str) -> None:
+        published.fail("GET /api/", wait=1.5)
+        first, second = field.load(text, visitor("first")), field.load(text, visitor("second"))
+        for loading in (first, second):
+            next(loading)
+            next(loading)
+        field.cancel(visitor("first"))
+        assert list(first)[-1][4] == {"__type__": "update", "value": "", "visible": False, "elem_classes": "problem"}
+        assert list(second)[-1][5][1] == ("owner/pix2pix",)
+        assert published.count("GET /api/") == 1
 
 
 @pytest.mark.usefixtures("impatient")

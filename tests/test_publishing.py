@@ -185,6 +185,10 @@ def test_a_repository_of_something_else_is_left_alone(
         (NAME, TOKEN, ("/commit/", 403), 2, "may not write"),
         (NAME, TOKEN, ("/commit/", 413), 2, "the Hub answers 413"),
         (NAME, TOKEN, ("/commit/", 503), 1, "the Hub answers 503"),
+        (NAME, TOKEN, ("/api/repos/create", 200), 2, "answer is not understood"),
+        (NAME, TOKEN, ("/preupload/", 200), 2, "improperly formatted"),
+        (NAME, TOKEN, ("/objects/batch", 200), 2, "Malformed response"),
+        (NAME, TOKEN, ("/commit/", 200), 2, "answer is not understood"),
     ],
     ids=lambda value: None if isinstance(value, int) else str(value)[:30],
 )

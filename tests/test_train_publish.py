@@ -96,6 +96,17 @@ def test_who_may_not_publish_is_told_before_the_training(
     assert not out.exists()
 
 
+def test_nothing_is_made_for_a_training_that_cannot_begin(
+    facades: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], hub: LoopbackHub
+) -> None:
+    assert train.main(["--dataset", "nonsense", "--publish", NAME]) == 2
+    assert "'nonsense' is neither a folder nor one of" in capsys.readouterr().err
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").touch()
+    assert train.main(command(facades, tmp_path / "run")) == 2
+    assert not hub.requests
+
+
 def test_a_dry_run_asks_nothing_of_the_hub(facades: Path, tmp_path: Path, hub: LoopbackHub) -> None:
     assert train.main(command(facades, tmp_path / "run", "--dry-run")) == 0
     assert not hub.requests

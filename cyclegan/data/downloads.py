@@ -3,13 +3,14 @@
 import hashlib
 import logging
 import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cyclegan.data.archives import ArchiveError, extract
 from cyclegan.data.arrivals import arrived
-from cyclegan.data.transfers import Archive, MirrorError, TransferError, download, verify
+from cyclegan.data.transfers import Archive, MirrorError, download
 from cyclegan.runtime.files import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -133,19 +134,19 @@ def _by_hand(name: str, folder: Path) -> str:
 
 def _obtain(name: str, folder: Path, work: Path) -> Path:
     failures = []
+    unpacked = work / "unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)  # by a process that was killed
     for archive in _mirrors(DATASETS[name]):
         # The parts of different mirrors are never mixed: they may be different files.
-        part = work / "parts" / f"{hashlib.sha256(archive.url.encode()).hexdigest()[:16]}.part"
+        path = work / hashlib.sha256(archive.url.encode()).hexdigest()[:16]
         try:
-            download(archive, part)
-            verify(archive, part)
+            download(archive, path)
             if archive.filename == f"{IDX_FILE}.gz":  # no archive of files: it is read as it is
-                (work / "unpacked").mkdir()
-                return part.replace(work / "unpacked" / archive.filename).parent
-            return extract(part, work / "unpacked")
+                unpacked.mkdir()
+                return path.replace(unpacked / archive.filename).parent
+            return extract(path, unpacked)
         except (MirrorError, ArchiveError) as error:
-            if not isinstance(error, TransferError):
-                part.unlink(missing_ok=True)  # the wrong bytes are not worth continuing
+            path.unlink(missing_ok=True)  # the wrong bytes are not worth keeping
             logger.warning("%s: %s", archive.url, error)
             failures.append(f"  {archive.url}: {error}")
     raise DownloadError(

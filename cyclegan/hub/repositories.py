@@ -9,7 +9,7 @@ import logging
 import re
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -97,6 +97,8 @@ def list_files(address: Address) -> Listing:
     path = _listing_path(address)
     known = _read_listing(path, address)
     if known is not None and address.revision == known.commit:
+        with suppress(OSError):
+            path.touch()  # `evict` goes by it
         return known
     from huggingface_hub import HfApi
 
@@ -168,6 +170,35 @@ def repository_cache(name: str) -> Path:
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE).expanduser().resolve() / f"models--{name.replace('/', '--')}"
+
+
+def evict(limit: int, *, keep: Collection[str]) -> None:
+    """Delete the longest unused models of huggingface_hub's cache until it has no more than `limit` bytes of models;
+    never those to keep, by owner/name.
+
+    Not by `scan_cache_dir`: it neither counts nor deletes broken downloads, listings, and repositories that have
+    nothing else, of which strangers may name any number.
+    """
+    kept = {repository_cache(name) for name in keep}
+    sizes = {folder: _size(folder) for folder in repository_cache("any").parent.glob("models--*")}
+    for folder in sorted(sizes.keys() - kept, key=_last_used):
+        if sum(sizes.values()) <= limit:
+            return
+        log.info("%s is deleted to make room", folder.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        sizes[folder] = 0
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # gone meanwhile
+            total += path.lstat().st_size
+    return total
+
+
+def _last_used(folder: Path) -> float:
+    return max((path.stat().st_mtime for path in folder.glob("listings/*")), default=0.0)
 
 
 def _listing_path(address: Address) -> Path:

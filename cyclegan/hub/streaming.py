@@ -113,7 +113,7 @@ def fetch_from_hub(dataset: str, root: Path | None = None) -> Path:
     """The folder of a dataset of the Hub, downloaded where it is missing. Raises DownloadError."""
     address = address_of(pinned(dataset, root))
     try:
-        return arrived(_home(address.name, root) / str(address.revision), lambda work: _bring(address, work / "parts"))
+        return arrived(_home(address.name, root) / str(address.revision), lambda work: _bring(address, work))
     except OSError as error:  # a disk's: those of the network have become DownloadError
         raise DownloadError(
             f"dataset {PREFIX}{address} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from huggingface_hub import (
     set_client_factory,
 )
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import get_session, httpx, logging, parse_ratelimit_headers, validate_repo_id
 
 from cyclegan.hub.errors import LOGIN
@@ -67,28 +65,19 @@ class Repository:
 
 @dataclass(frozen=True)
 class Head:
-    """The newest commit of a repository, and its files by path."""
+    """The newest commit of a repository, and the paths of its files."""
 
     commit: str
-    files: Mapping[str, RepoSibling]
+    files: frozenset[str]
 
 
 def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -> Repository:
-    """The repository of this name, made where it is not there, after a look whether it can be written.
+    """Return the repository of this name, created if it is missing, after a check whether it can be written.
 
-    `private` is for a new one; one that is there stays as it is. Raises UploadError where the name cannot be, nobody
-    is logged in, or the token may not write there; TemporaryUploadError where the Hub cannot be reached.
+    `private` is for a new one; one that is there stays as it is. Raises UploadError as `check_login` does, and if the
+    token may not write there; TemporaryUploadError if the Hub cannot be reached.
     """
-    if not _is_name(name):
-        example = "give owner/name, such as your-name/facades-pix2pix, of letters, digits and single '-', '_', '.'"
-        raise UploadError(f"{name!r} is no name of a repository; {example}")
-    if is_offline_mode():
-        raise UploadError("HF_HUB_OFFLINE is set; unset it to publish")
-    token = get_token()
-    if token and not (token.isascii() and token.isprintable()):  # the client's error would show it
-        raise UploadError("the token that you are logged in with holds characters that no token has; copy it again")
-    if token is None:
-        raise UploadError(f"you are not logged in to the Hub; {LOGIN}, with a token that may write")
+    check_login(name)
     logging.set_verbosity_error()  # its own attempts and hints: what matters is said here
     limit_waiting()
     repository, api = Repository(name, kind), HfApi()
@@ -102,6 +91,20 @@ def open_repository(name: str, kind: Kind = "model", *, private: bool = False) -
         )
         api.auth_check(name, repo_type=kind, write=True)
     return repository
+
+
+def check_login(name: str) -> None:
+    """Raise UploadError, without a request, if the name cannot be one or nobody is logged in."""
+    if not _is_name(name):
+        example = "give owner/name, such as your-name/facades-pix2pix, of letters, digits and single '-', '_', '.'"
+        raise UploadError(f"{name!r} is no name of a repository; {example}")
+    if is_offline_mode():
+        raise UploadError("HF_HUB_OFFLINE is set; unset it to publish")
+    token = get_token()
+    if token and not (token.isascii() and token.isprintable()):  # the client's error would show it
+        raise UploadError("the token that you are logged in with holds characters that no token has; copy it again")
+    if token is None:
+        raise UploadError(f"you are not logged in to the Hub; {LOGIN}, with a token that may write")
 
 
 def limit_waiting() -> None:
@@ -122,9 +125,9 @@ def head_of(repository: Repository, *, marker: str) -> Head:
     """The newest commit. Raises UploadError where the repository holds files, but not the marker: they are others'."""
     with _explained(repository):
         ask = HfApi().space_info if repository.kind == "space" else HfApi().model_info
-        info = ask(repository.name, files_metadata=True)
-    files = {sibling.rfilename: sibling for sibling in info.siblings or ()}
-    others = files.keys() - UNCLAIMED
+        info = ask(repository.name)
+    files = frozenset(sibling.rfilename for sibling in info.siblings or ())
+    others = files - UNCLAIMED
     if others and marker not in files:
         raise UploadError(
             f"{repository.url} holds something else ({min(others)}, but no {marker}); choose another name, or empty it"
@@ -142,25 +145,21 @@ def read_text(repository: Repository, head: Head, path: str) -> str:
 def commit(
     repository: Repository, head: Head, files: Mapping[str, Content], *, removed: Iterable[str], message: str
 ) -> bool:
-    """Add the files that are not there in the same bytes, and remove others, in one commit on top of `head`; whether
-    anything was to be done. Raises TemporaryUploadError also where the newest commit is not `head` any more."""
-    additions = [
-        CommitOperationAdd(path, content)
-        for path, content in files.items()
-        if path not in head.files or not _is_same(content, head.files[path])
-    ]
+    """Add the files, of which the client uploads what is not there in the same bytes, and remove others, in one commit
+    on top of `head`. Return whether there was anything to do.
+
+    Raises TemporaryUploadError also if the newest commit is not `head` any more.
+    """
     deletions = [CommitOperationDelete(path) for path in removed if path in head.files]
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [*additions, *deletions]
-    if operations:
-        with _explained(repository):
-            HfApi().create_commit(
-                repository.name,
-                operations,
-                repo_type=repository.kind,
-                commit_message=message,
-                parent_commit=head.commit,
-            )
-    return bool(operations)
+    with _explained(repository):
+        done = HfApi().create_commit(
+            repository.name,
+            [*(CommitOperationAdd(path, content) for path, content in files.items()), *deletions],
+            repo_type=repository.kind,
+            commit_message=message,
+            parent_commit=head.commit,
+        )
+    return done.oid != head.commit
 
 
 def retried(action: Callable[[], T], *, on_wait: Callable[[TemporaryUploadError, float], object]) -> T:
@@ -175,20 +174,6 @@ def retried(action: Callable[[], T], *, on_wait: Callable[[TemporaryUploadError,
     return action()
 
 
-def _is_same(content: Content, there: RepoSibling) -> bool:
-    """Whether a file of the Hub has these bytes, by size and by the hash that the Hub keeps of it."""
-    size = content.stat().st_size if isinstance(content, Path) else len(content)
-    if size != there.size:
-        return False
-    if there.lfs is None:
-        data = content.read_bytes() if isinstance(content, Path) else content
-        return there.blob_id == hashlib.sha1(b"blob %d\0" % size + data).hexdigest()
-    if isinstance(content, bytes):
-        return there.lfs.sha256 == hashlib.sha256(content).hexdigest()
-    with content.open("rb") as file:
-        return there.lfs.sha256 == hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @contextmanager
 def _explained(repository: Repository) -> Iterator[None]:
     """Raise the client's errors as UploadError."""
@@ -196,6 +181,9 @@ def _explained(repository: Repository) -> Iterator[None]:
         yield
     except (httpx.HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
         raise _explain(error, repository) from error
+    except (LookupError, TypeError, AttributeError) as error:  # the client takes answers to be what they should be
+        what = type(error).__name__
+        raise UploadError(f"{repository.url}: the Hub's answer is not understood ({what}); try again later") from error
 
 
 def _explain(error: BaseException, repository: Repository) -> UploadError:

@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from cyclegan.hub.repositories import Cancelled
 from cyclegan.pages.errors import explain
 from cyclegan.pages.hub import texts as hub_texts
 from cyclegan.pages.hub.runs import HubRuns, Opening
@@ -47,6 +46,8 @@ class HubField:
             )
         self.status = gr.Markdown(visible=False, elem_id="hub-status")
         self.shown = gr.State()
+        self._waiting_for: dict[str, object] = {}
+        """By session, what stands for the loading that it waits for."""
 
     def connect(self, blocks: gr.Blocks, home: Block) -> None:
         """`home` gives way to what is loaded."""
@@ -55,37 +56,49 @@ class HubField:
         waits: dict[str, Any] = {**quiet, "concurrency_limit": VISITORS, "concurrency_id": "hub"}
         self.load_button.click(self.load, self.name, outputs, **waits)
         self.name.submit(self.load, self.name, outputs, **waits)
-        self.cancel_button.click(self.cancel, self.name, None, queue=False, **quiet)
+        self.cancel_button.click(self.cancel, None, None, queue=False, **quiet)
         self.back_button.click(self.back, None, outputs, **quiet)
         if self.addresses:
             blocks.load(self.load, self.name, outputs, **waits)
 
-    def load(self, text: str) -> Iterator[list[Any]]:
+    def load(self, text: str, request: gr.Request) -> Iterator[list[Any]]:
         """Open the repositories that the text names; meanwhile how far they are, at the end the page or what failed."""
-        names = text.replace(",", " ").split() or [""]
-        yield self._waiting(hub_texts.ASKING.format(repository=" ".join(names)))
+        names = list(dict.fromkeys(text.replace(",", " ").split())) or [""]
+        if len(names) > self.hub.kept:
+            yield self._done((), hub_texts.TOO_MANY.format(count=self.hub.kept).to(self.language))
+            return
+        session = str(request.session_hash)
+        mine = self._waiting_for[session] = object()
         openings: list[Opening] = []
         failures: list[Exception] = []
-        for name in names:
-            try:
-                openings.append(self.hub.open(name))
-            except Exception as error:
-                failures.append(error)
-        for opening in openings:
-            told = None
-            while not opening.done.wait(POLL):
-                if (telling := _progress(opening)) != told:
-                    told = telling
-                    yield self._waiting(telling)
+        try:
+            yield self._waiting(hub_texts.ASKING.format(repository=" ".join(names)))
+            for name in names:
+                try:
+                    openings.append(self.hub.open(name))
+                except Exception as error:
+                    failures.append(error)
+            for opening in openings:
+                told = None
+                while not opening.done.wait(POLL):
+                    if self._waiting_for.get(session) is not mine:
+                        yield self._done((), "")
+                        return
+                    if (telling := _progress(opening)) != told:
+                        told = telling
+                        yield self._waiting(telling)
+        finally:  # also if the visitor has closed the page
+            for opening in openings:
+                self.hub.leave(opening)
+            if self._waiting_for.get(session) is mine:
+                del self._waiting_for[session]
         failures += [opening.error for opening in openings if opening.error]
         opened = tuple(opening.address for opening in openings if opening.translator)
-        problems = [explain(error).to(self.language) for error in failures if not isinstance(error, Cancelled)]
-        yield self._done(opened, "\n\n".join(problems))
+        yield self._done(opened, "\n\n".join(explain(error).to(self.language) for error in failures))
 
-    def cancel(self, text: str) -> None:
-        """Wait for none of the repositories any longer."""
-        for name in text.replace(",", " ").split():
-            self.hub.cancel(name)
+    def cancel(self, request: gr.Request) -> None:
+        """Let this visitor wait no longer; others who wait for the same repository still do."""
+        self._waiting_for.pop(str(request.session_hash), None)
 
     def back(self) -> list[Any]:
         """The page as it was before."""

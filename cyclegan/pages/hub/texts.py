@@ -16,6 +16,11 @@ FETCHING = Text(
     "{repository} 받는 중: {total}MB 중 {done}MB",
     "正在获取 {repository}：{done} / {total} MB",
 )
+TOO_MANY = Text(
+    "At most {count} repositories can be shown at a time. Name fewer.",
+    "저장소는 한 번에 최대 {count}개까지 볼 수 있습니다. 더 적게 입력해 주세요.",
+    "一次最多显示 {count} 个仓库。请减少数量。",
+)
 EPOCH_OF = Text("epoch {epoch} of {repository}", "{repository}의 {epoch} 에포크", "{repository} 的第 {epoch} 轮")
 DISCRIMINATORS_OF = Text("the discriminators of {repository}", "{repository}의 판별자", "{repository} 的判别器")
 FAULTS: dict[HubFault, Text] = {
