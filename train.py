@@ -29,21 +29,22 @@ from cyclegan.config import (
     TranslationConfig,
 )
 from cyclegan.data.batches import Batches
+from cyclegan.data.choice import check_palette, find_dataset, held_out, known_datasets, name_domains
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DownloadError
+from cyclegan.data.hub_datasets import address_of, pinned
 from cyclegan.data.noise import NoiseBatches, read_pictures
-from cyclegan.dataset_choice import check_palette, find_dataset, held_out, known_datasets, name_domains
+from cyclegan.data.sample_inputs import choose_inputs
 from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import is_address, open_run
 from cyclegan.hub.publishing import BackgroundPublisher
-from cyclegan.hub.repositories import COMMIT, Address, list_files
-from cyclegan.hub.streaming import address_of, is_on_hub, pinned
+from cyclegan.hub.repositories import COMMIT, Address, is_on_hub, list_files
 from cyclegan.hub.uploads import Repository, UploadError, check_login, open_repository
 from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run, RunError, SampleInputs
-from cyclegan.runs.samples import Inputs, choose_inputs, draw_noise
+from cyclegan.runs.samples import Inputs, draw_noise
 from cyclegan.runtime import distributed
 from cyclegan.runtime.devices import pick_device
 from cyclegan.runtime.memory import keep_freed_memory

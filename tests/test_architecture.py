@@ -24,12 +24,10 @@ LAYERS = (
     {"runtime", "facades"},
     {"images"},
     {"networks"},
-    {"data"},
     {"runs"},
-    {"training"},
     {"hub"},
-    {"dataset_choice"},
-    {"translate"},
+    {"data"},
+    {"training", "translate"},
     {"evaluation"},
     {"pages", "doctor"},
     {"train", "app"},
@@ -37,14 +35,26 @@ LAYERS = (
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 TRAINING_ONLY = {
     "training",
-    *(f"data.{name}" for name in ("batches", "noise", "arrivals", "downloads", "transfers")),
+    *(
+        f"data.{name}"
+        for name in (
+            "batches",
+            "choice",
+            "hub_datasets",
+            "noise",
+            "arrivals",
+            "downloads",
+            "sample_inputs",
+            "transfers",
+        )
+    ),
 }
 COMMANDS_ONLY = {
-    *("doctor", "translate.command", "translate.__main__", "dataset_choice"),
+    *("doctor", "translate.command", "translate.__main__"),
     *(f"runs.{name}" for name in ("convert", "compress", "export", "recipes", "redaction")),
     *(f"evaluation.{name}" for name in ("segmenter", "segmenter_training", "measuring", "command", "compare")),
     *(f"evaluation.{name}" for name in ("comparison", "judging", "report", "charts")),
-    *(f"hub.{name}" for name in ("cards", "seal", "sheets", "uploads", "publishing", "spaces", "streaming", "command")),
+    *(f"hub.{name}" for name in ("cards", "seal", "sheets", "uploads", "publishing", "spaces", "command")),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

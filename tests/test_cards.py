@@ -76,7 +76,7 @@ def test_the_command_of_the_card_is_that_of_the_training(tmp_path: Path) -> None
     run = make_run(tmp_path / "run", config, epochs=(1,), sample_epochs=1)
     (line,) = re.findall(r"^python train.py .*", card_of(run), re.MULTILINE)
     parsed = tyro.cli(train.TrainCycleGAN, args=shlex.split(line)[2:])
-    assert parsed.config == replace(config, dataset="my photos")
+    assert parsed.config == replace(config, dataset="./my photos")
     assert parsed.launch.domain_names == ("photo", "labels")
 
 

@@ -79,7 +79,7 @@ def test_no_path_of_the_machine_is_compressed(weights: Path, tmp_path: Path) -> 
     write_scores(source.folder, {"val": {"protocol": protocol, "directions": directions}})
     config = replace(source.config, dataset=str(tmp_path / "my photos"), init_from=str(tmp_path / "first"))
     compressed = compress(replace(source, config=config), tmp_path / "compressed")
-    assert (compressed.config.dataset, compressed.config.init_from) == ("my photos", "first")
+    assert (compressed.config.dataset, compressed.config.init_from) == ("./my photos", "first")
     for name in ("run.json", "metrics.json", "history.jsonl"):
         assert str(tmp_path) not in (compressed.folder / name).read_text()
 

@@ -18,12 +18,12 @@ from huggingface_hub import close_session
 from PIL import Image
 
 import train
+from cyclegan.data.choice import find_folder
 from cyclegan.data.datasets import find_split
 from cyclegan.data.downloads import DownloadError
-from cyclegan.dataset_choice import find_folder
+from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.comparison import plan
 from cyclegan.facades.labels import draw_facade
-from cyclegan.hub.streaming import pinned
 from cyclegan.runs.run import Run
 from tests.conftest import make_photo, ramp
 from tests.hub_server import TOKEN, LoopbackHub
@@ -188,7 +188,7 @@ def test_a_silent_hub_is_given_up(houses: LoopbackHub, root: Path, monkeypatch: 
 def test_a_dataset_has_limits(
     limit: str, value: int, said: str, houses: LoopbackHub, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"cyclegan.hub.streaming.{limit}", value)
+    monkeypatch.setattr(f"cyclegan.data.hub_datasets.{limit}", value)
     with pytest.raises(DownloadError, match=said):
         find_folder(f"hf:{NAME}")
 
@@ -216,7 +216,7 @@ def test_images_may_be_files_beside_a_table(hub: LoopbackHub, root: Path, monkey
         monkeypatch.context() as small,
         pytest.raises(DownloadError, match=r"photos/z.jpg [0-9]{3} bytes; at most 60 "),
     ):
-        small.setattr("cyclegan.hub.streaming.MAX_IMAGE_BYTES", 60)
+        small.setattr("cyclegan.data.hub_datasets.MAX_IMAGE_BYTES", 60)
         find_folder(f"hf:{NAME}")
     assert not hub.count("GET /large/"), "it is not fetched"
     split = find_split(find_folder(f"hf:{NAME}"))

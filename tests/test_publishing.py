@@ -133,7 +133,7 @@ def test_no_path_of_the_trainer_is_published(tmp_path: Path, hub: LoopbackHub) -
     files = published(hub).files
     protocol = json.loads(files["metrics.json"])["splits"]["val"]["protocol"]
     assert protocol == {"segmenter": f"by seg.safetensors, {tmp_path.name}", "count": 3}
-    assert json.loads(files["run.json"])["config"]["dataset"] == "my photos"
+    assert json.loads(files["run.json"])["config"]["dataset"] == "./my photos"
     assert not [name for name, content in files.items() if str(tmp_path).encode() in content]
 
 

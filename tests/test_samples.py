@@ -12,11 +12,12 @@ from PIL import Image
 
 from cyclegan.config import Direction
 from cyclegan.data.datasets import Source, Split, find_split
+from cyclegan.data.sample_inputs import choose_inputs
 from cyclegan.facades.labels import EXAMPLES, draw_facade, example_facades
 from cyclegan.images.encodings import Encoding, decode, encode
 from cyclegan.images.io import to_image, to_tensor
 from cyclegan.networks.build import build_generator, for_translation
-from cyclegan.runs.samples import SAMPLE_SIZE, choose_inputs, cut, render
+from cyclegan.runs.samples import SAMPLE_SIZE, cut, render
 from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_photo
 
 CPU = torch.device("cpu")

@@ -16,9 +16,10 @@ import tyro
 from tqdm import tqdm
 
 from cyclegan.config import ConfigError, Direction, Precision
+from cyclegan.data.choice import find_folder
 from cyclegan.data.datasets import DatasetError, find_split
 from cyclegan.data.downloads import DownloadError
-from cyclegan.dataset_choice import find_folder
+from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.comparison import Comparison, ComparisonError, Plan, Row, Value, plain, plan
 from cyclegan.evaluation.measuring import (
     CEILING,
@@ -33,7 +34,6 @@ from cyclegan.evaluation.measuring import (
 from cyclegan.evaluation.report import to_markdown
 from cyclegan.evaluation.segmenter import SHIPPED, SegmenterConfig, save_segmenter
 from cyclegan.evaluation.segmenter_training import agreement, train_segmenter
-from cyclegan.hub.streaming import pinned
 from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError

@@ -11,11 +11,11 @@ from typing import Any, Literal
 from PIL import Image
 
 from cyclegan.config import DatasetMode, Direction, Domain
+from cyclegan.data.choice import find_folder
 from cyclegan.data.datasets import DatasetError, Source, Split, evenly, find_split
-from cyclegan.dataset_choice import find_folder
+from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.metrics import Interval
 from cyclegan.facades.labels import Array, label_palette
-from cyclegan.hub.streaming import pinned
 from cyclegan.images.encodings import Encoding, encodings
 from cyclegan.runs.curves import Curve
 from cyclegan.runs.run import Run

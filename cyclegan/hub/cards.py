@@ -12,14 +12,13 @@ import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
 from cyclegan.config import METHODS, Method
-from cyclegan.data.downloads import DATASETS
 from cyclegan.hub.citations import CITATIONS
+from cyclegan.hub.repositories import HF, Address, is_on_hub
 from cyclegan.hub.seal import sealed
 from cyclegan.hub.sheets import side_by_side, through_epochs, to_webp
-from cyclegan.hub.streaming import address_of, is_on_hub
 from cyclegan.networks.reference import describe
 from cyclegan.runs.recipes import options_of
-from cyclegan.runs.redaction import public, redact
+from cyclegan.runs.redaction import is_folder, public, redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.scores import ScoresError, read_scores
 
@@ -57,7 +56,7 @@ def write_card(run: Run, repository: str, *, license: str = LICENSE) -> dict[str
     }
     training = Training.of(run)
     protocol, figures = read_metrics(run)
-    named = run.config.dataset in DATASETS or is_on_hub(run.config.dataset)
+    named = not is_folder(run.config.dataset)
     data = ModelCardData(
         library_name="cyclegan",
         pipeline_tag="image-to-image" if run.translates else "unconditional-image-generation",
@@ -128,7 +127,7 @@ def _result(run: Run, figure: Figure) -> EvalResult:
 def _dataset(run: Run) -> str:
     """What the dataset is called, on the Hub where it is there."""
     name = run.config.dataset
-    return address_of(name).name if is_on_hub(name) else name
+    return Address.parse(name.removeprefix(HF)).name if is_on_hub(name) else name
 
 
 def _route(run: Run, direction: str) -> str:
@@ -173,7 +172,7 @@ def _use(run: Run, repository: str) -> str:
 
 def _command(run: Run) -> str:
     """What to type to train it again."""
-    named = run.config.dataset in DATASETS
+    named = not (is_folder(run.config.dataset) or is_on_hub(run.config.dataset))
     words = ["python", "train.py", *([] if run.method == "cyclegan" else [run.method]), "--dataset", run.config.dataset]
     if not named:
         words += ["--domain-names", run.domains.a, run.domains.b]

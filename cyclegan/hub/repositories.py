@@ -35,6 +35,15 @@ class Cancelled(Exception):
     """Whoever waited for files does so no longer."""
 
 
+HF = "hf:"
+"""What the name of a dataset of the Hub begins with."""
+
+
+def is_on_hub(dataset: str) -> bool:
+    """Return whether this is the name of a dataset of the Hub, `hf:owner/name`."""
+    return dataset.startswith(HF)
+
+
 @dataclass(frozen=True)
 class Address:
     """A repository, and which revision of it: a branch, tag or commit, None for the newest."""

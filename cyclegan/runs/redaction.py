@@ -8,6 +8,9 @@ from typing import Any
 
 from cyclegan.runs.run import Run
 
+HERE = "./"
+"""Stands for the folder of a dataset that is a folder itself."""
+
 _BEGINS = re.compile(r"(?:[A-Za-z]:)?[\\/](?:.*[\\/])?")
 """Of a text that begins with an absolute path, all up to the last slash of either kind: folders may have spaces."""
 _WITHIN = re.compile(r"(?<!\S)(?:[A-Za-z]:)?[\\/](?:[^\\/\s]+[\\/])+(?=[^\\/\s])")
@@ -27,6 +30,13 @@ def redact(value: Any) -> Any:
 
 
 def public(run: Run) -> Run:
-    """The run as the public may see it: of the paths of its dataset and of the run it began from, the last names."""
+    """Return the run as the public may see it: without the folders that its dataset and its initial run lie in."""
     config = run.config
-    return replace(run, config=replace(config, dataset=redact(config.dataset), init_from=redact(config.init_from)))
+    dataset = redact(config.dataset)
+    dataset = dataset if dataset == config.dataset else f"{HERE}{dataset}"
+    return replace(run, config=replace(config, dataset=dataset, init_from=redact(config.init_from)))
+
+
+def is_folder(dataset: str) -> bool:
+    """Return whether a run as the public sees it was trained on a folder, and not on a dataset that has a name."""
+    return dataset.startswith(HERE)

@@ -11,13 +11,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cyclegan.config import Direction, GANConfig
-from cyclegan.data.datasets import Split, load_inputs
-from cyclegan.facades.labels import EXAMPLES, example_facades, looks_like_labels
 from cyclegan.images.encodings import Encoding, decode, encode
 from cyclegan.images.io import to_image
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.generators import MLP_SIZE
-from cyclegan.runs.run import SampleInputs
 from cyclegan.runtime.devices import to_device
 
 SAMPLE_SIZE = 256
@@ -25,24 +22,6 @@ SAMPLE_SIZE = 256
 
 Inputs = Mapping[Direction, Sequence[Image.Image | Tensor]]
 """For each direction what its pictures are made of: an image, or noise [N, C] for a grid of N small ones."""
-
-
-def choose_inputs(
-    split: Split, directions: Sequence[Direction]
-) -> tuple[dict[Direction, list[Image.Image]], dict[Direction, SampleInputs]]:
-    """Fixed inputs for each direction, and what they are: the drawn facades for label maps in their palette, which
-    can be published with the run; otherwise eight images of the split, evenly spread."""
-    inputs: dict[Direction, list[Image.Image]] = {}
-    kinds: dict[Direction, SampleInputs] = {}
-    for direction in directions:
-        sources = split.a if direction == "ab" else split.b
-        if looks_like_labels(sources[0].load()):
-            kinds[direction] = "drawn"
-            inputs[direction] = example_facades()
-        else:
-            kinds[direction] = "dataset"
-            inputs[direction] = load_inputs(sources, EXAMPLES, SAMPLE_SIZE)
-    return inputs, kinds
 
 
 def draw_noise(config: GANConfig) -> Tensor:

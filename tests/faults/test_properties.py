@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import train
-from cyclegan import dataset_choice
 from cyclegan.config import ConfigError, CycleGANConfig, GeneratorConfig
+from cyclegan.data import choice as dataset_choice
 from cyclegan.data.downloads import DownloadError
 from cyclegan.images.io import ImageError, open_image
 from cyclegan.networks.build import build_generator

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from cyclegan.data.arrivals import arrived
 from cyclegan.data.downloads import DownloadError, data_root
 from cyclegan.hub.errors import HubError, in_words, is_unreachable
-from cyclegan.hub.repositories import COMMIT, SECONDS, Address
+from cyclegan.hub.repositories import COMMIT, HF, SECONDS, Address, is_on_hub
 from cyclegan.hub.uploads import limit_waiting
 from cyclegan.runtime.files import write_atomically
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PREFIX = "hf:"
 COLUMNS = {"imageA": "A", "imageB": "B"}
 """The columns with the images of domain a and of domain b, as the datasets of the HugGAN community have them."""
 SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
@@ -54,14 +53,10 @@ ROWS = 100
 """After so many rows it is noted how far a download is."""
 
 
-def is_on_hub(dataset: str) -> bool:
-    return dataset.startswith(PREFIX)
-
-
 def address_of(dataset: str) -> Address:
     """Where on the Hub a dataset lies. Raises DownloadError where its name is none."""
     try:
-        return Address.parse(dataset.removeprefix(PREFIX))
+        return Address.parse(dataset.removeprefix(HF))
     except HubError as error:
         raise DownloadError(str(error)) from None
 
@@ -82,13 +77,13 @@ def pinned(dataset: str, root: Path | None = None) -> str:
         if not here or address.revision is not None or not is_unreachable(error):
             raise _explain(error, address) from None
         log.warning("the Hub does not answer (%s); %s is taken as it was in %s", type(error).__name__, dataset, here[0])
-        return f"{PREFIX}{address.name}@{here[0]}"
+        return f"{HF}{address.name}@{here[0]}"
     commit = str(info.sha)
     if not COMMIT.fullmatch(commit):
         raise DownloadError(f"the Hub's answer about {dataset} names no commit, but {commit[:80]!r}; try again later")
     if address.revision is None:
         _note(home, commit)
-    return f"{PREFIX}{address.name}@{commit}"
+    return f"{HF}{address.name}@{commit}"
 
 
 def _home(name: str, root: Path | None) -> Path:
@@ -116,7 +111,7 @@ def fetch_from_hub(dataset: str, root: Path | None = None) -> Path:
         return arrived(_home(address.name, root) / str(address.revision), lambda work: _bring(address, work))
     except OSError as error:  # a disk's: those of the network have become DownloadError
         raise DownloadError(
-            f"dataset {PREFIX}{address} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
+            f"dataset {HF}{address} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
             "another folder"
         ) from error
 
@@ -138,7 +133,7 @@ def _open(address: Address) -> dict[str, IterableDataset]:
         from datasets import load_dataset
     except ImportError:
         raise DownloadError(
-            f"{PREFIX}{address} needs the package datasets: pip install -r requirements-datasets.txt"
+            f"{HF}{address} needs the package datasets: pip install -r requirements-datasets.txt"
         ) from None
     limit_waiting()
     try:
@@ -147,11 +142,11 @@ def _open(address: Address) -> dict[str, IterableDataset]:
         found = load_dataset(f"hf://datasets/{address.name}", revision=address.revision, streaming=True)
         splits = {SPLITS[name]: stream for name, stream in found.items() if name in SPLITS}
         if "train" not in splits:
-            raise DownloadError(f"{PREFIX}{address} has no split train, but {', '.join(found)}")
+            raise DownloadError(f"{HF}{address} has no split train, but {', '.join(found)}")
         features = splits["train"].features or {}
         if lacking := [name for name in COLUMNS if not _holds_images(features.get(name))]:
             raise DownloadError(
-                f"{PREFIX}{address} has no images in {' and '.join(lacking)}: its columns are {', '.join(features)}, "
+                f"{HF}{address} has no images in {' and '.join(lacking)}: its columns are {', '.join(features)}, "
                 "but imageA and imageB are needed, the images of domain a and of domain b"
             )
         return {split: stream.decode(False).select_columns(list(COLUMNS)) for split, stream in splits.items()}
@@ -179,7 +174,7 @@ def _store(address: Address, stream: IterableDataset, split: Path, note: Path) -
         for rows, row in enumerate(tqdm(coming, split.name, initial=done, unit=" rows", disable=None), done + 1):
             _check_room(address, rows, split)
             for column, content in row.items():
-                suffix = _suffix(content, f"{PREFIX}{address} has in {column}, row {rows} of {split.name},")
+                suffix = _suffix(content, f"{HF}{address} has in {column}, row {rows} of {split.name},")
                 Path(f"{split}{COLUMNS[column]}", f"{rows}.{suffix}").write_bytes(content)
             if rows % ROWS == 0:
                 write_atomically(note, json.dumps([rows, stream.state_dict()]).encode())
@@ -190,10 +185,10 @@ def _store(address: Address, stream: IterableDataset, split: Path, note: Path) -
 def _check_room(address: Address, rows: int, split: Path) -> None:
     """Raise DownloadError where there are too many rows, or would be too little left of the disk."""
     if rows > MAX_ROWS:
-        raise DownloadError(f"{PREFIX}{address} has more than {MAX_ROWS:,} rows in {split.name}, the limit; {CHOOSE}")
+        raise DownloadError(f"{HF}{address} has more than {MAX_ROWS:,} rows in {split.name}, the limit; {CHOOSE}")
     if (free := shutil.disk_usage(split.parent).free) < MIN_FREE_BYTES:
         raise DownloadError(
-            f"{PREFIX}{address} stops at row {rows} of {split.name}: {free / 1e6:.0f} MB are free on the disk, and "
+            f"{HF}{address} stops at row {rows} of {split.name}: {free / 1e6:.0f} MB are free on the disk, and "
             f"{MIN_FREE_BYTES / 1e6:.0f} MB are to be left. Free some space, and the same command goes on; or set "
             "CYCLEGAN_DATASETS to another folder"
         )
@@ -219,9 +214,9 @@ def _file(cell: dict[str, Any] | None, address: Address) -> bytes | None:
     if content is not None or path is None:
         return content
     if not path.startswith(f"hf://datasets/{address}/") or ".." in path.split("/"):
-        raise DownloadError(f"{PREFIX}{address} has the image {path}, which is no file of its own; not opened")
+        raise DownloadError(f"{HF}{address} has the image {path}, which is no file of its own; not opened")
     with HfFileSystem().open(path) as file:
-        _check_size(file.size, f"{PREFIX}{address} has in {path}")
+        _check_size(file.size, f"{HF}{address} has in {path}")
         return bytes(file.read())
 
 
@@ -247,4 +242,4 @@ def _explain(error: BaseException, address: Address) -> DownloadError:
     if isinstance(error, HfHubHTTPError) or is_unreachable(error):
         return DownloadError(str(in_words(error, f"datasets/{address}")))
     said = str(error).partition("\n")[0] or type(error).__name__
-    return DownloadError(f"{PREFIX}{address} cannot be read: {said}")
+    return DownloadError(f"{HF}{address} cannot be read: {said}")

@@ -8,8 +8,9 @@ from typing import get_args
 from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig, palette_of
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DATASETS, NOISE, fetch
+from cyclegan.data.hub_datasets import fetch_from_hub
 from cyclegan.facades.labels import PALETTES, looks_like_labels
-from cyclegan.hub.streaming import fetch_from_hub, is_on_hub
+from cyclegan.hub.repositories import is_on_hub
 from cyclegan.runs.run import Domains
 from cyclegan.runtime import distributed
 
