@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from cyclegan import distributed
-from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig, palette_of
+from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DATASETS, NOISE, fetch
 from cyclegan.facades import PALETTES, looks_like_labels
@@ -71,14 +71,13 @@ def name_domains(split: Split | None, config: MethodConfig, names: tuple[str, st
     return Domains(a, b)
 
 
-def check_palette(split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
-    """Raise ConfigError where a loss counts on label maps in a palette that they do not have."""
-    palette = palette_of(config)
-    if config.lambda_palette and not looks_like_labels(split.b[0].load(), PALETTES[palette]):
-        option = "--generator.classes" if config.generator.classes else "--palette"
+def check_classes(split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
+    """Raise ConfigError if the generator makes label maps of a palette that those of domain b do not have."""
+    classes = config.generator.classes
+    if classes is not None and not looks_like_labels(split.b[0].load(), PALETTES[classes]):
         raise ConfigError(
-            f"lambda_palette asks for label maps in the colours of {palette}, which {split.b[0].path} does not have; "
-            f"use {option} {' or '.join(get_args(Palette))}, or --lambda-palette 0"
+            f"generator classes is {classes}, but {split.b[0].path} is no label map in its colours; use "
+            f"--generator.classes {' or '.join(get_args(Palette))}, or leave it out"
         )
 
 

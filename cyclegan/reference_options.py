@@ -35,7 +35,7 @@ NAMES = {
     "--save_latest_freq": "--checkpoint-steps, in steps",
     "--display_freq": "--sample-every, in epochs",
     "--continue_train": "--resume RUN, or --init-from RUN with optimisers that begin anew",
-    "--epoch_count": "--resume RUN, which knows its epoch, or --init-from RUN with --first-epoch",
+    "--epoch_count": "--resume RUN, which knows its epoch",
     "--phase": "nothing: training takes train",
 }
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from cyclegan.training.data_parallel import check_equal, check_processes
 
 from cyclegan import distributed
 from cyclegan.config import (
@@ -30,8 +31,9 @@ from cyclegan.data.datasets import find_split
 from cyclegan.data.noise import NoiseBatches
 from cyclegan.evaluation import command as evaluation
 from cyclegan.runs.run import Domains, Run
-from cyclegan.training.sharing import check_equal, check_processes
-from cyclegan.training.trainer import Progress, Trainer, create, resume
+from cyclegan.training.checkpoint import create, resume, state_of
+from cyclegan.training.progress import Progress
+from cyclegan.training.trainer import Trainer
 from cyclegan.translate import command as translation
 from tests.forks import fork
 
@@ -47,7 +49,7 @@ TRAINED: dict[str, Any] = {
 }
 TRANSLATING: dict[str, Any] = TRAINED | {
     "ema_half_life": 20,
-    "augment": ("color", "translation", "cutout"),
+    "diffaugment": ("color", "translation", "cutout"),
 }
 CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
     "cyclegan": CycleGANConfig(
@@ -113,7 +115,7 @@ def double_trainer(name: str, folder: Path, facades: Path) -> Trainer:
     inputs = {direction: [shown.double()] for direction in run.directions}
     trainer = Trainer(run, batches, inputs, device=torch.device("cpu"))
     trainer.objective.double()
-    for average in trainer.averages.values():
+    for average in trainer.ema.values():
         average.network.double()
     return trainer
 
@@ -134,7 +136,7 @@ def train_double(
 
     last = distributed.rank() == distributed.size() - 1  # where one is told to stop, all do
     trainer.train(on_progress=look, should_stop=lambda: last and len(losses) + 1 == stop_after)
-    return trainer.state_dict(), losses
+    return state_of(trainer), losses
 
 
 def train_all(folder: Path, facades: Path, stop_after: int | None, out: Path) -> None:

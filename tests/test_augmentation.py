@@ -113,7 +113,7 @@ def test_the_gradient_is_the_derivative() -> None:
 def test_discriminators_see_augmented_images_alone_and_sources_beside_them(config: object) -> None:
     assert isinstance(config, type(CYCLEGAN) | Pix2PixConfig)
     torch.manual_seed(0)
-    objective = build_objective(replace(config, augment=ALL)).double()
+    objective = build_objective(replace(config, diffaugment=ALL)).double()
     assert isinstance(objective, CycleGAN | Pix2Pix)
     real = real_pair()
     seen: list[Tensor] = []
@@ -135,7 +135,7 @@ def test_discriminators_see_augmented_images_alone_and_sources_beside_them(confi
 def test_an_augmented_loss_is_that_of_the_augmented_images(config: object) -> None:
     assert isinstance(config, type(CYCLEGAN) | Pix2PixConfig)
     torch.manual_seed(0)
-    objective = build_objective(replace(config, augment=("translation",))).double()
+    objective = build_objective(replace(config, diffaugment=("translation",))).double()
     real = real_pair()
     fake = objective(real)
     torch.manual_seed(5)
@@ -155,7 +155,7 @@ def test_an_augmented_loss_is_that_of_the_augmented_images(config: object) -> No
 @pytest.mark.parametrize("mode", ["lsgan", "wgangp"])
 def test_the_generator_learns_through_the_augmentation(mode: str) -> None:
     torch.manual_seed(0)
-    objective = build_objective(replace(CYCLEGAN, augment=ALL, gan_mode=mode)).double()  # type: ignore[arg-type]
+    objective = build_objective(replace(CYCLEGAN, diffaugment=ALL, gan_mode=mode)).double()  # type: ignore[arg-type]
     real = Pair(*real_pair())
     loss = together(objective.generator_losses(real, objective(real)))["gan_b"]
     gradients = torch.autograd.grad(loss, list(objective.generators["ab"].parameters()))

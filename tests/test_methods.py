@@ -31,7 +31,9 @@ from cyclegan.data.noise import NoiseBatches
 from cyclegan.facades import draw_facade
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.plan import estimate_bytes
-from cyclegan.training.trainer import Progress, Trainer, create, resume
+from cyclegan.training.checkpoint import create, resume, state_of
+from cyclegan.training.progress import Progress
+from cyclegan.training.trainer import Trainer
 
 CRITIC = DiscriminatorConfig("n_layers", width=2, layers=2)
 CYCLEGAN = CycleGANConfig(
@@ -119,7 +121,7 @@ def test_every_method_trains_with_every_loss_and_policy(
     records = trainer.run.history()
     second = {"linear": 0.5, "step": 0.1, "plateau": 1.0, "cosine": 0.5}[policy]
     assert [record["learning_rate"] for record in records] == pytest.approx([2e-4, 2e-4 * second], rel=1e-9)
-    for optimizer in trainer.optimizers.values():
+    for optimizer in trainer.updates.optimizers.values():
         assert {group["lr"] for group in optimizer.param_groups} == {records[-1]["learning_rate"]}
         assert {state["step"].item() for state in optimizer.state.values()} == {4}
     for record in records:
@@ -129,7 +131,7 @@ def test_every_method_trains_with_every_loss_and_policy(
         assert any(name.startswith("penalty") for name in record["losses"]) == (mode == "wgangp")
     after = weights(trainer)
     assert all(torch.isfinite(value).all() for value in after.values())
-    for player in trainer.players:
+    for player in trainer.updates.networks:
         moved = [not torch.equal(before[name], after[name]) for name in before if name.startswith(player)]
         assert sum(moved) > len(moved) / 2
     stored = Run.open(tmp_path / "run")
@@ -173,7 +175,7 @@ def test_the_cartoon_improvements_work_together(method: Method, mode: GanMode, t
 def moves_of(trainer: Trainer) -> list[str]:
     """A list to which the players add their names as they move."""
     moves: list[str] = []
-    for name, optimizer in trainer.optimizers.items():
+    for name, optimizer in trainer.updates.optimizers.items():
         optimizer.register_step_post_hook(lambda *_, name=name: moves.append(name))
     return moves
 
@@ -211,8 +213,8 @@ def test_a_critic_meets_the_penaltys_gradient(method: Method, tmp_path: Path, fa
         config = with_mode(CONFIGS[method], "wgangp", lambda_penalty=weight, init_gain=0.2)
         trainer = make_trainer(config, tmp_path / str(weight), facades)
         seen: dict[str, torch.Tensor] = {}
-        for name, optimizer in trainer.optimizers.items():
-            player = trainer.players[name]
+        for name, optimizer in trainer.updates.optimizers.items():
+            player = trainer.updates.networks[name]
 
             def look(*_: object, player: torch.nn.ModuleDict = player, seen: dict[str, torch.Tensor] = seen) -> None:
                 for key, parameter in player.named_parameters():
@@ -302,7 +304,7 @@ def test_plateau_follows_the_generators_losses_of_the_runs_history(
     trainer.progress = Progress(8)
     assert trainer.train()
     assert trainer.run.history()[-1]["learning_rate"] == pytest.approx(2e-4 * factor, rel=1e-9)
-    for optimizer in trainer.optimizers.values():
+    for optimizer in trainer.updates.optimizers.values():
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([2e-4 * factor], rel=1e-9)
 
 

@@ -21,7 +21,8 @@ from cyclegan.data.noise import NoiseBatches, read_pictures
 from cyclegan.images import ImageError
 from cyclegan.runs.run import Domains, Run
 from cyclegan.runs.samples import draw_noise, render
-from cyclegan.training.trainer import Trainer, create, resume
+from cyclegan.training.checkpoint import create, resume
+from cyclegan.training.trainer import Trainer
 from tests.conftest import TINY_GAN, idx_bytes, make_photo, make_squares
 from tests.test_train_command import assert_same_runs, checkpoint, run, start, wait_for_epoch
 

@@ -24,7 +24,7 @@ import train
 from cyclegan.reference_options import NAMES
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import SAMPLE_SIZE
-from cyclegan.training.trainer import exclusive
+from cyclegan.training.checkpoint import exclusive
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_pairs, make_photo, wait_until
 from tests.forks import ROOT, Program
@@ -36,7 +36,7 @@ TINY = {
     "pix2pix": ["pix2pix", "--generator.architecture", "unet_128", "--load-size", "136", "--crop-size", "128"],
 }
 FOUR_EPOCHS = ["--epochs", "2", "--decay-epochs", "2", "--snapshot-epochs", "1", "2"]
-BEYOND = ["--ema-half-life", "20", "--augment", "color", "translation", "cutout", "--discriminator.spectral-norm"]
+BEYOND = ["--ema-half-life", "20", "--diffaugment", "color", "translation", "cutout", "--discriminator.spectral-norm"]
 WIDTHS = ["--generator.width", "4", "--discriminator.width", "4"]
 METHODS = pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
 

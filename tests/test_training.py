@@ -29,7 +29,9 @@ from cyclegan.networks.storage import load_generator
 from cyclegan.runs.run import Domains, Run, RunError
 from cyclegan.training.plan import measure_step
 from cyclegan.training.schedules import learning_rate_at
-from cyclegan.training.trainer import Progress, Trainer, TrainingError, create, exclusive, resume
+from cyclegan.training.checkpoint import create, exclusive, resume, state_of
+from cyclegan.training.progress import Progress
+from cyclegan.training.trainer import Trainer, TrainingError
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_photo
 
@@ -78,7 +80,7 @@ def test_the_players_move_in_the_references_order(
 ) -> None:
     trainer = make_trainer(config, tmp_path / "run", facades)
     moves: list[str] = []
-    for name, optimizer in trainer.optimizers.items():
+    for name, optimizer in trainer.updates.optimizers.items():
         optimizer.register_step_post_hook(lambda *_, name=name: moves.append(name))
     trainer.step(trainer.batches.batch(1, 0))
     assert moves == order
@@ -90,8 +92,8 @@ def test_an_opponent_gets_no_gradient_from_the_other_players_move(
 ) -> None:
     trainer = make_trainer(config, tmp_path / "run", facades)
     others: dict[str, list[bool]] = {}
-    for name, optimizer in trainer.optimizers.items():
-        opponent = next(player for other, player in trainer.players.items() if other != name)
+    for name, optimizer in trainer.updates.optimizers.items():
+        opponent = next(player for other, player in trainer.updates.networks.items() if other != name)
 
         def look(*_: object, name: str = name, opponent: torch.nn.Module = opponent) -> None:
             others[name] = [parameter.requires_grad for parameter in opponent.parameters()]
@@ -197,12 +199,12 @@ def test_an_exploding_gradient_is_left_out_and_counted(
     judges: list[torch.Tensor] = []
     trainer.train(on_progress=lambda _: judges.append(judge.detach().clone()))
     assert all(torch.isfinite(value).all() for value in trainer.objective.state_dict().values())
-    for state in trainer.optimizers["generators"].state.values():
+    for state in trainer.updates.optimizers["generators"].state.values():
         assert state["exp_avg_sq"].max() < 1e6
     assert (judges[1] != judges[0]).any(), "the other player moves on"
     history = trainer.run.history()
-    assert history[0]["left_out"] == 1
-    assert "left_out" not in history[1]
+    assert history[0]["skipped_steps"] == 1
+    assert "skipped_steps" not in history[1]
 
 
 @BOTH
@@ -338,7 +340,7 @@ def test_the_optimizers_follow_the_schedule(tmp_path: Path, facades: Path) -> No
     trainer = make_trainer(CYCLEGAN, tmp_path / "run", facades)
     create(trainer)
     rates: dict[int, set[float]] = {}
-    for optimizer in trainer.optimizers.values():
+    for optimizer in trainer.updates.optimizers.values():
         optimizer.register_step_pre_hook(
             lambda optimizer, *_: rates.setdefault(trainer.progress.epoch, set()).add(optimizer.param_groups[0]["lr"])
         )
@@ -352,9 +354,9 @@ def test_a_resumed_run_keeps_its_precision(tmp_path: Path, facades: Path) -> Non
     config = dataclasses.replace(PIX2PIX, precision="bf16")
     create(make_trainer(config, tmp_path / "run", facades))
     again = make_trainer(PIX2PIX, tmp_path / "run", facades)
-    again.dtype = torch.float32  # as if "auto" had measured otherwise this time
+    again.updates.dtype = torch.float32  # as if "auto" had measured otherwise this time
     resume(again)
-    assert again.dtype == torch.bfloat16
+    assert again.updates.dtype == torch.bfloat16
 
 
 def test_a_run_does_not_go_on_with_other_images(tmp_path: Path, facades: Path) -> None:

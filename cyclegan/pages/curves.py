@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from cyclegan.pages.languages import Language, Text
-from cyclegan.pages.models import domain_name
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.runs.run import Run
 
@@ -40,22 +39,15 @@ def plots_of(run: Run, title: str, language: Language) -> list[Plot]:
 
 
 def curves_of(run: Run, language: Language = "en") -> list[Curve]:
-    """The losses of a run's history. Those of CycleGAN's directions are shown as their mean, but apart where one of
-    them rests for a time: the mean would jump there."""
-    history = [(int(record["epoch"]), record.get("losses", {})) for record in run.history()]
-    resting = {
-        term
-        for term in {_term(key) for _, losses in history for key in losses}
-        if len({keys for _, losses in history if (keys := frozenset(key for key in losses if _term(key) == term))}) > 1
-    }
+    """Return the losses of a run's history; the mean of both directions of a CycleGAN."""
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for epoch, losses in history:
+    for record in run.history():
         values: dict[str, list[float]] = defaultdict(list)
-        for key, value in losses.items():
-            values[key if _term(key) in resting else _term(key)].append(float(value))
-        for name, each in values.items():
-            points[name].append((epoch, round(sum(each) / len(each), 4)))
-    return [Curve(_readable(name, run).to(language), tuple(each)) for name, each in points.items()]
+        for key, value in record.get("losses", {}).items():
+            values[_term(key)].append(float(value))
+        for term, each in values.items():
+            points[term].append((int(record["epoch"]), round(sum(each) / len(each), 4)))
+    return [Curve(_readable(term).to(language), tuple(each)) for term, each in points.items()]
 
 
 def _term(key: str) -> str:
@@ -63,9 +55,5 @@ def _term(key: str) -> str:
     return key[:-2] if key.endswith(("_a", "_b")) else key
 
 
-def _readable(name: str, run: Run) -> Text:
-    term = _term(name)
-    text = watch_texts.LOSS_NAMES.get(term) or Text.same(term.replace("_", " ").capitalize())
-    if term == name:
-        return text
-    return watch_texts.OF_DOMAIN.format(loss=text, domain=domain_name(run.domain(name[-1])))
+def _readable(term: str) -> Text:
+    return watch_texts.LOSS_NAMES.get(term) or Text.same(term.replace("_", " ").capitalize())

@@ -72,9 +72,8 @@ LOSS_NAMES = {
     "identity": Text("Leaving alone what fits", "맞는 것은 그대로 두기", "保持原样"),
     "l1": Text("Distance to the truth", "정답과의 거리", "与真实图像的差距"),
     "features": Text("Alike to the discriminator", "판별자가 보기에 닮은 정도", "在判别器看来的相似度"),
-    "palette": Text("The right label colours", "올바른 라벨 색", "正确的标签颜色"),
+    "classes": Text("The right classes", "올바른 클래스", "正确的类别"),
     "edges": Text("Spotting blurred edges", "흐린 윤곽 알아보기", "识别模糊的边缘"),
     "penalty": Text("Gradient penalty", "기울기 벌점", "梯度惩罚"),
 }
 """Keys of a run's history without the domain."""
-OF_DOMAIN = Text("{loss}: {domain}", "{domain} 쪽: {loss}", "{domain}一侧：{loss}")
