@@ -85,7 +85,7 @@ class Launch(Machine):
     domain_names: tuple[str, str] | None = None
     """What domains a and b are called in the app; known for named datasets."""
     dry_run: bool = False
-    """Print the plan (parameters, steps, measured time, disk) and leave."""
+    """Print the plan (parameters, steps, measured time, disk); write and download nothing."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     repository = None if launch.dry_run else find_repository(launch)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     config = replace(config, dataset=distributed.from_first(lambda: settled_dataset(config, method, launch)))
-    folder = find_dataset(config, launch.data_root)
+    folder = find_dataset(config, launch.data_root, download=not launch.dry_run)
     if config.dataset not in known_datasets(config) and not is_on_hub(config.dataset):
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
     split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
@@ -203,7 +203,8 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
         with distributed.first_on_machine():
             source = open_run(config.init_from, samples=False)
     run = Run(out, method, name_domains(split, config, launch.domain_names), config, {}, revision())
-    check_free(out)
+    if not launch.dry_run:
+        check_free(out)
     trainer = prepare(run, folder, launch, split)
     if source:
         with distributed.first_on_machine():

@@ -8,9 +8,9 @@ from typing import get_args
 from cyclegan import distributed
 from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig
 from cyclegan.data.datasets import DatasetError, Split, find_split
-from cyclegan.data.downloads import DATASETS, NOISE, fetch
+from cyclegan.data.downloads import DATASETS, NOISE, data_root, fetch
 from cyclegan.facades import PALETTES, looks_like_labels
-from cyclegan.hub.streaming import fetch_from_hub, is_on_hub
+from cyclegan.hub.streaming import fetch_from_hub, is_downloaded, is_on_hub
 from cyclegan.runs.run import Domains
 
 
@@ -30,8 +30,8 @@ def known_datasets(config: MethodConfig) -> list[str]:
     return [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
 
 
-def find_dataset(config: MethodConfig, root: Path | None = None) -> Path:
-    """The folder of a method's dataset; a named one or one of the Hub is downloaded where it is missing, once of all
+def find_dataset(config: MethodConfig, root: Path | None = None, *, download: bool = True) -> Path:
+    """The folder of a method's dataset; a named one or one of the Hub is downloaded if it is missing, once of all
     processes of this machine. Raises DatasetError, DownloadError."""
     names = known_datasets(config)
     if is_on_hub(config.dataset) and config.dataset_mode in ("single", "colorization"):
@@ -39,7 +39,14 @@ def find_dataset(config: MethodConfig, root: Path | None = None) -> Path:
             f"dataset_mode {config.dataset_mode} takes images of one domain, and {config.dataset} has two, imageA and "
             "imageB; give the path of a folder of images"
         )
-    if config.dataset in names or is_on_hub(config.dataset):
+    named = config.dataset in names
+    if named or is_on_hub(config.dataset):
+        here = (data_root(root) / config.dataset).is_dir() if named else is_downloaded(config.dataset, root)
+        if not download and not here:
+            raise DatasetError(
+                f"dataset {config.dataset} is not downloaded yet, and a dry run downloads nothing; start the training, "
+                "which downloads it first, or give the path of a folder"
+            )
         with distributed.first_on_machine():
             return find_folder(config.dataset, root)
     folder = Path(config.dataset).expanduser()

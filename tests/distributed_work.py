@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cyclegan.training.data_parallel import check_equal, check_processes
 
 from cyclegan import distributed
 from cyclegan.config import (
@@ -32,6 +31,7 @@ from cyclegan.data.noise import NoiseBatches
 from cyclegan.evaluation import command as evaluation
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.checkpoint import create, resume, state_of
+from cyclegan.training.data_parallel import check_equal, check_processes
 from cyclegan.training.progress import Progress
 from cyclegan.training.trainer import Trainer
 from cyclegan.translate import command as translation
@@ -60,9 +60,6 @@ CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
         crop_size=32,
         pool_size=3,
         lambda_edges=1.0,
-        lambda_palette=5.0,
-        cycle_noise=0.1,
-        labels_only_from=2,
     ),
     "pix2pix": Pix2PixConfig(
         **TRANSLATING,
@@ -115,8 +112,8 @@ def double_trainer(name: str, folder: Path, facades: Path) -> Trainer:
     inputs = {direction: [shown.double()] for direction in run.directions}
     trainer = Trainer(run, batches, inputs, device=torch.device("cpu"))
     trainer.objective.double()
-    for average in trainer.ema.values():
-        average.network.double()
+    for ema in trainer.ema.values():
+        ema.network.double()
     return trainer
 
 
@@ -157,7 +154,7 @@ def refusals() -> list[str]:
     said = []
     refusing: tuple[Callable[[], None], ...] = (
         lambda: check_processes(replace(pix2pix, batch_size=1)),
-        lambda: check_processes(replace(pix2pix, compile=True)),
+        lambda: check_processes(pix2pix, compiled=True),
         lambda: check_equal(layer, "images"),
     )
     for refuse in refusing:

@@ -214,7 +214,7 @@ class TestTraining:
 
 def new_run(squares: Path, out: Path, *more: object) -> list[object]:
     widths = ["--generator.width", "16", "--discriminator.width", "16"]
-    rest = ["--epochs", "3", "--sample-every", "2", "--snapshot-epochs", "1", "--device", "cpu", *widths, *more]
+    rest = ["--epochs", "3", "--snapshot-epochs", "1", "--device", "cpu", *widths, *more]
     return ["gan", "--dataset", "fashion-mnist", "--data-root", squares, "--out", out, *rest]
 
 
