@@ -20,6 +20,8 @@ PACKAGE = ROOT / "cyclegan"
 
 # A module imports from the rows above its own; within a folder, imports go one way too.
 LAYERS = (
+    {"network_config"},
+    {"config_rules"},
     {"files", "memory", "config", "images", "facade_drawing", "reference_options", "signals"},
     {"distributed"},
     {"facades", "colours", "devices", "citations", "metrics"},

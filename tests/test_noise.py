@@ -239,7 +239,7 @@ class TestCommand:
         made = Run.open(tmp_path / "run")
         assert (made.method, made.domains) == ("gan", Domains("noise", "clothes"))
         assert dict(made.samples) == {"ab": "noise"}
-        assert made.sample_epochs == (2, 3) and made.epochs == (1, 3)
+        assert made.sample_epochs == (1, 2, 3) and made.epochs == (1, 3)
         assert set(made.history()[0]["losses"]) == {"gan", "discriminator"}
         with torch.no_grad():
             assert made.load_generator(3, "ab")(torch.zeros(2, 100)).shape == (2, 1, 32, 32)
@@ -287,7 +287,7 @@ class TestCommand:
             (["--dataset", "fashion-mnist"], ["'fashion-mnist'", "facades, maps"]),
             (["gan", "--dataset", "."], ["holds no images"]),
             (["gan", "--batch-size", "1"], ["batch_size is 1", "2 images or more"]),
-            (["gan", "--discriminator.architecture", "basic"], ["mlp networks, not mlp and basic"]),
+            (["gan", "--discriminator.architecture", "basic"], ["discriminator.architecture is basic; it must be mlp"]),
             (["gan", "--load-size", "32"], ["load-size"]),
         ],
         ids=lambda value: " ".join(value) if value[0] == "gan" else "",

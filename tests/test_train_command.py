@@ -430,5 +430,5 @@ def test_a_run_without_a_checkpoint_is_left_as_it_is(weights: Path, capsys: pyte
     folder = weights / "facades-pix2pix"
     before = sorted(folder.iterdir())
     assert train.main(["--resume", str(folder)]) == 2
-    assert "checkpoint.pt is missing: published and converted runs carry no checkpoint" in capsys.readouterr().err
+    assert "checkpoint.pt is missing: published and converted runs have none" in capsys.readouterr().err
     assert sorted(folder.iterdir()) == before

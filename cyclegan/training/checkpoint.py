@@ -8,27 +8,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from filelock import FileLock, Timeout
+from torch import nn
 
 from cyclegan import distributed
+from cyclegan.data.batches import Batches
+from cyclegan.data.noise import NoiseBatches
 from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.runs.run import Run, RunError
+from cyclegan.training.ema import EMA
+from cyclegan.training.objectives import Objective
 from cyclegan.training.progress import Progress
-
-if TYPE_CHECKING:  # which imports this module
-    from cyclegan.training.trainer import Trainer
+from cyclegan.training.updates import Updates
 
 log = logging.getLogger(__name__)
+
+
+class Training(Protocol):
+    """What a checkpoint holds the state of: `trainer.Trainer`."""
+
+    run: Run
+    batches: Batches | NoiseBatches
+    device: torch.device
+    objective: Objective
+    ema: dict[str, EMA[nn.Module]]
+    updates: Updates
+    progress: Progress
 
 
 class ChangedDataError(ValueError):
     """The images are not those that the checkpoint was trained on."""
 
 
-def state_of(trainer: Trainer) -> dict[str, Any]:
+def state_of(trainer: Training) -> dict[str, Any]:
     """Return all that resuming needs: networks, optimizers, image pools, random states, position."""
     cuda = trainer.device.type == "cuda"
     return {
@@ -45,7 +60,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def load_state(trainer: Trainer, state: dict[str, Any]) -> None:
+def load_state(trainer: Training, state: dict[str, Any]) -> None:
     """Put a trainer where `state_of` was taken. Raises ChangedDataError if its images are others."""
     if state["data"] != trainer.batches.fingerprint:
         raise ChangedDataError
@@ -69,13 +84,13 @@ def load_state(trainer: Trainer, state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(state["cuda_random"], trainer.device)
 
 
-def save(trainer: Trainer, folder: Path | None = None) -> None:
+def save(trainer: Training, folder: Path | None = None) -> None:
     """Write the checkpoint, whole or not at all, into the run's folder unless another one is given."""
     state = state_of(trainer)
     write_atomically((folder or trainer.run.folder) / "checkpoint.pt", lambda file: torch.save(state, file))
 
 
-def save_together(trainer: Trainer) -> None:
+def save_together(trainer: Training) -> None:
     """Save the checkpoint of all processes: none continues, or leaves, before it is written."""
     if distributed.is_first():
         save(trainer)
@@ -113,7 +128,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def create(trainer: Trainer) -> None:
+def create(trainer: Training) -> None:
     """Create the run's folder, complete with a checkpoint, in one move. Raises RunError if it exists."""
     if not distributed.is_first():
         return
@@ -135,7 +150,7 @@ def find_checkpoint(run: Run) -> Path:
     return path
 
 
-def resume(trainer: Trainer) -> None:
+def resume(trainer: Training) -> None:
     """Load the newest checkpoint of the trainer's run. Raises RunError if it is missing or damaged."""
     path = find_checkpoint(trainer.run)
     if distributed.is_first():
