@@ -31,9 +31,7 @@ from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from cyclegan.config import ConfigError, Precision
-from cyclegan.files import sweep_old
 from cyclegan.hub.fetching import is_address
-from cyclegan.memory import share_one_heap
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.draw.line import line
 from cyclegan.pages.gpu import LENT
@@ -46,7 +44,9 @@ from cyclegan.pages.models import Models, find_runs
 from cyclegan.pages.request_limits import RequestLimits, end_stalled_connections
 from cyclegan.pages.sessions import explain_forgotten
 from cyclegan.runs.run import RunError
-from cyclegan.signals import stop_signals
+from cyclegan.runtime.files import sweep_old
+from cyclegan.runtime.memory import share_one_heap
+from cyclegan.runtime.signals import stop_signals
 
 log = logging.getLogger(__name__)
 

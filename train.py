@@ -17,7 +17,6 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from cyclegan import distributed
 from cyclegan.config import (
     METHODS,
     ConfigError,
@@ -34,25 +33,26 @@ from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DownloadError
 from cyclegan.data.noise import NoiseBatches, read_pictures
 from cyclegan.dataset_choice import check_classes, find_dataset, held_out, known_datasets, name_domains
-from cyclegan.devices import pick_device
 from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import is_address, open_run
 from cyclegan.hub.publishing import BackgroundPublisher
 from cyclegan.hub.repositories import COMMIT, Address, list_files
 from cyclegan.hub.streaming import address_of, is_on_hub, pinned
 from cyclegan.hub.uploads import Repository, UploadError, open_repository
-from cyclegan.images import ImageError
-from cyclegan.memory import keep_freed_memory
+from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
-from cyclegan.reference_options import renamed
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run, RunError, SampleInputs
 from cyclegan.runs.samples import Inputs, choose_inputs, draw_noise
-from cyclegan.signals import stop_signals
+from cyclegan.runtime import distributed
+from cyclegan.runtime.devices import pick_device
+from cyclegan.runtime.memory import keep_freed_memory
+from cyclegan.runtime.signals import stop_signals
 from cyclegan.training.checkpoint import check_free, create, exclusive, find_checkpoint, resume
 from cyclegan.training.data_parallel import check_processes
 from cyclegan.training.plan import describe
 from cyclegan.training.progress import Progress
+from cyclegan.training.reference_options import renamed
 from cyclegan.training.trainer import Trainer, TrainingError
 
 USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, HubError, ImageError, RunError, UploadError)

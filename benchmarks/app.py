@@ -19,7 +19,7 @@ import tyro
 from gradio_client import Client, handle_file
 from playwright.sync_api import sync_playwright
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from tests.browser import launch_chromium
 from tests.hub_server import free_port
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.packing import pack
 from cyclegan.translate.command import destinations, find_images, translate_all

@@ -24,9 +24,9 @@ from cyclegan.config import (
 )
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.datasets import find_split
-from cyclegan.facades import draw_facade
-from cyclegan.memory import keep_freed_memory
+from cyclegan.facades.labels import draw_facade
 from cyclegan.runs.run import Domains, Run
+from cyclegan.runtime.memory import keep_freed_memory
 from cyclegan.training.trainer import Trainer
 
 

@@ -24,8 +24,8 @@ from cyclegan.config import (
     Precision,
 )
 from cyclegan.data.datasets import find_split
-from cyclegan.facades import class_indices, draw_facade
-from cyclegan.images import to_image, to_tensor
+from cyclegan.facades.labels import class_indices, draw_facade
+from cyclegan.images.io import to_image, to_tensor
 from cyclegan.networks.build import build_generator, for_translation, initialize
 from cyclegan.networks.packing import pack
 from cyclegan.runs.run import Domains, Run

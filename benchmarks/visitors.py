@@ -24,7 +24,7 @@ from gradio_client.utils import QueueError
 from PIL import Image
 
 from benchmarks.app import ROOT, memory_mb, wait_for_first_byte
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from tests.hub_server import free_port
 
 PATIENCE = 60.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from cyclegan import distributed
 from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DATASETS, NOISE, data_root, fetch
-from cyclegan.facades import PALETTES, looks_like_labels
+from cyclegan.facades.labels import PALETTES, looks_like_labels
 from cyclegan.hub.streaming import fetch_from_hub, is_downloaded, is_on_hub
 from cyclegan.runs.run import Domains
+from cyclegan.runtime import distributed
 
 
 def find_folder(dataset: str, root: Path | None = None) -> Path:

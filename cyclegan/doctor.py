@@ -17,8 +17,8 @@ import tyro
 from cyclegan.config import ConfigError
 from cyclegan.data.batches import physical_memory
 from cyclegan.data.downloads import data_root
-from cyclegan.devices import choose_precision, explain_precision, pick_device
-from cyclegan.files import cache_folder
+from cyclegan.runtime.devices import choose_precision, explain_precision, pick_device
+from cyclegan.runtime.files import cache_folder
 from cyclegan.translate.openvino import explain_backend
 
 NEEDED = ("torch", "torchvision", "gradio", "huggingface-hub", "safetensors", "pillow", "numpy", "pydantic")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
 from cyclegan.hub.sheets import sheet
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import cut

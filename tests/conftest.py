@@ -39,7 +39,7 @@ from cyclegan.config import (
     Pix2PixConfig,
 )
 from cyclegan.data.datasets import Split, find_split
-from cyclegan.facades import class_indices, draw_facade
+from cyclegan.facades.labels import class_indices, draw_facade
 from cyclegan.networks.build import build_discriminator, build_generator, initialize
 from cyclegan.runs.run import Domains, Run, SampleInputs
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 
-from cyclegan import distributed
 from cyclegan.config import (
     METHODS,
     ConfigError,
@@ -30,6 +29,7 @@ from cyclegan.data.datasets import find_split
 from cyclegan.data.noise import NoiseBatches
 from cyclegan.evaluation import command as evaluation
 from cyclegan.runs.run import Domains, Run
+from cyclegan.runtime import distributed
 from cyclegan.training.checkpoint import create, resume, state_of
 from cyclegan.training.data_parallel import check_equal, check_processes
 from cyclegan.training.progress import Progress

@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from cyclegan.config import Pix2PixConfig
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.models import Models
 from cyclegan.pages.more.api_page import ADDRESS, START, snippets
 from tests.conftest import TINY_PIX2PIX, make_run

@@ -19,8 +19,7 @@ from PIL import Image
 
 import app
 from cyclegan.config import GeneratorConfig, Pix2PixConfig
-from cyclegan.convert import import_reference
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.networks.build import build_generator
 from cyclegan.pages import texts
 from cyclegan.pages.api.pictures import find, translate_with
@@ -30,6 +29,7 @@ from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route, find_runs
 from cyclegan.pages.more.charts_page import ChartsPage
 from cyclegan.pages.watch import texts as watch_texts
+from cyclegan.runs.convert import import_reference
 from cyclegan.runs.scores import write_scores
 from tests.conftest import TINY_PIX2PIX, differs, make_photo, make_run
 

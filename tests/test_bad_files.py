@@ -15,8 +15,8 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image, ImageFile
 
-from cyclegan.facades import draw_facade
-from cyclegan.images import MAX_MEGAPIXELS, Fault
+from cyclegan.facades.labels import draw_facade
+from cyclegan.images.io import MAX_MEGAPIXELS, Fault
 from cyclegan.pages import texts
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.inputs import PICTURE_INPUTS, picture_input, prepare

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.facades import PALETTE, draw_facade
+from cyclegan.facades.labels import PALETTE, draw_facade
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.more import batch

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cyclegan.colours import encode
 from cyclegan.config import CycleGANConfig, Direction, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig, Preprocess
 from cyclegan.data import batches as module
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.datasets import DatasetError, Split, find_split
+from cyclegan.images.encodings import encode
 from tests.conftest import RAMP_HEIGHT, RAMP_WIDTH, make_folder, make_photo, make_two_folders, ramp
 from tests.test_bad_files import png_of
 

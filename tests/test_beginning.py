@@ -16,7 +16,7 @@ from torch import nn
 import train
 from cyclegan.config import METHODS
 from cyclegan.hub.cards import write_card
-from cyclegan.hub.redaction import public
+from cyclegan.runs.redaction import public
 from cyclegan.runs.run import Run
 from tests.conftest import TINY_GAN, make_run
 from tests.hub_server import LoopbackHub

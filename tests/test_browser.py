@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.frames import Frame, data_uri
 from cyclegan.pages.languages import translated
 from cyclegan.pages.watch import texts as watch_texts

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
-from cyclegan.facades import CLASSES, CMP_BASE_PALETTE, EXAMPLE_SEEDS, class_indices, colorize, draw_facade
+from cyclegan.facades.labels import CLASSES, CMP_BASE_PALETTE, EXAMPLE_SEEDS, class_indices, colorize, draw_facade
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.models import Models
 from tests.browser import Watched, beyond_the_edge, open_tab

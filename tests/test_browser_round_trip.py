@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import error_map, heat
 from tests.browser import Watched, beyond_the_edge, open_tab

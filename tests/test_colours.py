@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.colours import decode, encode, encodings, lab_to_rgb, rgb_to_lab
 from cyclegan.config import CycleGANConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
+from cyclegan.images.encodings import decode, encode, encodings, lab_to_rgb, rgb_to_lab
 from tests.conftest import make_photo
 
 COLOUR_TO_GREY = GeneratorConfig(architecture="unet_256", norm="batch", out_channels=1)

@@ -19,16 +19,16 @@ import torch
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from cyclegan.compare import main
 from cyclegan.config import CycleGANConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.data.datasets import find_split
+from cyclegan.evaluation.compare import main
 from cyclegan.evaluation.comparison import Comparison, ComparisonError, Gap, plan
 from cyclegan.evaluation.judging import compare
 from cyclegan.evaluation.measuring import SIZE
+from cyclegan.evaluation.metrics import confusion, feature_distances, label_agreement, ssim
 from cyclegan.evaluation.segmenter import load_segmenter, segment
 from cyclegan.evaluation.segmenter_training import agreement
-from cyclegan.facades import class_indices
-from cyclegan.metrics import confusion, feature_distances, label_agreement, ssim
+from cyclegan.facades.labels import class_indices
 from cyclegan.runs.run import Domains, Run
 from cyclegan.translate.translator import Translator
 from tests.browser import launch_chromium
@@ -431,7 +431,7 @@ def test_a_run_without_history_and_samples_has_a_page_too(facades: Path, tmp_pat
 def test_a_place_that_cannot_be_written_is_known_before_the_work(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cyclegan.compare.compare", lambda *_, **__: pytest.fail("it began to work"))
-    monkeypatch.setattr("cyclegan.compare.os.access", lambda *_: False)
+    monkeypatch.setattr("cyclegan.evaluation.compare.compare", lambda *_, **__: pytest.fail("it began to work"))
+    monkeypatch.setattr("cyclegan.evaluation.compare.os.access", lambda *_: False)
     assert main([str(weights / "facades-pix2pix"), "--out", str(tmp_path / "r.html")]) == 2
     assert f"{tmp_path} cannot be written; choose another place with --out" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from cyclegan.config import (
     from_json,
     to_json,
 )
-from cyclegan.facades import PALETTES
+from cyclegan.facades.labels import PALETTES
 from cyclegan.networks.build import DISCRIMINATORS, GENERATORS, INITIALIZERS
 from cyclegan.networks.layers import ACTIVATIONS, NORMS
 from cyclegan.training.augmentation import DRAWS

@@ -24,12 +24,12 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan.config import ConfigError, CycleGANConfig, GeneratorConfig, GeneratorName, Norm, Pix2PixConfig
-from cyclegan.convert import export_reference, import_reference, main
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.networks.build import build_generator, for_translation, initialize
 from cyclegan.networks.storage import WeightsError
-from cyclegan.pack import pack
 from cyclegan.pages.models import Models, Route
+from cyclegan.runs.compress import pack
+from cyclegan.runs.convert import export_reference, import_reference, main
 from cyclegan.runs.run import Domains, Run, RunError
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_run
@@ -540,7 +540,7 @@ def test_mistakes_take_one_line_and_leave_nothing(
     assert main(arguments) == 2
     told = capsys.readouterr().err
     assert reason in told
-    assert told.startswith("cyclegan.convert: ")
+    assert told.startswith("cyclegan.runs.convert: ")
     assert told.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "text.pth"]
 
@@ -553,7 +553,7 @@ def test_the_command_goes_there_and_back(tmp_path: Path) -> None:
         [*files, str(tmp_path / "run"), "--domains", "horse", "zebra", "--epoch", "60"],
         [str(tmp_path / "run"), str(tmp_path / "out"), "--export-reference"],
     ):
-        command = [sys.executable, "-m", "cyclegan.convert", *arguments]
+        command = [sys.executable, "-m", "cyclegan.runs.convert", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
         told.append(done.stderr.removeprefix(f"{tmp_path}/"))
     network = "resnet_6blocks of width 2 and norm instance"

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image, ImageGrab
 
 import app
-from cyclegan.facades import CLASSES, PALETTE
+from cyclegan.facades.labels import CLASSES, PALETTE
 from cyclegan.pages import texts
 from cyclegan.pages.desktop import has_screen
 from tests.conftest import wait_until

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from cyclegan import devices
 from cyclegan.config import ConfigError
-from cyclegan.devices import GAIN_NEEDED, choose_precision, explain_precision, measure_bf16_gain, pick_device
+from cyclegan.runtime import devices
+from cyclegan.runtime.devices import GAIN_NEEDED, choose_precision, explain_precision, measure_bf16_gain, pick_device
 
 CPU = torch.device("cpu")
 

@@ -15,8 +15,8 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from cyclegan.facades import CLASSES, EXAMPLE_SEEDS, PALETTE, class_indices, draw_facade
-from cyclegan.images import ImageError
+from cyclegan.facades.labels import CLASSES, EXAMPLE_SEEDS, PALETTE, class_indices, draw_facade
+from cyclegan.images.io import ImageError
 from cyclegan.pages.draw import line as draw_line
 from cyclegan.pages.draw.line import AT_ONCE, MOST_WAITING, FullError, Line
 from cyclegan.pages.draw.page import drawable, drawn_facade, paint_boxes

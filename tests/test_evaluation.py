@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 import torch
 
-from cyclegan import metrics
 from cyclegan.data.datasets import find_split
+from cyclegan.evaluation import metrics
 from cyclegan.evaluation.command import evaluate, keep, main
 from cyclegan.evaluation.comparison import Gap, plan
 from cyclegan.evaluation.measuring import Instruments, square
+from cyclegan.evaluation.metrics import confusion, label_agreement
 from cyclegan.evaluation.segmenter import Segmenter, SegmenterConfig, segment
-from cyclegan.facades import class_indices
-from cyclegan.metrics import confusion, label_agreement
+from cyclegan.facades.labels import class_indices
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import ScoresError, best_epoch, choose, read_scores, write_scores
 from cyclegan.training.checkpoint import exclusive

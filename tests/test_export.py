@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from cyclegan.config import GeneratorConfig, Pix2PixConfig
-from cyclegan.export import main
 from cyclegan.networks.build import for_translation
+from cyclegan.runs.export import main
 from cyclegan.runs.run import Run
 from tests.conftest import TINY_GAN, make_run
 
@@ -112,7 +112,7 @@ def test_a_missing_package_is_named_with_its_remedy(
 def test_a_file_that_translates_otherwise_is_not_written(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cyclegan.export.TOLERANCE", 0.0)
+    monkeypatch.setattr("cyclegan.runs.export.TOLERANCE", 0.0)
     assert main([str(weights / "facades-cyclegan"), str(tmp_path / "x.onnx"), "--to", "photo"]) == 2
     assert "differs from PyTorch by" in capsys.readouterr().err
     assert not (tmp_path / "x.onnx").exists()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cyclegan.facades import (
+from cyclegan.facades.labels import (
     CLASSES,
     CMP_BASE_PALETTE,
     EXAMPLE_SEEDS,

@@ -21,13 +21,13 @@ from huggingface_hub import constants
 
 from cyclegan import Translator
 from cyclegan.config import CycleGANConfig
-from cyclegan.convert import export_reference
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.hub import fetching, repositories
 from cyclegan.hub import source as hub_source
 from cyclegan.hub.errors import HubError, in_words
 from cyclegan.hub.fetching import open_run
 from cyclegan.hub.repositories import Cancelled, Transfer
+from cyclegan.runs.convert import export_reference
 from cyclegan.runs.run import Run
 from cyclegan.runs.sample_archive import NAME, pack_samples
 from tests.conftest import HUB_HOME, TINY_CYCLEGAN, make_run

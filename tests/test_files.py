@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 import pytest
 import torch
 
-from cyclegan.files import STRAY_PREFIX, new_folder, sweep_strays, write_atomically
+from cyclegan.runtime.files import STRAY_PREFIX, new_folder, sweep_strays, write_atomically
 
 
 def failing(error: BaseException) -> Callable[[BinaryIO], NoReturn]:
@@ -103,7 +103,7 @@ def test_a_folder_in_the_way_stays(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_content(content: str, library: str, old: Path) -> None:
     code = (
         f"import resource, signal, sys, pathlib{library}\n"
-        "from cyclegan.files import write_atomically\n"
+        "from cyclegan.runtime.files import write_atomically\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
         f"write_atomically(pathlib.Path(sys.argv[1]), {content})\n"
@@ -125,7 +125,7 @@ def test_strays_of_a_killed_process_are_swept_and_nothing_else(tmp_path: Path) -
     (tmp_path / "snapshots").mkdir()
     code = (
         "import os, sys, pathlib\n"
-        "from cyclegan.files import write_atomically\n"
+        "from cyclegan.runtime.files import write_atomically\n"
         "write_atomically(pathlib.Path(sys.argv[1]), lambda file: os._exit(9))\n"
     )
     for name in ("run.json", "snapshots/model.safetensors"):

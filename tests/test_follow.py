@@ -15,7 +15,7 @@ from PIL import Image
 
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.data.batches import Pair
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.api.pictures import translate_with
 from cyclegan.pages.curves import curves_of, plots_of
 from cyclegan.pages.errors import Refusal

@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 import app
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.hub.errors import HubError, in_words
 from cyclegan.pages.errors import explain
 from cyclegan.pages.hub import texts as hub_texts

@@ -22,7 +22,7 @@ from cyclegan.data.datasets import find_split
 from cyclegan.data.downloads import DownloadError
 from cyclegan.dataset_choice import find_folder
 from cyclegan.evaluation.comparison import plan
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.hub.streaming import pinned
 from cyclegan.runs.run import Run
 from tests.conftest import make_photo, ramp
@@ -134,7 +134,7 @@ def test_a_run_trains_and_goes_on_with_the_commit_that_it_began_with(
     wanted = replace(run.config, dataset=f"hf:{NAME}")
     assert train.settled_dataset(wanted, run.method, train.Launch()) == newest
     with monkeypatch.context() as several:
-        several.setattr("cyclegan.distributed.size", lambda: 2)
+        several.setattr("cyclegan.runtime.distributed.size", lambda: 2)
         assert train.settled_dataset(wanted, run.method, train.Launch()) == run.config.dataset, "torchrun begins again"
         assert train.settled_dataset(replace(wanted, dataset=f"hf:{NAME}@main"), run.method, train.Launch()) == newest
     elsewhere = ["--data-root", str(tmp_path / "elsewhere"), "--device", "cpu", "--threads", "1"]

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.images import MAX_PIXELS, ImageError, check_pixels, open_image, to_image, to_rgb, to_tensor
+from cyclegan.images.io import MAX_PIXELS, ImageError, check_pixels, open_image, to_image, to_rgb, to_tensor
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
 

@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from cyclegan import pages
-from cyclegan.images import Fault
+from cyclegan.images.io import Fault
 from cyclegan.pages import texts
 from cyclegan.pages.language_choice import preferred
 from cyclegan.pages.languages import LANGUAGES, Language, Text, listed, sentences

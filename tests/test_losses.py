@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GanMode, Norm
-from cyclegan.facades import PALETTES, Array
+from cyclegan.facades.labels import PALETTES, Array
 from cyclegan.networks.build import build_discriminator
 from cyclegan.training.losses import class_loss, gan_loss, gradient_penalty
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import app
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.frames import data_uri
 from tests.browser import served
 

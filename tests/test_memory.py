@@ -14,7 +14,7 @@ from tests.forks import ROOT
 MANY_THREADS = """
 import ctypes
 from threading import Barrier, Thread
-from cyclegan.memory import share_one_heap
+from cyclegan.runtime.memory import share_one_heap
 
 def run(count):
     together = Barrier(count)
@@ -40,7 +40,7 @@ libc.fflush(None)
 
 LARGE_BLOCKS = """
 import resource
-from cyclegan.memory import keep_freed_memory
+from cyclegan.runtime.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -28,7 +28,7 @@ from cyclegan.config import (
 from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import find_split
 from cyclegan.data.noise import NoiseBatches
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.networks.build import initialize
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.checkpoint import create, resume

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from cyclegan import metrics
+from cyclegan.evaluation import metrics
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.integers(0, 256, (24, 30, 3), dtype=np.uint8)

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 import train
-from cyclegan.colours import encodings
 from cyclegan.config import ConfigError, GANConfig
 from cyclegan.data.datasets import DatasetError
 from cyclegan.data.downloads import IDX_FILE
 from cyclegan.data.noise import NoiseBatches, read_pictures
-from cyclegan.images import ImageError
+from cyclegan.images.encodings import encodings
+from cyclegan.images.io import ImageError
 from cyclegan.runs.run import Domains, Run
 from cyclegan.runs.samples import draw_noise, render
 from cyclegan.training.checkpoint import create, resume

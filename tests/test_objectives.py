@@ -20,7 +20,7 @@ from cyclegan.config import (
     Pix2PixConfig,
 )
 from cyclegan.data.batches import Pair
-from cyclegan.facades import CMP_BASE_PALETTE
+from cyclegan.facades.labels import CMP_BASE_PALETTE
 from cyclegan.networks.build import initialize
 from cyclegan.training.edges import smooth_edges
 from cyclegan.training.losses import Losses, class_loss

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from cyclegan import devices
 from cyclegan.config import GeneratorConfig
-from cyclegan.devices import GAIN_NEEDED
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.networks.build import build_generator, for_translation
+from cyclegan.runtime import devices
+from cyclegan.runtime.devices import GAIN_NEEDED
 from cyclegan.translate import openvino
 from cyclegan.translate.openvino import BACKEND, OpenVinoGenerator, explain_backend, is_faster
 from cyclegan.translate.translator import Translator

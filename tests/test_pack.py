@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig
-from cyclegan.facades import draw_facade
-from cyclegan.pack import main, pack
+from cyclegan.facades.labels import draw_facade
+from cyclegan.runs.compress import main, pack
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.scores import ScoresError, best_epoch, read_scores, write_scores
 from cyclegan.translate.translator import Translator

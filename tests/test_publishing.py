@@ -15,7 +15,7 @@ from huggingface_hub import constants, snapshot_download
 from PIL import Image
 
 from cyclegan.config import MethodConfig, Pix2PixConfig
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.hub import publishing, uploads
 from cyclegan.hub.command import main
 from cyclegan.hub.errors import HubError

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, Pix2PixConfig
-from cyclegan.facades import draw_facade
-from cyclegan.images import ImageError, to_tensor
+from cyclegan.facades.labels import draw_facade
+from cyclegan.images.io import ImageError, to_tensor
 from cyclegan.networks.build import build_discriminator, initialize
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.objectives import Objective, build_objective

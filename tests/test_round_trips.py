@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages import texts
 from cyclegan.pages.heat import FULL_HEAT, error_map, heat, tint
 from cyclegan.pages.layout import Layout

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.colours import Encoding, decode, encode
 from cyclegan.config import Direction
 from cyclegan.data.datasets import Source, Split, find_split
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
-from cyclegan.images import to_image, to_tensor
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.images.encodings import Encoding, decode, encode
+from cyclegan.images.io import to_image, to_tensor
 from cyclegan.networks.build import build_generator, for_translation
 from cyclegan.runs.samples import SAMPLE_SIZE, choose_inputs, cut, render
 from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_photo

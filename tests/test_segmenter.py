@@ -17,7 +17,7 @@ from cyclegan.data.datasets import DatasetError, find_split
 from cyclegan.evaluation.command import main
 from cyclegan.evaluation.segmenter import SHIPPED, Segmenter, SegmenterConfig, load_segmenter, save_segmenter, segment
 from cyclegan.evaluation.segmenter_training import agreement, classes_of, train_segmenter
-from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, class_indices
+from cyclegan.facades.labels import CMP_BASE_PALETTE, PALETTE, class_indices
 from cyclegan.networks.storage import WeightsError
 from tests.conftest import make_folder, make_photo
 

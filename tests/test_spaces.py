@@ -19,7 +19,7 @@ from packaging.version import Version
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.hub.command import main
 from cyclegan.hub.spaces import contents
 from cyclegan.runs.run import Run
@@ -154,7 +154,7 @@ def test_on_zerogpu_a_translation_runs_where_the_gpu_is_lent(weights: Path, tmp_
     )
     script = (
         "import app\n"
-        "from cyclegan.facades import draw_facade\n"
+        "from cyclegan.facades.labels import draw_facade\n"
         f"layout = app.build(app.Settings(run=({str(weights / 'facades-pix2pix')!r},), precision='fp32'))\n"
         "model, = layout.models.models\n"
         "picture = model.translate(draw_facade(3), model.routes[0], 5)\n"

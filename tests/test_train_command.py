@@ -21,10 +21,10 @@ import tyro
 from PIL import Image
 
 import train
-from cyclegan.reference_options import NAMES
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import SAMPLE_SIZE
 from cyclegan.training.checkpoint import exclusive
+from cyclegan.training.reference_options import NAMES
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_pairs, make_photo, wait_until
 from tests.forks import ROOT, Program

@@ -23,10 +23,10 @@ from cyclegan.config import (
 )
 from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import find_split
-from cyclegan.facades import draw_facade, snap_to_palette
-from cyclegan.files import STRAY_PREFIX
+from cyclegan.facades.labels import draw_facade, snap_to_palette
 from cyclegan.networks.storage import load_generator
 from cyclegan.runs.run import Domains, Run, RunError
+from cyclegan.runtime.files import STRAY_PREFIX
 from cyclegan.training.checkpoint import create, exclusive, resume
 from cyclegan.training.plan import measure_step
 from cyclegan.training.progress import Progress

@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.colours import encode, rgb_to_lab
 from cyclegan.config import ConfigError, Pix2PixConfig
-from cyclegan.images import ImageError, to_image, to_tensor
+from cyclegan.images.encodings import encode, rgb_to_lab
+from cyclegan.images.io import ImageError, to_image, to_tensor
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError

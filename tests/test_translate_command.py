@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.images import open_image
+from cyclegan.images.io import open_image
 from cyclegan.translate.command import main, translate_all
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_photo

@@ -15,9 +15,9 @@ from gradio.data_classes import ImageData
 from numpy.typing import NDArray
 from PIL import Image
 
-from cyclegan.facades import CMP_BASE_PALETTE, EXAMPLE_SEEDS, PALETTE, class_indices, colorize, draw_facade
-from cyclegan.images import ImageError
-from cyclegan.metrics import ssim
+from cyclegan.evaluation.metrics import ssim
+from cyclegan.facades.labels import CMP_BASE_PALETTE, EXAMPLE_SEEDS, PALETTE, class_indices, colorize, draw_facade
+from cyclegan.images.io import ImageError
 from cyclegan.pages import inputs, texts
 from cyclegan.pages.frames import sample_picture
 from cyclegan.pages.inputs import TRANSLATE_PIXELS, picture_input, prepare, read_picture

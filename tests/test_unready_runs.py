@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.draw.painter import drawing_value
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route

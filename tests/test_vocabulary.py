@@ -21,7 +21,7 @@ from cyclegan.config import (
     Norm,
     Upsample,
 )
-from cyclegan.facades import CMP_BASE_PALETTE
+from cyclegan.facades.labels import CMP_BASE_PALETTE
 from cyclegan.networks.build import build_discriminator, build_generator, for_translation, initialize
 from cyclegan.networks.generators import with_class_logits
 from cyclegan.networks.layers import DoublingConv, InstanceNorm, ResizeConv

@@ -19,8 +19,8 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
-from cyclegan.images import open_image
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.images.io import open_image
 from cyclegan.pages.curves import Curve, curves_of
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
 from cyclegan.pages.inputs import read_picture

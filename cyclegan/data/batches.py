@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
-from cyclegan import distributed
-from cyclegan.colours import Pixels, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Domain, Pix2PixConfig, smallest_judged
 from cyclegan.data.datasets import ALL_LOOKED_AT, DatasetError, Source, Split, some
-from cyclegan.images import ImageError, open_image
+from cyclegan.images.encodings import Pixels, encode, encodings
+from cyclegan.images.io import ImageError, open_image
+from cyclegan.runtime import distributed
 
 log = logging.getLogger(__name__)
 

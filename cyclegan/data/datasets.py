@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from PIL import Image
 
 from cyclegan.config import DatasetMode
-from cyclegan.images import FORMATS, IMAGE_SUFFIXES, ImageError, open_image
+from cyclegan.images.io import FORMATS, IMAGE_SUFFIXES, ImageError, open_image
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from cyclegan.data.archives import ArchiveError, extract
 from cyclegan.data.arrivals import arrived
 from cyclegan.data.transfers import Archive, MirrorError, TransferError, download, verify
-from cyclegan.files import cache_folder
+from cyclegan.runtime.files import cache_folder
 
 logger = logging.getLogger(__name__)
 

@@ -15,14 +15,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cyclegan import distributed
-from cyclegan.colours import Pixels
 from cyclegan.config import GANConfig
 from cyclegan.data.batches import Pair
 from cyclegan.data.datasets import DatasetError, list_images
 from cyclegan.data.downloads import IDX_FILE
-from cyclegan.images import open_image
+from cyclegan.images.encodings import Pixels
+from cyclegan.images.io import open_image
 from cyclegan.networks.generators import MLP_SIZE
+from cyclegan.runtime import distributed
 
 IDX_IMAGES = 0x803
 """How an idx file of bytes in three dimensions begins (LeCun, the MNIST database)."""

@@ -15,12 +15,10 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from cyclegan import distributed
 from cyclegan.config import ConfigError, Direction, Precision
 from cyclegan.data.datasets import DatasetError, find_split
 from cyclegan.data.downloads import DownloadError
 from cyclegan.dataset_choice import find_folder
-from cyclegan.devices import choose_precision, pick_device
 from cyclegan.evaluation.comparison import Comparison, ComparisonError, Plan, Row, Value, plain, plan
 from cyclegan.evaluation.measuring import (
     CEILING,
@@ -36,10 +34,12 @@ from cyclegan.evaluation.report import to_markdown
 from cyclegan.evaluation.segmenter import SHIPPED, SegmenterConfig, save_segmenter
 from cyclegan.evaluation.segmenter_training import agreement, train_segmenter
 from cyclegan.hub.streaming import pinned
-from cyclegan.images import ImageError
+from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.scores import CHOSEN_ON, ScoresError, merge, read_scores, write_scores
+from cyclegan.runtime import distributed
+from cyclegan.runtime.devices import choose_precision, pick_device
 from cyclegan.training.checkpoint import exclusive
 from cyclegan.translate.translator import Translator
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from cyclegan.colours import Encoding, encodings
 from cyclegan.config import DatasetMode, Direction, Domain
 from cyclegan.data.datasets import DatasetError, Source, Split, evenly, find_split
 from cyclegan.dataset_choice import find_folder
-from cyclegan.facades import Array, label_palette
+from cyclegan.evaluation.metrics import Interval
+from cyclegan.facades.labels import Array, label_palette
 from cyclegan.hub.streaming import pinned
-from cyclegan.metrics import Interval
+from cyclegan.images.encodings import Encoding, encodings
 from cyclegan.pages.curves import Curve
 from cyclegan.runs.run import Run
 

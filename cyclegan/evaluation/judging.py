@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cyclegan.colours import as_seen
 from cyclegan.config import Direction
 from cyclegan.evaluation.comparison import Comparison, Gap, Plan, Row, Strip, Target, translated
 from cyclegan.evaluation.measuring import (
@@ -26,9 +25,10 @@ from cyclegan.evaluation.measuring import (
     true_image,
     with_figures,
 )
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
-from cyclegan.images import ImageError, open_image
-from cyclegan.metrics import Features
+from cyclegan.evaluation.metrics import Features
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.images.encodings import as_seen
+from cyclegan.images.io import ImageError, open_image
 from cyclegan.pages.curves import curves_of
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run, RunError

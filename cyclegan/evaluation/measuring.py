@@ -13,14 +13,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from cyclegan import distributed
-from cyclegan.colours import as_seen
 from cyclegan.config import Direction
 from cyclegan.data.datasets import Source
 from cyclegan.evaluation.comparison import LABELS, PAIRED, SETS, Gap, Plan, Row, Target, Value, domains_of
-from cyclegan.evaluation.segmenter import Segmenter, load_segmenter, segment
-from cyclegan.facades import CLASSES, class_indices
-from cyclegan.metrics import (
+from cyclegan.evaluation.metrics import (
     RESAMPLES,
     Distance,
     Features,
@@ -38,7 +34,11 @@ from cyclegan.metrics import (
     psnr,
     ssim,
 )
+from cyclegan.evaluation.segmenter import Segmenter, load_segmenter, segment
+from cyclegan.facades.labels import CLASSES, class_indices
+from cyclegan.images.encodings import as_seen
 from cyclegan.networks.storage import WeightsError
+from cyclegan.runtime import distributed
 from cyclegan.translate.translator import Translator
 
 T = TypeVar("T")

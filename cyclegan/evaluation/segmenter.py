@@ -15,10 +15,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cyclegan.config import from_json, to_json
-from cyclegan.facades import CLASSES
-from cyclegan.files import write_atomically
-from cyclegan.images import to_tensor
+from cyclegan.facades.labels import CLASSES
+from cyclegan.images.io import to_tensor
 from cyclegan.networks.storage import WeightsError, check_tensors, pack, read_tensors
+from cyclegan.runtime.files import write_atomically
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "segmenter"
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from cyclegan.config import Pix2PixConfig
 from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import DatasetError, Split, find_split
+from cyclegan.evaluation.metrics import LabelAgreement, confusion, label_agreement
 from cyclegan.evaluation.segmenter import Segmenter, SegmenterConfig, segment
-from cyclegan.facades import CLASSES, Array, class_indices, label_palette
-from cyclegan.metrics import LabelAgreement, confusion, label_agreement
+from cyclegan.facades.labels import CLASSES, Array, class_indices, label_palette
 from cyclegan.training.augmentation import draw_color
 from cyclegan.training.ema import EMA
 

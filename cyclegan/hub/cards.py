@@ -12,15 +12,15 @@ from statistics import median
 import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
-from cyclegan.citations import CITATIONS
 from cyclegan.config import METHODS, Method
 from cyclegan.data.downloads import DATASETS
-from cyclegan.hub.redaction import public, redact
+from cyclegan.hub.citations import CITATIONS
 from cyclegan.hub.seal import sealed
 from cyclegan.hub.sheets import side_by_side, through_epochs, to_webp
 from cyclegan.hub.streaming import address_of, is_on_hub
 from cyclegan.networks.reference import describe
 from cyclegan.runs.recipes import options_of
+from cyclegan.runs.redaction import public, redact
 from cyclegan.runs.run import Run, RunError
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -157,7 +157,7 @@ def _captions(run: Run) -> list[tuple[str, str]]:
 def _use(run: Run, repository: str) -> str:
     if not run.translates:
         return (
-            "import torch\nfrom cyclegan import Translator\nfrom cyclegan.images import to_image\n\n"
+            "import torch\nfrom cyclegan import Translator\nfrom cyclegan.images.io import to_image\n\n"
             f'generator = Translator.load("{repository}").run.load_generator({run.epochs[-1]}, "ab")\n'
             f"noise = torch.randn(1, {run.config.generator.in_channels})\n"
             f'to_image(generator(noise)[0]).save("{run.domains.b}.png")'

@@ -16,7 +16,7 @@ from cyclegan.hub.cards import LICENSE
 from cyclegan.hub.publishing import Publication, publish_patiently
 from cyclegan.hub.spaces import ROOT, WEIGHTS, contents, push
 from cyclegan.hub.uploads import Repository, TemporaryUploadError, UploadError, open_repository
-from cyclegan.images import ImageError
+from cyclegan.images.io import ImageError
 from cyclegan.runs.run import Run, RunError
 
 PROG = "python -m cyclegan.hub"

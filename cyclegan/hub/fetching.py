@@ -138,7 +138,7 @@ def _open_foreign(listing: Listing, transfer: Transfer) -> Run:
     files = _foreign_files(listing)
     out = repository_cache(listing.address.name) / "converted" / listing.commit / name
     if not (out / "run.json").is_file():
-        from cyclegan.convert import import_reference
+        from cyclegan.runs.convert import import_reference
 
         transfer.total += sum(listing.files[file].size for file in files)
         paths = [get_file(listing, file, transfer, limit=LARGEST_FOREIGN) for file in files]

@@ -12,7 +12,6 @@ from pathlib import Path
 from huggingface_hub.utils import disable_progress_bars
 
 from cyclegan.hub.cards import LICENSE, write_card
-from cyclegan.hub.redaction import redact
 from cyclegan.hub.seal import is_untouched
 from cyclegan.hub.uploads import (
     RETRY_DELAYS,
@@ -25,6 +24,7 @@ from cyclegan.hub.uploads import (
     read_text,
     retried,
 )
+from cyclegan.runs.redaction import redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import pack_samples

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from cyclegan.files import write_atomically
 from cyclegan.hub.errors import HubError, in_words, is_unreachable
+from cyclegan.runtime.files import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
-from cyclegan.images import open_image
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
+from cyclegan.images.io import open_image
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import SAMPLE_SIZE, cut, spread
 

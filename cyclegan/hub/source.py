@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from cyclegan.config import ConfigError, Direction, DiscriminatorConfig, Domain, GeneratorConfig, to_json
-from cyclegan.files import write_atomically
 from cyclegan.hub.errors import HubError, HubFault, in_words
 from cyclegan.hub.repositories import Listing, Transfer, get_file, repository_cache
 from cyclegan.networks.storage import WeightsError, load_discriminator, load_generator
 from cyclegan.runs.run import NewerFormatError, Run
+from cyclegan.runtime.files import write_atomically
 
 WEIGHTS = "model.safetensors"
 LARGEST_DISCRIMINATOR = 512_000_000

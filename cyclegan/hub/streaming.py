@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from cyclegan.data.arrivals import arrived
 from cyclegan.data.downloads import DownloadError, data_root
-from cyclegan.files import write_atomically
 from cyclegan.hub.errors import HubError, in_words, is_unreachable
 from cyclegan.hub.repositories import COMMIT, SECONDS, Address
 from cyclegan.hub.uploads import limit_waiting
+from cyclegan.runtime.files import write_atomically
 
 if TYPE_CHECKING:
     from datasets import IterableDataset

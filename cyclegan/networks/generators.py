@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, GeneratorConfig
-from cyclegan.facades import CLASSES
+from cyclegan.facades.labels import CLASSES
 from cyclegan.networks.layers import (
     ACTIVATIONS,
     NORMS,

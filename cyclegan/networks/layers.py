@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan.config import Activation, Norm, Palette
-from cyclegan.facades import PALETTES
+from cyclegan.facades.labels import PALETTES
 
 MATRIX_PIXELS = 64
 """Up to this many pixels at its smaller side a U-Net convolution is computed as a matrix product on the CPU: there

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig, from_json, to_json
-from cyclegan.files import write_atomically
 from cyclegan.networks.build import build_discriminator, build_generator
+from cyclegan.runtime.files import write_atomically
 
 Storage = Literal["fp16", "int8", "int4"]
 LARGEST = torch.finfo(torch.float16).max

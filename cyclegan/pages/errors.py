@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 import gradio as gr
 
 from cyclegan.hub.errors import HubError
-from cyclegan.images import MAX_MEGAPIXELS, ImageError
+from cyclegan.images.io import MAX_MEGAPIXELS, ImageError
 from cyclegan.pages import texts
 from cyclegan.pages.hub import texts as hub_texts
 from cyclegan.pages.languages import Language, Text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade
 from cyclegan.pages import texts
 from cyclegan.pages.frames import sample_epochs, sample_picture
 from cyclegan.pages.languages import Text

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cyclegan.images import open_image
+from cyclegan.images.io import open_image
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.runs.samples import SAMPLE_SIZE, cut
 

@@ -15,8 +15,8 @@ from gradio.component_meta import ComponentMeta
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from cyclegan.facades import class_indices, colorize, label_palette
-from cyclegan.images import ImageError, open_image
+from cyclegan.facades.labels import class_indices, colorize, label_palette
+from cyclegan.images.io import ImageError, open_image
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.languages import Language, Text

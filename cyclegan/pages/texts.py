@@ -13,7 +13,7 @@ tests/test_languages.py finds every `*texts.py` by itself: it checks that none i
 that a page shows words of one language only.
 """
 
-from cyclegan.images import Fault
+from cyclegan.images.io import Fault
 from cyclegan.pages.languages import Text
 
 TITLE = Text.same("CycleGAN & pix2pix")
@@ -238,4 +238,4 @@ PICTURE_FAULTS: dict[Fault, Text] = {
         "图片包含浮点数值；请以每通道 8 位或 16 位保存。",
     ),
 }
-"""What can be wrong with a visitor's picture, by the faults of `cyclegan.images`."""
+"""What can be wrong with a visitor's picture, by the faults of `cyclegan.images.io`."""

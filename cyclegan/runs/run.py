@@ -28,8 +28,8 @@ from cyclegan.config import (
     from_json,
     reversed_way,
 )
-from cyclegan.files import names_in, write_atomically
 from cyclegan.networks.storage import load_discriminator, load_generator, save_network
+from cyclegan.runtime.files import names_in, write_atomically
 
 FORMAT = 1
 LONGEST_NAME = 40

@@ -8,8 +8,8 @@ import re
 import zipfile
 from pathlib import Path
 
-from cyclegan.files import write_atomically
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runtime.files import write_atomically
 
 NAME = "samples.zip"
 """Its place in a repository on the Hub, beside run.json."""

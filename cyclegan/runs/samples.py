@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from cyclegan.colours import Encoding, decode, encode
 from cyclegan.config import Direction, GANConfig
 from cyclegan.data.datasets import Split, load_inputs
-from cyclegan.devices import to_device
-from cyclegan.facades import EXAMPLE_SEEDS, draw_facade, looks_like_labels
-from cyclegan.images import to_image
+from cyclegan.facades.labels import EXAMPLE_SEEDS, draw_facade, looks_like_labels
+from cyclegan.images.encodings import Encoding, decode, encode
+from cyclegan.images.io import to_image
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.generators import MLP_SIZE
 from cyclegan.runs.run import SampleInputs
+from cyclegan.runtime.devices import to_device
 
 SAMPLE_SIZE = 256
 """Side of each picture of a sample image, in pixels."""

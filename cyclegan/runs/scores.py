@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cyclegan.config import Direction
-from cyclegan.files import write_atomically
+from cyclegan.runtime.files import write_atomically
 
 if TYPE_CHECKING:  # which brings torch
     from cyclegan.runs.run import Run

@@ -14,11 +14,11 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from cyclegan import distributed
 from cyclegan.data.batches import Batches
 from cyclegan.data.noise import NoiseBatches
-from cyclegan.files import new_folder, sweep_strays, write_atomically
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runtime import distributed
+from cyclegan.runtime.files import new_folder, sweep_strays, write_atomically
 from cyclegan.training.ema import EMA
 from cyclegan.training.objectives import Objective
 from cyclegan.training.progress import Progress

@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclegan import distributed
 from cyclegan.config import ConfigError, MethodConfig
+from cyclegan.runtime import distributed
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cyclegan import distributed
+from cyclegan.runtime import distributed
 
 
 class NotFiniteError(ArithmeticError):

@@ -9,14 +9,14 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from cyclegan import distributed
-from cyclegan.colours import encodings
 from cyclegan.config import ConfigError, Direction
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.noise import NoiseBatches
-from cyclegan.devices import choose_precision, to_device
+from cyclegan.images.encodings import encodings
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import Inputs, render
+from cyclegan.runtime import distributed
+from cyclegan.runtime.devices import choose_precision, to_device
 from cyclegan.training import checkpoint
 from cyclegan.training.beginning import initialize_from
 from cyclegan.training.data_parallel import begin_batch, check_equal, parallelize

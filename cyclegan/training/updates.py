@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cyclegan import distributed
 from cyclegan.config import TrainingConfig
+from cyclegan.runtime import distributed
 from cyclegan.training.data_parallel import weighted
 
 NAMES = ("generators", "discriminators")

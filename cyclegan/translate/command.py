@@ -18,14 +18,14 @@ import tyro
 from PIL import Image
 from tqdm import tqdm
 
-from cyclegan import distributed
 from cyclegan.config import ConfigError, Precision
-from cyclegan.files import sweep_strays, write_atomically
 from cyclegan.hub.errors import HubError
-from cyclegan.images import IMAGE_SUFFIXES, ImageError, claimed_size, to_png
+from cyclegan.images.io import IMAGE_SUFFIXES, ImageError, claimed_size, to_png
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import RunError
-from cyclegan.signals import stop_signals
+from cyclegan.runtime import distributed
+from cyclegan.runtime.files import sweep_strays, write_atomically
+from cyclegan.runtime.signals import stop_signals
 from cyclegan.translate.translator import Translator
 
 PROG = "python -m cyclegan.translate"

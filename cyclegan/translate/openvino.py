@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from cyclegan.config import GeneratorConfig
-from cyclegan.devices import GAIN_NEEDED, machine_key, remembered
 from cyclegan.networks.build import build_generator, for_translation
 from cyclegan.networks.generators import ResnetBlock, ResnetGenerator
 from cyclegan.networks.layers import SHARPNESS, ClassColours, InstanceNorm, ResizeConv
 from cyclegan.networks.packing import pack
+from cyclegan.runtime.devices import GAIN_NEEDED, machine_key, remembered
 
 BACKEND = "CYCLEGAN_BACKEND"
 """Environment variable: torch or openvino, instead of the faster one."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from cyclegan.colours import encode, encodings
 from cyclegan.config import DiscriminatorConfig, Domain, GanMode, smallest_judged
-from cyclegan.images import ImageError
+from cyclegan.images.encodings import encode, encodings
+from cyclegan.images.io import ImageError
 from cyclegan.networks.build import for_translation
 from cyclegan.runs.run import Run
 

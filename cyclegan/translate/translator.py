@@ -17,14 +17,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cyclegan.colours import Encoding, decode, encode, encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
-from cyclegan.devices import choose_precision, pick_device
 from cyclegan.hub.fetching import open_run
-from cyclegan.images import ImageError, check_pixels, open_image, to_rgb
+from cyclegan.images.encodings import Encoding, decode, encode, encodings
+from cyclegan.images.io import ImageError, check_pixels, open_image, to_rgb
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.packing import pack
 from cyclegan.runs.run import Run
+from cyclegan.runtime.devices import choose_precision, pick_device
 from cyclegan.translate.bands import Bands, Rows
 from cyclegan.translate.openvino import OpenVinoGenerator, is_faster
 

@@ -25,7 +25,7 @@ import tyro
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig
 from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import find_split
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.checkpoint import create, resume
 from cyclegan.training.trainer import Trainer

@@ -24,17 +24,17 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from cyclegan.config import ConfigError, CycleGANConfig, DiscriminatorConfig, GANConfig, GeneratorConfig, Pix2PixConfig
-from cyclegan.convert import import_reference
 from cyclegan.data.archives import ArchiveError, extract
 from cyclegan.data.datasets import DatasetError, find_split
 from cyclegan.data.downloads import IDX_FILE
 from cyclegan.data.noise import IDX_IMAGES, read_pictures
 from cyclegan.hub.cards import read_metrics
-from cyclegan.images import FORMATS, ImageError, open_image
+from cyclegan.images.io import FORMATS, ImageError, open_image
 from cyclegan.networks.build import build_discriminator, build_generator
 from cyclegan.networks.reference import FileName, reference_state
 from cyclegan.networks.storage import WeightsError, load_discriminator, save_network
 from cyclegan.pages.curves import plots_of
+from cyclegan.runs.convert import import_reference
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Domains, Run, RunError
 from cyclegan.runs.sample_archive import pack_samples, unpack_samples

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cyclegan import export, pack
-from cyclegan.facades import draw_facade
+from cyclegan.facades.labels import draw_facade
 from cyclegan.runs.run import Run
 from cyclegan.translate import command
 from tests.faults.kills import same, state_of, train, trainer_of

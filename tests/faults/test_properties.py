@@ -23,7 +23,7 @@ import train
 from cyclegan import dataset_choice
 from cyclegan.config import ConfigError, CycleGANConfig, GeneratorConfig
 from cyclegan.data.downloads import DownloadError
-from cyclegan.images import ImageError, open_image
+from cyclegan.images.io import ImageError, open_image
 from cyclegan.networks.build import build_generator
 from cyclegan.networks.storage import WeightsError, load_generator
 from cyclegan.runs.run import Domains, Run, RunError

@@ -17,8 +17,8 @@ from gradio_client.utils import Status
 from PIL import Image
 
 from app import UPLOAD
-from cyclegan.facades import draw_facade
-from cyclegan.files import sweep_old
+from cyclegan.facades.labels import draw_facade
+from cyclegan.runtime.files import sweep_old
 from tests.browser import served
 from tests.conftest import wait_until
 from tests.forks import ROOT

@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from cyclegan.facades import CLASSES, EXAMPLE_SEEDS, class_indices, colorize, draw_facade
+from cyclegan.facades.labels import CLASSES, EXAMPLE_SEEDS, class_indices, colorize, draw_facade
 from cyclegan.pages import texts
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.painter import SIDE, drawing_value, painter, read_drawing

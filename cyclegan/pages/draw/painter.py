@@ -13,8 +13,8 @@ import gradio as gr
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from cyclegan.facades import CMP_BASE_PALETTE, PALETTE, snap_to_palette
-from cyclegan.images import ImageError
+from cyclegan.facades.labels import CMP_BASE_PALETTE, PALETTE, snap_to_palette
+from cyclegan.images.io import ImageError
 from cyclegan.pages import texts
 from cyclegan.pages.assets import component
 from cyclegan.pages.draw.line import FullError, line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from cyclegan.citations import CITATIONS
+from cyclegan.hub.citations import CITATIONS
 from cyclegan.pages.languages import Language
 from cyclegan.pages.more import about_texts
 

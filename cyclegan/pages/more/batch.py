@@ -11,7 +11,7 @@ from typing import Self
 from PIL import Image
 
 from cyclegan.data.archives import ArchiveError, extract, safe_parts
-from cyclegan.images import MAX_MEGAPIXELS, ImageError, open_image, to_png
+from cyclegan.images.io import MAX_MEGAPIXELS, ImageError, open_image, to_png
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.inputs import prepare, shrunk_note

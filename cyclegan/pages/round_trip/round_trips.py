@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclegan.config import ConfigError, Domain
 from cyclegan.hub.errors import HubError
-from cyclegan.images import ImageError
+from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.pages.heat import Map, error_map
 from cyclegan.pages.models import Model, Models, Route

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.blocks import Block
 from PIL import Image
 
-from cyclegan.images import to_png
+from cyclegan.images.io import to_png
 from cyclegan.pages import texts
 from cyclegan.pages.hub.fetch_bar import FetchBar
 from cyclegan.pages.inputs import picture_input, size_text

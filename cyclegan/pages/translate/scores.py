@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from cyclegan.facades import CLASSES, class_indices, colorize, label_palette
-from cyclegan.metrics import confusion, l1, label_agreement, ssim
+from cyclegan.evaluation.metrics import confusion, l1, label_agreement, ssim
+from cyclegan.facades.labels import CLASSES, class_indices, colorize, label_palette
 from cyclegan.pages.inputs import shrink, size_text
 from cyclegan.pages.languages import Text
 from cyclegan.pages.models import Route

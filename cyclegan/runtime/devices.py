@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cyclegan import distributed
 from cyclegan.config import ConfigError, Precision
-from cyclegan.files import cache_folder, write_atomically
+from cyclegan.runtime import distributed
+from cyclegan.runtime.files import cache_folder, write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Make a run small enough to ship: `python -m cyclegan.pack RUN OUT --epochs 1 5 30 --storage int8`."""
+"""Make a run small enough to ship: `python -m cyclegan.runs.compress RUN OUT --epochs 1 5 30 --storage int8`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import tyro
 from PIL import Image
 
 from cyclegan.config import ConfigError
-from cyclegan.files import new_folder
-from cyclegan.hub.redaction import public, redact
-from cyclegan.images import open_image
+from cyclegan.images.io import open_image
 from cyclegan.networks.storage import Storage, WeightsError, save_network
+from cyclegan.runs.redaction import public, redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import SAMPLE_SIZE
 from cyclegan.runs.scores import ScoresError, read_scores, write_scores
+from cyclegan.runtime.files import new_folder
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _keep_rows(sheet: Image.Image, rows: list[int]) -> Image.Image:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code: 0, 1 where the disk refuses, 2 for a mistake in the input."""
-    command = tyro.cli(Pack, args=arguments, prog="python -m cyclegan.pack")
+    command = tyro.cli(Pack, args=arguments, prog="python -m cyclegan.runs.compress")
     try:
         run = pack(
             Run.open(command.run),
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
             int4_epochs=command.int4_epochs,
         )
     except (ConfigError, RunError, ScoresError, WeightsError, OSError) as error:
-        sys.stderr.write(f"cyclegan.pack: {error}\n")
+        sys.stderr.write(f"cyclegan.runs.compress: {error}\n")
         return 1 if isinstance(error, OSError) else 2
     size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
     sys.stderr.write(f"{run.folder}: epochs {', '.join(map(str, run.epochs))}, {size / 1e6:.1f} MB\n")

@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cyclegan.files import write_atomically
+from cyclegan.runtime.files import write_atomically
 
 Pixels = NDArray[np.uint8]
 Features = Callable[[Tensor], Tensor]

@@ -1,5 +1,5 @@
 """Weights of junyanz/pytorch-CycleGAN-and-pix2pix, the reference, as a run, and those of a run for the reference:
-`python -m cyclegan.convert latest_net_G_A.pth RUN`, `python -m cyclegan.convert RUN OUT --export-reference`."""
+`python -m cyclegan.runs.convert latest_net_G_A.pth RUN`, `python -m cyclegan.runs.convert RUN OUT --export-reference`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from cyclegan.config import (
     Pix2PixConfig,
     reversed_way,
 )
-from cyclegan.files import new_folder, write_atomically
 from cyclegan.networks.reference import (
     BLOCKS,
     CYCLEGAN_NAMES,
@@ -34,6 +33,7 @@ from cyclegan.networks.reference import (
 )
 from cyclegan.networks.storage import WeightsError, load_generator
 from cyclegan.runs.run import Domains, Run, RunError
+from cyclegan.runtime.files import new_folder, write_atomically
 
 LATEST_EPOCH = 200
 """What `latest` stands for unless told: the reference trains for 200 epochs by default."""
@@ -141,14 +141,14 @@ def export_reference(run: Run, out: Path, *, epoch: int | None = None) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code: 0, 1 where the disk refuses, 2 for a mistake in the input."""
-    command = tyro.cli(Convert, args=arguments, prog="python -m cyclegan.convert")
+    command = tyro.cli(Convert, args=arguments, prog="python -m cyclegan.runs.convert")
     try:
         if len(command.paths) < 2:
             raise ConfigError("too few paths; name what to convert, then the folder to make")
         *sources, out = command.paths
         done = _export(command, sources, out) if command.export_reference else _import(command, sources, out)
     except (ConfigError, RunError, WeightsError, OSError) as error:
-        sys.stderr.write(f"cyclegan.convert: {error}\n")
+        sys.stderr.write(f"cyclegan.runs.convert: {error}\n")
         return 1 if isinstance(error, OSError) else 2
     sys.stderr.write(f"{out}: {done}\n")
     return 0

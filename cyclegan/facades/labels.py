@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cyclegan.config import Palette
-from cyclegan.facade_drawing import Label, draw_indices
+from cyclegan.facades.drawing import Label, draw_indices
 
 Array = npt.NDArray[np.uint8]
 

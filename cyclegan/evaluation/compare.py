@@ -1,4 +1,4 @@
-"""Compare runs on the same images: `python -m cyclegan.compare runs/a runs/b --out report.html`."""
+"""Compare runs on the same images: `python -m cyclegan.evaluation.compare runs/a runs/b --out report.html`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tqdm import tqdm
 from cyclegan.config import ConfigError, Precision
 from cyclegan.data.datasets import DatasetError
 from cyclegan.data.downloads import DownloadError
-from cyclegan.devices import choose_precision, pick_device
 from cyclegan.evaluation.comparison import ComparisonError, plan
 from cyclegan.evaluation.judging import compare
 from cyclegan.evaluation.report import to_html, to_json, to_markdown
-from cyclegan.files import write_atomically
-from cyclegan.images import ImageError
+from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import RunError
+from cyclegan.runtime.devices import choose_precision, pick_device
+from cyclegan.runtime.files import write_atomically
 
-PROG = "python -m cyclegan.compare"
+PROG = "python -m cyclegan.evaluation.compare"
 USAGE_ERRORS = (ComparisonError, ConfigError, DatasetError, DownloadError, ImageError, RunError, WeightsError)
 
 
@@ -59,10 +59,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         _run(command, f"{PROG} {shlex.join(arguments)}")
     except USAGE_ERRORS as error:
-        sys.stderr.write(f"cyclegan.compare: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"cyclegan.evaluation.compare: {' '.join(str(error).split())}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"cyclegan.compare: {error}\n")
+        sys.stderr.write(f"cyclegan.evaluation.compare: {error}\n")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""A generator as an ONNX file, for other programs: `python -m cyclegan.export RUN house.onnx --to photo`."""
+"""A generator as an ONNX file, for other programs: `python -m cyclegan.runs.export RUN house.onnx --to photo`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import torch
 import tyro
 from torch import Tensor, nn
 
-from cyclegan.colours import encodings
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, ConfigError, Direction
-from cyclegan.files import write_atomically
+from cyclegan.images.encodings import encodings
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.generators import ResnetGenerator
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runtime.files import write_atomically
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 2 / 255
@@ -173,7 +173,7 @@ def _picture(channels: int, height: int, width: int) -> Tensor:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code: 0, 1 where the disk refuses, 2 for a mistake in the input."""
-    command = tyro.cli(Export, args=arguments, prog="python -m cyclegan.export")
+    command = tyro.cli(Export, args=arguments, prog="python -m cyclegan.runs.export")
     try:
         run = Run.open(command.run)
         directions = run.directions if run.translates else ()
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str]) -> int:
         to = command.to or targets[0]
         levels = export(run, command.out, to=to, epoch=command.epoch, size=command.size)
     except (ConfigError, ExportError, RunError, WeightsError, OSError) as error:
-        sys.stderr.write(f"cyclegan.export: {error}\n")
+        sys.stderr.write(f"cyclegan.runs.export: {error}\n")
         return 1 if isinstance(error, OSError) else 2
     size = command.out.stat().st_size / 1e6
     sys.stderr.write(f"{command.out}: to {to}, {size:.1f} MB; ONNX Runtime is within {levels:.3f} levels of PyTorch\n")

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan.config import MethodConfig, Pix2PixConfig
-from cyclegan.images import to_image, to_tensor
+from cyclegan.images.io import to_image, to_tensor
 
 Pixels = NDArray[np.uint8]
 Lab = NDArray[np.float32]

@@ -1,0 +1,1 @@
+"""Facade label maps: their classes and colours, and invented ones."""

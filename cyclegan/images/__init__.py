@@ -1,0 +1,1 @@
+"""Images as files, as tensors, and as the channels that a network sees."""

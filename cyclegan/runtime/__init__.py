@@ -1,0 +1,1 @@
+"""What every part uses: devices, processes, memory, signals and files."""
