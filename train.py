@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import tyro
@@ -29,7 +29,7 @@ from cyclegan.config import (
     TranslationConfig,
 )
 from cyclegan.data.batches import Batches
-from cyclegan.data.choice import check_palette, find_dataset, held_out, known_datasets, name_domains
+from cyclegan.data.choice import check_classes, find_dataset, held_out, known_datasets, name_domains
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DownloadError
 from cyclegan.data.hub_datasets import address_of, pinned
@@ -49,19 +49,12 @@ from cyclegan.runtime import distributed
 from cyclegan.runtime.devices import pick_device
 from cyclegan.runtime.memory import keep_freed_memory
 from cyclegan.runtime.signals import stop_signals
+from cyclegan.training.checkpoint import check_free, create, exclusive, find_checkpoint, resume
+from cyclegan.training.data_parallel import check_processes
 from cyclegan.training.plan import describe
+from cyclegan.training.progress import Progress
 from cyclegan.training.reference_options import renamed
-from cyclegan.training.sharing import check_processes
-from cyclegan.training.trainer import (
-    Progress,
-    Trainer,
-    TrainingError,
-    check_free,
-    create,
-    exclusive,
-    find_checkpoint,
-    resume,
-)
+from cyclegan.training.trainer import Trainer, TrainingError
 
 USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, HubError, ImageError, RunError, UploadError)
 
@@ -76,6 +69,8 @@ class Machine:
     """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
     threads: int = 0
     """CPU threads; 0 takes PyTorch's default, all cores."""
+    compile: bool = False
+    """Compile the networks with torch.compile: a minute at the start, faster steps on a GPU."""
     publish: str | None = None
     """Repository on the Hugging Face Hub, owner/name, to publish the run in at every snapshot; log in before."""
     private: bool = False
@@ -91,7 +86,7 @@ class Launch(Machine):
     domain_names: tuple[str, str] | None = None
     """What domains a and b are called in the app; known for named datasets."""
     dry_run: bool = False
-    """Print the plan (parameters, steps, measured time, disk) and leave."""
+    """Print the plan (parameters, steps, measured time, disk); write and download nothing."""
 
 
 @dataclass(frozen=True)
@@ -194,42 +189,36 @@ def run_new(config: MethodConfig, launch: Launch) -> int:
     check_publishing(launch)
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     config = replace(config, dataset=distributed.from_first(lambda: settled_dataset(config, method, launch)))
-    folder = find_dataset(config, launch.data_root)
+    folder = find_dataset(config, launch.data_root, download=not launch.dry_run)
     if config.dataset not in known_datasets(config) and not is_on_hub(config.dataset):
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
     split = None if isinstance(config, GANConfig) else find_split(folder, mode=config.dataset_mode)
     if split is not None and isinstance(config, TranslationConfig):
-        check_palette(split, config)
+        check_classes(split, config)
     out = launch.out or default_out(config, folder.name, method)
     if distributed.from_first(lambda: goes_on(out, config)):
         return run_resume(Resume(out, launch))
-    if isinstance(config, CycleGANConfig) and config.rests_from_the_beginning and config.init_from is None:
-        raise ConfigError(
-            "labels_only_from is 1, but without init_from nothing has learned to make photos by then; use --init-from, "
-            "or a later epoch"
-        )
     config = replace(config, init_from=distributed.from_first(lambda: settled_source(config.init_from)))
-    source = earlier = None
+    source = None
     if config.init_from:
         with distributed.first_on_machine():
-            source = open_run(config.init_from, samples=config.first_epoch > 1)
-        earlier = source if config.first_epoch > 1 else None
-    samples = dict(earlier.samples) if earlier and earlier.sample_epochs else {}
-    run = Run(out, method, name_domains(split, config, launch.domain_names), config, samples, revision())
-    check_free(out)
+            source = open_run(config.init_from, samples=False)
+    run = Run(out, method, name_domains(split, config, launch.domain_names), config, {}, revision())
+    if not launch.dry_run:
+        check_free(out)
     trainer = prepare(run, folder, launch, split)
     if source:
         with distributed.first_on_machine():
-            taken = trainer.begin_from(source)
-        say(f"beginning with {config.init_from}: {taken}")
+            taken = trainer.initialize_from(source)
+        say(f"initialised from {config.init_from}: {taken}")
     if launch.dry_run:
         say(f"measuring {4 * config.critic_steps} training steps; at full size on a CPU that takes minutes")
-        plan = describe(trainer, earlier)
+        plan = describe(trainer)
         if distributed.is_first():
             print(plan)
         return 0
     repository = find_repository(launch)
-    create(trainer, earlier)
+    create(trainer)
     with exclusive(out):
         return train(trainer, launch, repository)
 
@@ -306,14 +295,7 @@ def run_resume(command: Resume) -> int:
 
 def further(run: Run) -> MethodConfig:
     """The configuration that trains a finished run's networks as long again, in another run."""
-    config = run.config
-    epochs = max(0, config.epochs - config.first_epoch + 1)
-    own: dict[str, Any] = {"epochs": epochs, "decay_epochs": config.own_epochs - epochs, "first_epoch": 1}
-    if isinstance(config, CycleGANConfig) and config.labels_only_from:
-        # Its photos have been made: what rests goes on resting, and nothing asks for what only moving networks use.
-        edges = config.lambda_edges if config.edges_domain == "b" else 0.0
-        own |= {"labels_only_from": 1, "cycle_noise": 0.0, "lambda_edges": edges, "edges_domain": "b"}
-    return type(config)(**vars(config) | own | {"init_from": str(run.folder.resolve())})
+    return replace(run.config, init_from=str(run.folder.resolve()))
 
 
 def set_threads(threads: int) -> None:
@@ -344,7 +326,7 @@ def find_repository(machine: Machine) -> Repository | None:
 
 def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None) -> Trainer:
     """Read the images, of the split where it is known already, and build the networks of a run."""
-    check_processes(run.config)
+    check_processes(run.config, compiled=machine.compile)
     device = pick_device(machine.device)
     batches: Batches | NoiseBatches
     inputs: Inputs
@@ -359,8 +341,8 @@ def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None
         batches = Batches(split, run.config)
         shown = [way for way in run.directions if way in (run.samples or run.directions)]
         inputs, kinds = choose_inputs(held_out(folder, split, run.config), shown)
-    trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device)
-    say(f"training on {device} in {str(trainer.dtype).removeprefix('torch.')}")
+    trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device, compiled=machine.compile)
+    say(f"training on {device} in {str(trainer.updates.dtype).removeprefix('torch.')}")
     return trainer
 
 

@@ -51,7 +51,6 @@ class Options:
             "dataset": "-",
             "precision": precision,
             "batch_size": self.batch_size,
-            "compile": self.compile,
         }
         if self.method == "cyclegan":
             return CycleGANConfig(generator=GeneratorConfig(width=self.width), **common)
@@ -94,7 +93,7 @@ def ours_from_files(options: Options, folder: Path) -> Work:
 
 def trainer_of(options: Options, config: CycleGANConfig | Pix2PixConfig, batches: Batches) -> Trainer:
     run = Run(Path("-"), options.method, Domains("photo", "labels"), config, {})
-    return Trainer(run, batches, {}, device=torch.device(options.device))
+    return Trainer(run, batches, {}, device=torch.device(options.device), compiled=options.compile)
 
 
 def theirs(options: Options) -> Work:

@@ -82,7 +82,6 @@ TINY_GAN = GANConfig(
     batch_size=16,
     generator=replace(GANConfig().generator, width=8),
     discriminator=replace(GANConfig().discriminator, width=8),
-    sample_every=1,
     precision="fp32",
 )
 SAMPLES: dict[Method, dict[Direction, SampleInputs]] = {

@@ -30,8 +30,10 @@ from cyclegan.data.noise import NoiseBatches
 from cyclegan.evaluation import command as evaluation
 from cyclegan.runs.run import Domains, Run
 from cyclegan.runtime import distributed
-from cyclegan.training.sharing import check_equal, check_processes
-from cyclegan.training.trainer import Progress, Trainer, create, resume
+from cyclegan.training.checkpoint import create, resume, state_of
+from cyclegan.training.data_parallel import check_equal, check_processes
+from cyclegan.training.progress import Progress
+from cyclegan.training.trainer import Trainer
 from cyclegan.translate import command as translation
 from tests.forks import fork
 
@@ -47,7 +49,7 @@ TRAINED: dict[str, Any] = {
 }
 TRANSLATING: dict[str, Any] = TRAINED | {
     "ema_half_life": 20,
-    "augment": ("color", "translation", "cutout"),
+    "diffaugment": ("color", "translation", "cutout"),
 }
 CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
     "cyclegan": CycleGANConfig(
@@ -58,9 +60,6 @@ CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
         crop_size=32,
         pool_size=3,
         lambda_edges=1.0,
-        lambda_palette=5.0,
-        cycle_noise=0.1,
-        labels_only_from=2,
     ),
     "pix2pix": Pix2PixConfig(
         **TRANSLATING,
@@ -113,8 +112,8 @@ def double_trainer(name: str, folder: Path, facades: Path) -> Trainer:
     inputs = {direction: [shown.double()] for direction in run.directions}
     trainer = Trainer(run, batches, inputs, device=torch.device("cpu"))
     trainer.objective.double()
-    for average in trainer.averages.values():
-        average.network.double()
+    for ema in trainer.ema.values():
+        ema.network.double()
     return trainer
 
 
@@ -134,7 +133,7 @@ def train_double(
 
     last = distributed.rank() == distributed.size() - 1  # where one is told to stop, all do
     trainer.train(on_progress=look, should_stop=lambda: last and len(losses) + 1 == stop_after)
-    return trainer.state_dict(), losses
+    return state_of(trainer), losses
 
 
 def train_all(folder: Path, facades: Path, stop_after: int | None, out: Path) -> None:
@@ -155,7 +154,7 @@ def refusals() -> list[str]:
     said = []
     refusing: tuple[Callable[[], None], ...] = (
         lambda: check_processes(replace(pix2pix, batch_size=1)),
-        lambda: check_processes(replace(pix2pix, compile=True)),
+        lambda: check_processes(pix2pix, compiled=True),
         lambda: check_equal(layer, "images"),
     )
     for refuse in refusing:

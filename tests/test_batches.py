@@ -239,7 +239,7 @@ def test_without_flip_nothing_is_mirrored(tmp_path: Path) -> None:
 
 def test_zoomed_crops_show_less_of_an_image_and_the_same_of_both_of_a_pair(tmp_path: Path) -> None:
     pairs = make_pairs(tmp_path, 4)
-    made = joined(make_batches(pairs, Pix2PixConfig, generator=SMALL, zoom=2.0), range(1, 20))
+    made = joined(make_batches(pairs, Pix2PixConfig, generator=SMALL, scale_jitter=2.0), range(1, 20))
     photos, labels = levels(made.a), levels(made.b)
     assert np.array_equal(photos[..., :2], labels[..., :2]), "one was zoomed otherwise"
     spans = np.ptp(photos[..., 0], axis=(1, 2)) + 1
@@ -255,9 +255,9 @@ def test_jitter_changes_the_light_of_what_is_translated_and_nothing_else(
     split = find_split(facades)
     settings = {"crop_size": 64, "direction": direction, "generator": SMALL}
     plain, changed = (
-        joined(make_batches(split, Pix2PixConfig, jitter=share, **settings), range(1, 4)) for share in (0.0, 0.5)
+        joined(make_batches(split, Pix2PixConfig, color_jitter=share, **settings), range(1, 4)) for share in (0.0, 0.5)
     )
-    assert_same(changed, joined(make_batches(split, Pix2PixConfig, jitter=0.5, **settings), range(1, 4)))
+    assert_same(changed, joined(make_batches(split, Pix2PixConfig, color_jitter=0.5, **settings), range(1, 4)))
     (source, was), (target, stayed) = ((changed.a, plain.a), (changed.b, plain.b))[:: 1 if direction == "ab" else -1]
     assert torch.equal(target, stayed)
     for measure in (Tensor.std, lambda image: image.amax(1).sub(image.amin(1)).mean()):  # contrast, saturation

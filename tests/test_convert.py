@@ -506,7 +506,7 @@ def test_what_the_reference_cannot_load_is_not_exported(tmp_path: Path) -> None:
 
 def test_a_generator_that_tells_classes_is_not_exported(tmp_path: Path) -> None:
     generator = GeneratorConfig("unet_128", width=2, norm="batch", classes="facades")
-    config = Pix2PixConfig(dataset="x", direction="ab", lambda_palette=1, generator=generator, crop_size=128)
+    config = Pix2PixConfig(dataset="x", direction="ab", generator=generator, crop_size=128)
     run = make_run(tmp_path / "run", config, epochs=(1,), sample_epochs=0)
     with pytest.raises(WeightsError, match="makes label maps of the classes of facades; the reference has no such"):
         export_reference(run, tmp_path / "out")

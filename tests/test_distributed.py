@@ -104,7 +104,7 @@ def test_a_training_survives_its_processes(facades: Path, tmp_path: Path) -> Non
     """
     out = tmp_path / "run"
     tiny = ["--generator.architecture", "resnet_6blocks", "--generator.width", 4, "--discriminator.width", 4]
-    tiny += ["--load-size", 72, "--crop-size", 64, "--batch-size", 2, "--sample-every", 100, "--device", "cpu"]
+    tiny += ["--load-size", 72, "--crop-size", 64, "--batch-size", 2, "--device", "cpu"]
     options = ["--standalone", "--nproc_per_node=2", "--max-restarts=1", "--monitor-interval=0.1", "train.py", *tiny]
     command = [sys.executable, "-m", "torch.distributed.run", *options, "--dataset", facades, "--out", out]
     launcher = subprocess.Popen(

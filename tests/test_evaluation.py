@@ -26,7 +26,7 @@ from cyclegan.evaluation.segmenter import Segmenter, SegmenterConfig, segment
 from cyclegan.facades.labels import class_indices
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import ScoresError, best_epoch, choose, read_scores, write_scores
-from cyclegan.training.trainer import exclusive
+from cyclegan.training.checkpoint import exclusive
 from cyclegan.translate.translator import Translator
 from tests.conftest import TINY_GAN, make_run
 from tests.test_compare import shade, unpaired

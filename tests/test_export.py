@@ -67,7 +67,7 @@ def test_a_unet_takes_its_size(tmp_path: Path) -> None:
 
 def test_a_generator_of_label_maps_gives_colours(tmp_path: Path) -> None:
     config = GeneratorConfig("resnet_6blocks", width=4, classes="facades")
-    labels = Pix2PixConfig(dataset="facades", direction="ab", lambda_palette=1, generator=config)
+    labels = Pix2PixConfig(dataset="facades", direction="ab", generator=config)
     run = make_run(tmp_path / "labels", labels, epochs=(1,), sample_epochs=0)
     out = tmp_path / "labels.onnx"
     assert main([str(run.folder), str(out)]) == 0

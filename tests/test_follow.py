@@ -27,6 +27,7 @@ from cyclegan.pages.watch.follow import has_ended, is_learning, newly_gone, stam
 from cyclegan.pages.watch.movies import MOVIE_FRAMES, evenly, formats, movie, places
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.objectives import build_objective
+from cyclegan.training.updates import Updates
 from tests.conftest import make_run
 
 TO_PHOTO = Route("labels", "photo")
@@ -140,22 +141,22 @@ class TestPlots:
     @pytest.mark.parametrize(
         "config",
         [
-            CycleGANConfig(dataset="x", lambda_edges=1, lambda_palette=1, gan_mode="wgangp"),
-            Pix2PixConfig(dataset="x", direction="ab", lambda_features=1, lambda_palette=1),
+            CycleGANConfig(dataset="x", lambda_edges=1, gan_mode="wgangp"),
+            Pix2PixConfig(dataset="x", direction="ab", lambda_features=1),
         ],
         ids=["cyclegan", "pix2pix"],
     )
     def test_every_term_of_a_loss_has_a_name_in_every_language(
         self, config: CycleGANConfig | Pix2PixConfig, tmp_path: Path
     ) -> None:
-        tiny = DiscriminatorConfig(width=2, norm="instance"), GeneratorConfig(architecture="resnet_6blocks", width=2)
-        config = replace(config, discriminator=tiny[0], generator=tiny[1], crop_size=32)
+        generator = GeneratorConfig(architecture="resnet_6blocks", width=2, classes="facades")
+        discriminator = DiscriminatorConfig(width=2, norm="instance")
+        config = replace(config, discriminator=discriminator, generator=generator, crop_size=32)
         objective = build_objective(config)
-        real = Pair(*torch.rand(2, 2, 3, 32, 32))
-        fake = objective(real)
-        groups = [*objective.generator_losses(real, fake), *objective.discriminator_losses(real, fake)]
+        updates = Updates(objective, config, device=torch.device("cpu"))
+        losses = objective.step(Pair(*torch.rand(2, 2, 3, 32, 32)), updates)
         run = make_run(tmp_path / "run", config, epochs=(), sample_epochs=0)
-        run.write_history([{"epoch": 1, "losses": {name: 1.0 for terms in groups for name in terms}}])
+        run.write_history([{"epoch": 1, "losses": dict.fromkeys(losses, 1.0)}])
         curves = curves_of(run, run.history(), "ko")
         assert len(curves) >= 5 and all(re.search("[가-힣]", curve.name) for curve in curves)
 

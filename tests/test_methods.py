@@ -1,4 +1,4 @@
-"""Every method with every loss and learning-rate policy, trained for real; and how wgangp's players take turns."""
+"""Every method with every loss and learning-rate policy, trained for real; and how wgangp's networks take turns."""
 
 from __future__ import annotations
 
@@ -29,9 +29,12 @@ from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import find_split
 from cyclegan.data.noise import NoiseBatches
 from cyclegan.facades.labels import draw_facade
+from cyclegan.networks.build import initialize
 from cyclegan.runs.run import Domains, Run
+from cyclegan.training.checkpoint import create, resume
 from cyclegan.training.plan import estimate_bytes
-from cyclegan.training.trainer import Progress, Trainer, create, resume
+from cyclegan.training.progress import Progress
+from cyclegan.training.trainer import Trainer
 
 CRITIC = DiscriminatorConfig("n_layers", width=2, layers=2)
 CYCLEGAN = CycleGANConfig(
@@ -88,12 +91,14 @@ def make_batches(config: MethodConfig, facades: Path, images: int) -> Batches | 
     return Batches(split, config)
 
 
-def make_trainer(config: MethodConfig, folder: Path, facades: Path, *, images: int = 2) -> Trainer:
+def make_trainer(
+    config: MethodConfig, folder: Path, facades: Path, *, images: int = 2, compiled: bool = False
+) -> Trainer:
     method = next(name for name, kind in METHODS.items() if isinstance(config, kind))
     batches = make_batches(config, facades, images)
     inputs: Any = {direction: [draw_facade(1, size=32)] for direction in DIRECTIONS[method]}
     run = Run(folder, method, Domains("photo", "labels"), config, dict.fromkeys(inputs, "drawn"))
-    return Trainer(run, batches, inputs, device=torch.device("cpu"))
+    return Trainer(run, batches, inputs, device=torch.device("cpu"), compiled=compiled)
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -119,7 +124,7 @@ def test_every_method_trains_with_every_loss_and_policy(
     records = trainer.run.history()
     second = {"linear": 0.5, "step": 0.1, "plateau": 1.0, "cosine": 0.5}[policy]
     assert [record["learning_rate"] for record in records] == pytest.approx([2e-4, 2e-4 * second], rel=1e-9)
-    for optimizer in trainer.optimizers.values():
+    for optimizer in trainer.updates.optimizers.values():
         assert {group["lr"] for group in optimizer.param_groups} == {records[-1]["learning_rate"]}
         assert {state["step"].item() for state in optimizer.state.values()} == {4}
     for record in records:
@@ -129,8 +134,8 @@ def test_every_method_trains_with_every_loss_and_policy(
         assert any(name.startswith("penalty") for name in record["losses"]) == (mode == "wgangp")
     after = weights(trainer)
     assert all(torch.isfinite(value).all() for value in after.values())
-    for player in trainer.players:
-        moved = [not torch.equal(before[name], after[name]) for name in before if name.startswith(player)]
+    for network in trainer.updates.networks:
+        moved = [not torch.equal(before[name], after[name]) for name in before if name.startswith(network)]
         assert sum(moved) > len(moved) / 2
     stored = Run.open(tmp_path / "run")
     assert stored.config == config
@@ -160,7 +165,7 @@ def test_every_loss_trains_in_bf16(method: Method, mode: GanMode, tmp_path: Path
 def test_the_cartoon_improvements_work_together(method: Method, mode: GanMode, tmp_path: Path, facades: Path) -> None:
     config = CONFIGS[method]
     generator = replace(config.generator, activation="leaky_relu", upsample="resize", bias="none")
-    fields: dict[str, Any] = {"generator": generator, "lambda_edges": 1.0, "edges_domain": "b"}
+    fields: dict[str, Any] = {"generator": generator, "lambda_edges": 1.0}
     fields |= {"direction": "ab"} if method == "pix2pix" else {"pool_mode": "both", "average": True}
     trainer = make_trainer(with_mode(config, mode, **fields), tmp_path / "run", facades)
     for index, real in enumerate(trainer.batches.epoch(1)):
@@ -171,9 +176,9 @@ def test_the_cartoon_improvements_work_together(method: Method, mode: GanMode, t
 
 
 def moves_of(trainer: Trainer) -> list[str]:
-    """A list to which the players add their names as they move."""
+    """A list to which the networks add their names as they move."""
     moves: list[str] = []
-    for name, optimizer in trainer.optimizers.items():
+    for name, optimizer in trainer.updates.optimizers.items():
         optimizer.register_step_post_hook(lambda *_, name=name: moves.append(name))
     return moves
 
@@ -204,18 +209,21 @@ def test_the_generators_move_once_in_so_many_critic_steps(
 
 
 @ALL
-def test_a_critic_meets_the_penaltys_gradient(method: Method, tmp_path: Path, facades: Path) -> None:
+def test_a_critic_meets_the_penaltys_gradient(
+    method: Method, tmp_path: Path, facades: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two trainings that differ in the weight of the penalty alone have the same generators' move, other critics."""
     found = []
     for weight in (0.0, 10.0):
-        config = with_mode(CONFIGS[method], "wgangp", lambda_penalty=weight, init_gain=0.2)
-        trainer = make_trainer(config, tmp_path / str(weight), facades)
+        monkeypatch.setattr("cyclegan.training.losses.PENALTY_WEIGHT", weight)
+        trainer = make_trainer(with_mode(CONFIGS[method], "wgangp"), tmp_path / str(weight), facades)
+        initialize(trainer.objective, 0.2)
         seen: dict[str, torch.Tensor] = {}
-        for name, optimizer in trainer.optimizers.items():
-            player = trainer.players[name]
+        for name, optimizer in trainer.updates.optimizers.items():
+            network = trainer.updates.networks[name]
 
-            def look(*_: object, player: torch.nn.ModuleDict = player, seen: dict[str, torch.Tensor] = seen) -> None:
-                for key, parameter in player.named_parameters():
+            def look(*_: object, network: torch.nn.Module = network, seen: dict[str, torch.Tensor] = seen) -> None:
+                for key, parameter in network.named_parameters():
                     if parameter.ndim > 1 and parameter.grad is not None:
                         seen[key] = parameter.grad.clone()
 
@@ -229,7 +237,7 @@ def test_a_critic_meets_the_penaltys_gradient(method: Method, tmp_path: Path, fa
         alike = torch.allclose(gradient, without[name], rtol=1e-3, atol=1e-8)
         if name in critics:
             assert not alike, f"the penalty does not reach {name}"
-        elif trainer.objective.generators_first:
+        elif method != "pix2pix":  # whose discriminator is updated first
             assert alike, name
 
 
@@ -302,7 +310,7 @@ def test_plateau_follows_the_generators_losses_of_the_runs_history(
     trainer.progress = Progress(8)
     assert trainer.train()
     assert trainer.run.history()[-1]["learning_rate"] == pytest.approx(2e-4 * factor, rel=1e-9)
-    for optimizer in trainer.optimizers.values():
+    for optimizer in trainer.updates.optimizers.values():
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([2e-4 * factor], rel=1e-9)
 
 
@@ -327,7 +335,7 @@ def test_a_compiled_wgangp_leaves_its_critics_as_they_are(
     """torch.compile cannot differentiate a gradient."""
     compiled: list[torch.nn.Module] = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda network: compiled.append(network))
-    trainer = make_trainer(with_mode(GAN, mode, compile=True), tmp_path, tmp_path)
+    trainer = make_trainer(with_mode(GAN, mode), tmp_path, tmp_path, compiled=True)
     critics = [] if mode == "wgangp" else list(trainer.objective.discriminators.values())
     assert compiled == [*trainer.objective.generators.values(), *critics]
 
@@ -341,7 +349,7 @@ def test_the_configuration_of_every_method_comes_back_from_its_run(tmp_path: Pat
 
 
 def test_the_disk_that_is_planned_is_that_of_the_images_as_they_are(tmp_path: Path, facades: Path) -> None:
-    """Images of 256 pixels that are not cropped, one domain grey; epochs 2 and 3 are shown."""
+    """Images of 256 pixels that are not cropped, one domain grey; three epochs."""
     generator = replace(CYCLEGAN.generator, in_channels=1)
     config = CycleGANConfig(
         dataset="facades",
@@ -351,7 +359,6 @@ def test_the_disk_that_is_planned_is_that_of_the_images_as_they_are(tmp_path: Pa
         lambda_identity=0,
         epochs=3,
         decay_epochs=0,
-        sample_every=2,
         pool_size=5,
         precision="fp32",
     )
@@ -359,7 +366,7 @@ def test_the_disk_that_is_planned_is_that_of_the_images_as_they_are(tmp_path: Pa
         estimate_bytes(make_trainer(replace(config, pool_size=size), tmp_path / "run", facades)) for size in (5, 0)
     )
     assert planned["checkpoint"] - without["checkpoint"] == 2 * 5 * (1 + 3) * 256**2 * 4
-    assert planned["samples"] == 2 * 2 * 15_000  # two epochs of two directions
+    assert planned["samples"] == 3 * 2 * 15_000  # three epochs of two directions
 
 
 def test_generators_that_would_never_move_are_refused(tmp_path: Path, facades: Path) -> None:

@@ -21,7 +21,8 @@ from cyclegan.images.encodings import encodings
 from cyclegan.images.io import ImageError
 from cyclegan.runs.run import Domains, Run
 from cyclegan.runs.samples import draw_noise, render
-from cyclegan.training.trainer import Trainer, create, resume
+from cyclegan.training.checkpoint import create, resume
+from cyclegan.training.trainer import Trainer
 from tests.conftest import TINY_GAN, idx_bytes, make_photo, make_squares
 from tests.test_train_command import assert_same_runs, checkpoint, run, start, wait_for_epoch
 
@@ -213,7 +214,7 @@ class TestTraining:
 
 def new_run(squares: Path, out: Path, *more: object) -> list[object]:
     widths = ["--generator.width", "16", "--discriminator.width", "16"]
-    rest = ["--epochs", "3", "--sample-every", "2", "--snapshot-epochs", "1", "--device", "cpu", *widths, *more]
+    rest = ["--epochs", "3", "--snapshot-epochs", "1", "--device", "cpu", *widths, *more]
     return ["gan", "--dataset", "fashion-mnist", "--data-root", squares, "--out", out, *rest]
 
 
@@ -238,7 +239,7 @@ class TestCommand:
         made = Run.open(tmp_path / "run")
         assert (made.method, made.domains) == ("gan", Domains("noise", "clothes"))
         assert dict(made.samples) == {"ab": "noise"}
-        assert made.sample_epochs == (2, 3) and made.epochs == (1, 3)
+        assert made.sample_epochs == (1, 2, 3) and made.epochs == (1, 3)
         assert set(made.history()[0]["losses"]) == {"gan", "discriminator"}
         with torch.no_grad():
             assert made.load_generator(3, "ab")(torch.zeros(2, 100)).shape == (2, 1, 32, 32)
@@ -286,7 +287,7 @@ class TestCommand:
             (["--dataset", "fashion-mnist"], ["'fashion-mnist'", "facades, maps"]),
             (["gan", "--dataset", "."], ["holds no images"]),
             (["gan", "--batch-size", "1"], ["batch_size is 1", "2 images or more"]),
-            (["gan", "--discriminator.architecture", "basic"], ["mlp networks, not mlp and basic"]),
+            (["gan", "--discriminator.architecture", "basic"], ["discriminator.architecture is basic; it must be mlp"]),
             (["gan", "--load-size", "32"], ["load-size"]),
         ],
         ids=lambda value: " ".join(value) if value[0] == "gan" else "",

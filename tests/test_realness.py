@@ -23,10 +23,8 @@ MakeEye = Callable[[CycleGANConfig | Pix2PixConfig], tuple[Eye, Objective]]
 
 CPU = torch.device("cpu")
 WIDTH = DiscriminatorConfig(width=4)
-CYCLEGAN = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, discriminator=WIDTH, init_gain=0.5)
-PIX2PIX = Pix2PixConfig(
-    dataset="facades", generator=TINY_PIX2PIX, discriminator=replace(WIDTH, norm="batch"), init_gain=0.5
-)
+CYCLEGAN = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, discriminator=WIDTH)
+PIX2PIX = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX, discriminator=replace(WIDTH, norm="batch"))
 
 
 @pytest.fixture

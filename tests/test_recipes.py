@@ -19,7 +19,6 @@ CYCLEGAN = CycleGANConfig(
     learning_rate=1.5e-5,
     lambda_identity=0.0,
     flip=False,
-    compile=True,
 )
 PIX2PIX = Pix2PixConfig(
     dataset="x",
@@ -40,7 +39,7 @@ def test_options_give_the_configuration_back(config: MethodConfig) -> None:
 def test_only_what_differs_from_the_methods_defaults_is_an_option() -> None:
     assert options_of(CycleGANConfig(dataset="x")) == ""
     assert options_of(Pix2PixConfig(dataset="y", snapshot_epochs=(1, 9))) == ""
-    assert options_of(replace(CYCLEGAN, betas=(0.5, 0.999), compile=False, learning_rate=2e-4)) == (
-        "--no-flip --generator.architecture resnet_6blocks --generator.width 32 --discriminator.norm batch "
+    assert options_of(replace(CYCLEGAN, betas=(0.5, 0.999), learning_rate=2e-4)) == (
+        "--generator.architecture resnet_6blocks --generator.width 32 --discriminator.norm batch --no-flip "
         "--lambda-identity 0"
     )

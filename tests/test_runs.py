@@ -126,9 +126,9 @@ def test_another_format_is_refused(number: object, run: Run) -> None:
         (lambda content: content.update(only="a"), "only"),
         (lambda content: content["config"].update(lambda_cycle=10), "lambda_cycle"),
         (lambda content: content["config"].update(epochs="3"), "epochs"),
-        (lambda content: content["config"].update(epochs=10**18), "1 epoch or more, 1000000 at most"),
-        (lambda content: content["config"].update(decay_epochs=10**6), "epochs . decay_epochs is 1000003"),
-        (lambda content: content["config"].update(snapshot_epochs=[3] * 90_000), "name 1000 at most"),
+        (lambda content: content["config"].update(epochs=10**18), "train for 1 or more, 1000000 at most"),
+        (lambda content: content["config"].update(decay_epochs=10**6), "total_epochs is 1000003"),
+        (lambda content: content["config"].update(snapshot_epochs=[3] * 90_000), "1000 epochs at most"),
         (lambda content: content["config"]["generator"].update(width=0), "generator width is 0"),
     ],
 )

@@ -23,8 +23,8 @@ from PIL import Image
 import train
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import SAMPLE_SIZE
+from cyclegan.training.checkpoint import exclusive
 from cyclegan.training.reference_options import NAMES
-from cyclegan.training.trainer import exclusive
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_pairs, make_photo, wait_until
 from tests.forks import ROOT, Program
@@ -36,7 +36,7 @@ TINY = {
     "pix2pix": ["pix2pix", "--generator.architecture", "unet_128", "--load-size", "136", "--crop-size", "128"],
 }
 FOUR_EPOCHS = ["--epochs", "2", "--decay-epochs", "2", "--snapshot-epochs", "1", "2"]
-BEYOND = ["--ema-half-life", "20", "--augment", "color", "translation", "cutout", "--discriminator.spectral-norm"]
+BEYOND = ["--ema-half-life", "20", "--diffaugment", "color", "translation", "cutout", "--discriminator.spectral-norm"]
 WIDTHS = ["--generator.width", "4", "--discriminator.width", "4"]
 METHODS = pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
 
@@ -209,6 +209,18 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(method: str, facades: Path
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_looks_at_no_run_and_downloads_nothing(
+    facades: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").touch()
+    assert train.main([str(each) for each in new_run("pix2pix", facades, tmp_path)] + ["--dry-run"]) == 0
+    assert "median of 3" in capsys.readouterr().out
+    monkeypatch.setenv("CYCLEGAN_DATASETS", str(tmp_path / "datasets"))
+    assert train.main(["--dataset", "horse2zebra", "--dry-run"]) == 2
+    assert "horse2zebra is not downloaded yet, and a dry run downloads nothing" in capsys.readouterr().err
+    assert not (tmp_path / "datasets").exists()
+
+
 def test_colorization_is_planned_trained_resumed_and_translates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -292,15 +304,8 @@ def test_what_the_references_options_are_called_here_is_there(capsys: pytest.Cap
             ["1.jpg", "100x100", "256", "--crop-size"],
         ),
         (
-            lambda folder: ["--dataset", _two_folders(folder / "set", (3, 3)), "--lambda-palette", "1"],
-            ["colours of facades", "--palette facades or cmp_base", "--lambda-palette 0"],
-        ),
-        (
-            lambda folder: [
-                *("pix2pix", "--direction", "ab", "--lambda-palette", "1", "--generator.classes", "cmp_base"),
-                *("--dataset", make_pairs(folder / "set" / "train", 2).parent),
-            ],
-            ["colours of cmp_base", "--generator.classes facades or cmp_base", "--lambda-palette 0"],
+            lambda folder: ["--dataset", _two_folders(folder / "set", (3, 3)), "--generator.classes", "facades"],
+            ["generator classes is facades", "no label map", "--generator.classes facades or cmp_base"],
         ),
         (
             lambda _: ["--dataroot=x", "--netG", "unet_256"],
@@ -425,5 +430,5 @@ def test_a_run_without_a_checkpoint_is_left_as_it_is(weights: Path, capsys: pyte
     folder = weights / "facades-pix2pix"
     before = sorted(folder.iterdir())
     assert train.main(["--resume", str(folder)]) == 2
-    assert "checkpoint.pt is missing: published and converted runs carry no checkpoint" in capsys.readouterr().err
+    assert "checkpoint.pt is missing: published and converted runs have none" in capsys.readouterr().err
     assert sorted(folder.iterdir()) == before

@@ -125,9 +125,9 @@ class Batches:
             (other,) = self._first_good((b[at % len(b)],) for at in count(partner))
         size = self.config.crop_size if self.config.crops else None
         cut: dict[Domain, Pixels] = {"a": place.of(pixels, size), "b": other_place.of(other, size)}
-        if isinstance(self.config, Pix2PixConfig) and self.config.jitter:
+        if isinstance(self.config, Pix2PixConfig) and self.config.color_jitter:
             source: Domain = "a" if self.config.direction == "ab" else "b"
-            cut[source] = _in_other_light(cut[source], 1 + self.config.jitter * rng.uniform(-1, 1, 3))
+            cut[source] = _in_other_light(cut[source], 1 + self.config.color_jitter * rng.uniform(-1, 1, 3))
         return encode(cut["a"], self.encodings["a"]), encode(cut["b"], self.encodings["b"])
 
     def _first_good(self, candidates: Iterable[tuple[Source, ...]]) -> list[Pixels]:
@@ -236,7 +236,7 @@ class _Place(NamedTuple):
     @classmethod
     def draw(cls, rng: np.random.Generator, config: CycleGANConfig | Pix2PixConfig) -> _Place:
         x, y, coin = rng.random(3)
-        zoom = config.zoom ** rng.random() if config.zoom > 1 else 1.0
+        zoom = config.scale_jitter ** rng.random() if config.scale_jitter > 1 else 1.0
         return cls(x, y, config.flip and bool(coin < 0.5), zoom)
 
     def of(self, pixels: Pixels, size: int | None) -> Pixels:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig, palette_of
+from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig
 from cyclegan.data.datasets import DatasetError, Split, find_split
-from cyclegan.data.downloads import DATASETS, NOISE, fetch
-from cyclegan.data.hub_datasets import fetch_from_hub
+from cyclegan.data.downloads import DATASETS, NOISE, data_root, fetch
+from cyclegan.data.hub_datasets import fetch_from_hub, is_downloaded
 from cyclegan.facades.labels import PALETTES, looks_like_labels
 from cyclegan.hub.repositories import is_on_hub
 from cyclegan.runs.run import Domains
@@ -31,8 +31,8 @@ def known_datasets(config: MethodConfig) -> list[str]:
     return [name for name, known in DATASETS.items() if (known.domains[0] == NOISE) == from_noise]
 
 
-def find_dataset(config: MethodConfig, root: Path | None = None) -> Path:
-    """The folder of a method's dataset; a named one or one of the Hub is downloaded where it is missing, once of all
+def find_dataset(config: MethodConfig, root: Path | None = None, *, download: bool = True) -> Path:
+    """The folder of a method's dataset; a named one or one of the Hub is downloaded if it is missing, once of all
     processes of this machine. Raises DatasetError, DownloadError."""
     names = known_datasets(config)
     if is_on_hub(config.dataset) and config.dataset_mode in ("single", "colorization"):
@@ -40,7 +40,14 @@ def find_dataset(config: MethodConfig, root: Path | None = None) -> Path:
             f"dataset_mode {config.dataset_mode} takes images of one domain, and {config.dataset} has two, imageA and "
             "imageB; give the path of a folder of images"
         )
-    if config.dataset in names or is_on_hub(config.dataset):
+    named = config.dataset in names
+    if named or is_on_hub(config.dataset):
+        here = (data_root(root) / config.dataset).is_dir() if named else is_downloaded(config.dataset, root)
+        if not download and not here:
+            raise DatasetError(
+                f"dataset {config.dataset} is not downloaded yet, and a dry run downloads nothing; start the training, "
+                "which downloads it first, or give the path of a folder"
+            )
         with distributed.first_on_machine():
             return find_folder(config.dataset, root)
     folder = Path(config.dataset).expanduser()
@@ -72,14 +79,13 @@ def name_domains(split: Split | None, config: MethodConfig, names: tuple[str, st
     return Domains(a, b)
 
 
-def check_palette(split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
-    """Raise ConfigError where a loss counts on label maps in a palette that they do not have."""
-    palette = palette_of(config)
-    if config.lambda_palette and not looks_like_labels(split.b[0].load(), PALETTES[palette]):
-        option = "--generator.classes" if config.generator.classes else "--palette"
+def check_classes(split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
+    """Raise ConfigError if the generator makes label maps of a palette that those of domain b do not have."""
+    classes = config.generator.classes
+    if classes is not None and not looks_like_labels(split.b[0].load(), PALETTES[classes]):
         raise ConfigError(
-            f"lambda_palette asks for label maps in the colours of {palette}, which {split.b[0].path} does not have; "
-            f"use {option} {' or '.join(get_args(Palette))}, or --lambda-palette 0"
+            f"generator classes is {classes}, but {split.b[0].path} is no label map in its colours; use "
+            f"--generator.classes {' or '.join(get_args(Palette))}, or leave it out"
         )
 
 

@@ -104,6 +104,12 @@ def _note(home: Path, commit: str) -> None:
         write_atomically(home / NEWEST, "\n".join(lines).encode())
 
 
+def is_downloaded(dataset: str, root: Path | None = None) -> bool:
+    """Return whether the images of a dataset of the Hub are here. Raises DownloadError."""
+    address = address_of(pinned(dataset, root))
+    return (_home(address.name, root) / str(address.revision)).is_dir()
+
+
 def fetch_from_hub(dataset: str, root: Path | None = None) -> Path:
     """The folder of a dataset of the Hub, downloaded where it is missing. Raises DownloadError."""
     address = address_of(pinned(dataset, root))

@@ -40,7 +40,7 @@ from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.scores import CHOSEN_ON, ScoresError, merge, read_scores, write_scores
 from cyclegan.runtime import distributed
 from cyclegan.runtime.devices import choose_precision, pick_device
-from cyclegan.training.trainer import exclusive
+from cyclegan.training.checkpoint import exclusive
 from cyclegan.translate.translator import Translator
 
 PROG = "python -m cyclegan.evaluation"

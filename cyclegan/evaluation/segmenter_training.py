@@ -19,7 +19,7 @@ from cyclegan.evaluation.metrics import LabelAgreement, confusion, label_agreeme
 from cyclegan.evaluation.segmenter import Segmenter, SegmenterConfig, segment
 from cyclegan.facades.labels import CLASSES, Array, class_indices, label_palette
 from cyclegan.training.augmentation import draw_color
-from cyclegan.training.averages import Average
+from cyclegan.training.ema import EMA
 
 SIZE = 256
 NOTHING = -100
@@ -52,7 +52,7 @@ def train_segmenter(
     colours = torch.from_numpy(palette / 127.5 - 1).float()
     torch.manual_seed(config.seed)
     segmenter = Segmenter(config).to(device)
-    average = Average(segmenter, HALF_LIFE)
+    ema = EMA(segmenter, HALF_LIFE)
     optimizer = torch.optim.Adam(segmenter.parameters(), lr=0.0, fused=True)
     steps, step = config.epochs * batches.steps, 0
     weights = _class_weights(batches, colours).to(device)
@@ -69,9 +69,9 @@ def train_segmenter(
             loss.backward()
             optimizer.step()
             step += 1
-            average.update(segmenter, images=len(photos), seen=step * config.batch_size)
+            ema.update(segmenter, images=len(photos), seen=step * config.batch_size)
             on_progress(float(loss.detach()))
-    return average.network.eval()
+    return ema.network.eval()
 
 
 def agreement(segmenter: Segmenter, split: Split) -> LabelAgreement:

@@ -215,12 +215,10 @@ def _facts(run: Run, training: Training | None) -> list[tuple[str, str]]:
 
 
 def _beginning(run: Run) -> list[tuple[str, str]]:
-    """The run whose networks it began with, and what it has of it."""
+    """Return the run whose networks it was initialised from."""
     if not run.config.init_from:
         return []
-    first = run.config.first_epoch
-    whose = f", whose epochs 1 to {first - 1} it keeps: by that run's settings, and by these from {first} on"
-    return [("begun from", run.config.init_from + (whose if first > 1 else ""))]
+    return [("initialised from", run.config.init_from)]
 
 
 def _limits(run: Run, training: Training | None) -> list[str]:
@@ -236,7 +234,7 @@ def _limits(run: Run, training: Training | None) -> list[str]:
         )
         if training.epochs < config.total_epochs:
             limits.append(f"Its training is not finished: {training.epochs} of {config.total_epochs} epochs.")
-        if config.total_epochs < default.total_epochs and (not config.init_from or config.first_epoch > 1):
+        if config.total_epochs < default.total_epochs and not config.init_from:
             less.append(f"{config.total_epochs} epochs instead of {default.total_epochs}")
     if config.generator.width < default.generator.width:
         less.append(f"{config.generator.width} channels instead of {default.generator.width}")

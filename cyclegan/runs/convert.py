@@ -19,7 +19,6 @@ import tyro
 from cyclegan.config import (
     ConfigError,
     CycleGANConfig,
-    DatasetMode,
     Direction,
     MethodConfig,
     Pix2PixConfig,
@@ -110,7 +109,7 @@ def import_reference(
         config = CycleGANConfig(dataset=unknown, generator=generator, lambda_identity=identity)
     else:
         single = read[first][0]
-        mode: DatasetMode = "colorization" if single.out_channels == 2 else "aligned"
+        mode: Literal["colorization", "aligned"] = "colorization" if single.out_channels == 2 else "aligned"
         config = Pix2PixConfig(dataset=unknown, generator=single, direction=first, dataset_mode=mode)
     only = None if more or method == "pix2pix" else first
     with new_folder(out) as folder:

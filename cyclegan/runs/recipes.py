@@ -9,7 +9,7 @@ from typing import Any
 
 from cyclegan.config import MethodConfig
 
-NO_DIFFERENCE = frozenset({"dataset", "snapshot_epochs", "snapshot_every", "sample_every", "checkpoint_steps"})
+NO_DIFFERENCE = frozenset({"dataset", "snapshot_epochs", "checkpoint_steps"})
 """Settings that make no other recipe: what it is trained on, and which epochs are kept."""
 
 

@@ -17,7 +17,6 @@ from typing_extensions import TypedDict  # pydantic refuses that of typing befor
 
 from cyclegan.config import (
     METHODS,
-    MOST_EPOCHS,
     ConfigError,
     CycleGANConfig,
     Direction,
@@ -30,6 +29,7 @@ from cyclegan.config import (
     from_json,
     reversed_way,
 )
+from cyclegan.config.rules import MOST_EPOCHS
 from cyclegan.networks.storage import load_discriminator, load_generator, save_network
 from cyclegan.runtime.files import CONFIG_BYTES, RECORD_BYTES, names_in, read_small, write_atomically
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 
 from torch import nn
@@ -15,22 +14,21 @@ from cyclegan.training.objectives import Objective
 EXCHANGED = {"in_channels": "out_channels", "out_channels": "in_channels"}
 
 
-def begin_from(objective: Objective, run: Run, source: Run) -> str:
-    """Give the objective of `run` the newest networks of `source`, each generator in its direction, each discriminator
-    in its domain; what `source` does not have stays as it is, as does a last layer that makes classes where that of
-    `source` makes colours, or the other way round. Returns a sentence about both.
+def initialize_from(objective: Objective, run: Run, source: Run) -> str:
+    """Give the objective of `run` the newest networks of `source`, by direction and domain.
 
-    Raises ConfigError where it has no generator of these, not the one that is to rest, or one of another shape,
-    WeightsError where its weights are not what it says, and what they raise where they cannot be had.
+    Networks that `source` lacks keep their random weights, as does a last layer of classes where `source` has colours,
+    or the other way round. Return a sentence about both.
+
+    Raises ConfigError if it has none of these generators, or one of another shape, WeightsError if its weights do not
+    fit its configuration, and what they raise if they cannot be loaded.
     """
     named = run.config.init_from
     if source.translates != run.translates:
-        raise ConfigError(f"init_from {named} is a {source.method}: one of the two makes its pictures from noise")
+        raise ConfigError(f"init_from {named} is a {source.method}: one of the two generates images from noise")
     if not source.epochs:
         raise ConfigError(f"init_from {named} has no snapshot yet; train it for an epoch")
     epoch = source.epochs[-1]
-    if run.config.first_epoch > 1:
-        _check_epochs(run, source)
     directions = [way for way in run.directions if way in source.directions]
     if not directions:
         remedy = f"; use --direction {source.directions[0]}" if isinstance(run.config, Pix2PixConfig) else ""
@@ -40,12 +38,6 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
         )
     for way in directions:
         _check_shape(run, source, way)
-    if isinstance(run.config, CycleGANConfig) and run.config.rests_from_the_beginning and "ba" not in directions:
-        raise ConfigError(
-            f"init_from {named} translates {directions[0]}, but labels_only_from {run.config.labels_only_from} needs "
-            "its generator ba, which makes photos and rests from the beginning; begin with another run, or let it "
-            "learn until a later epoch"
-        )
     domains = _judged_alike(run, source)
     converted = [
         way
@@ -62,45 +54,6 @@ def begin_from(objective: Objective, run: Run, source: Run) -> str:
     anew += [f"generator {way}" for way in run.directions if way not in directions]
     anew += [f"discriminator {domain}" for domain in run.judged if domain not in domains]
     return f"{', '.join(taken)} of epoch {epoch}" + (f"; anew: {', '.join(anew)}" if anew else "")
-
-
-def copy_epochs(run: Run, source: Run) -> None:
-    """Give a new run the epochs of the one it goes on from: its snapshots as they are stored, samples, history.
-
-    Raises what `source` raises where they cannot be had.
-    """
-    before = range(1, run.config.first_epoch)
-    for epoch in source.epochs:
-        for way in source.directions:
-            if source.source:
-                source.source.bring(source, epoch, way)
-            shutil.copytree(source.snapshot_folder(epoch, way), run.snapshot_folder(epoch, way))
-    for epoch in source.sample_epochs:
-        if epoch in before:
-            run.write_sample(epoch, source.read_sample(epoch).getvalue())
-    run.write_history([record for record in source.history() if record["epoch"] in before])
-
-
-def _check_epochs(run: Run, source: Run) -> None:
-    """Raise ConfigError where the epochs of `source` cannot be those before the first one of the run."""
-    named, first = run.config.init_from, run.config.first_epoch
-    last = source.epochs[-1]
-    if first != last + 1:
-        raise ConfigError(
-            f"first_epoch is {first}, but {named} has kept epoch {last} last; use --first-epoch {last + 1}"
-        )
-    facts = {
-        "method": (source.method, run.method),
-        "directions": (source.directions, run.directions),
-        "domains": (source.domains, run.domains),
-        "sample images": (source.samples if source.sample_epochs else run.samples, run.samples),
-    } | {f"generator {way}": tuple(each.generator_config(way) for each in (source, run)) for way in run.directions}
-    differs = [name for name, (there, here) in facts.items() if there != here]
-    if differs:
-        raise ConfigError(
-            f"first_epoch is {first}, but the epochs of {named} have another {', another '.join(differs)}; give this "
-            "training the same, or leave --first-epoch out"
-        )
 
 
 def _check_shape(run: Run, source: Run, way: Direction) -> None:

@@ -1,4 +1,4 @@
-"""Losses: how what the networks give becomes one number."""
+"""Losses: terms computed from the outputs of the networks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cyclegan.config import GanMode
-from cyclegan.training.sharing import draw
+from cyclegan.config import GanMode, Palette
+from cyclegan.networks.layers import palette_colours
+from cyclegan.training.data_parallel import draw
+from cyclegan.training.edges import smooth_edges
 
-COLOR_SPREAD = 32 / 127.5
-"""Standard deviation of the colours of label maps: 32 levels of 255, where the closest two classes are 58 apart. A
-narrower one moves only what lies between two colours, a wider one mixes them up."""
+Losses = dict[str, Tensor]
+"""Weighted terms of a loss by their names in the log."""
+PENALTY_WEIGHT = 10.0
+"""Weight of the gradient penalty. Gulrajani et al. 2017 (arXiv:1704.00028), section 4."""
+
 COLOR_REACH = 30 / 127.5
 """Distance from a colour up to which JPEG has shifted it: 30 levels, as in `facades.looks_like_labels`."""
 
@@ -41,43 +45,58 @@ def l1_loss(x: Tensor, y: Tensor) -> Tensor:
     return F.l1_loss(_wide(x), _wide(y))
 
 
-def gan_loss(mode: GanMode, logits: Tensor, is_real: bool) -> Tensor:
-    """The loss of logits of any shape against the verdict they should give: a scalar, in float32 or wider."""
-    return GAN_LOSSES[mode](_wide(logits), is_real)
+def gan_loss(mode: GanMode, logits: Tensor | Sequence[Tensor], is_real: bool) -> Tensor:
+    """Return the adversarial loss of logits of any shape, or the mean over several discriminators': a scalar."""
+    if isinstance(logits, Tensor):
+        return GAN_LOSSES[mode](_wide(logits), is_real)
+    return torch.stack([gan_loss(mode, each, is_real) for each in logits]).mean()
 
 
-def feature_loss(made: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
-    """Sum over the layers of a discriminator of the L1 distance of their outputs for a made image and the true one.
+def discriminator_losses(
+    mode: GanMode,
+    discriminator: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fakes: Sequence[Tensor],
+    lambda_edges: float = 0.0,
+) -> Losses:
+    """Return a discriminator's terms on real images and the batches of fakes from the image pool.
 
-    pix2pixHD (Wang et al. 2018, arXiv:1711.11585), equation 4, for one discriminator. No gradient goes to the true.
+    Halved, so that it learns at half the pace of a generator (CycleGAN section 7.1, pix2pix section 3.3), but for
+    wgangp, whose critic is meant to be ahead and whose penalty is weighted against the whole.
+
+    Smoothed edges are fakes too (CartoonGAN equation 3). A critic's scores have no zero, so that theirs are compared
+    with the real images' scores: else it would win by lowering all scores for ever.
     """
-    return torch.stack([l1_loss(x, y.detach()) for x, y in zip(made, true, strict=True)]).sum()
+    share = 1.0 if mode == "wgangp" else 0.5
+    real_loss = gan_loss(mode, discriminator(real), True)
+    fake_loss = torch.stack([gan_loss(mode, discriminator(fake), False) for fake in fakes]).mean()
+    terms = {"discriminator": share * (real_loss + fake_loss)}
+    if lambda_edges:
+        edges_loss = gan_loss(mode, discriminator(smooth_edges(real)), False)
+        terms["edges"] = share * lambda_edges * (edges_loss + real_loss if mode == "wgangp" else edges_loss)
+    if mode == "wgangp":
+        terms["penalty"] = PENALTY_WEIGHT * gradient_penalty(discriminator, real, fakes[0])
+    return terms
 
 
-def palette_loss(images: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
-    """Expected share of the pixels of label maps, in [0, 1], of another class than those of the true maps.
+def class_terms(classes: Palette | None, logits: Tensor | None, target: Tensor, weight: float) -> Losses:
+    """Return the weighted loss of a generator of classes; nothing for one of colours."""
+    if classes is None or logits is None:
+        return {}
+    return {"classes": weight * class_loss(logits, target, palette_colours(classes))}
 
-    Were colours the classes' own with Gaussian noise, the probability of a class would be a softmax of
-    -distance^2 / (2 spread^2), with the spread COLOR_SPREAD: the loss is the mean of one minus that of the true class,
-    half the mean absolute error of Ghosh et al. 2017 (arXiv:1712.09482), which bears wrong labels. It is least where a
-    colour is surely of the likeliest class. Cross entropy, least where a colour says how likely each class is, leads to
-    colours between the likely ones, which are a third's. Two classes' own colours are not quite sure (0.16, 0.19), and
-    colours beyond the palette's ends are more so: an L1 loss beside it holds them. True pixels COLOR_REACH away from
-    all colours, the blurred edges of JPEG label maps, are of no class, and not counted as wrong.
 
-    Shapes: [N, 3, H, W] twice and [classes, 3], all in [-1, 1] -> a scalar.
+def feature_loss(fake: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """Return the L1 distance between a discriminator's outputs for a fake and its target, summed over the layers.
+
+    pix2pixHD (Wang et al. 2018, arXiv:1711.11585), equation 4, for one discriminator. No gradient goes to the target.
     """
-    with torch.autocast(images.device.type, enabled=False):
-        palette = palette.to(truth)
-        nearest, classes = _squared_distances(truth, palette).min(1, keepdim=True)
-        logits = _squared_distances(_wide(images), palette) / (-2 * COLOR_SPREAD**2)
-        wrong = 1 - logits.softmax(1).gather(1, classes)
-        return wrong.where(nearest < COLOR_REACH**2, 0.0).mean()
+    return torch.stack([l1_loss(x, y.detach()) for x, y in zip(fake, target, strict=True)]).sum()
 
 
 def class_loss(logits: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
-    """Mean cross entropy of the logits of the classes of label maps; pixels of no class, as for `palette_loss`, count
-    as 0.
+    """Mean cross entropy of the logits of the classes of label maps; pixels COLOR_REACH away from
+    all colours, the blurred edges of JPEG label maps, are of no class and count as 0.
 
     Shapes: [N, classes, H, W], [N, 3, H, W] in [-1, 1] and [classes, 3] in [-1, 1] -> a scalar, in float32 or wider.
     """
@@ -102,8 +121,8 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     with torch.autocast(real.device.type, enabled=False):
         mixing = draw(len(real), lambda rows: torch.rand(rows, 1, 1, 1, device=real.device, dtype=real.dtype))
         height, width = map(min, real.shape[2:], fake.shape[2:])
-        made, true = (image.detach()[..., :height, :width].to(real.dtype) for image in (fake, real))
-        between = torch.lerp(made, true, mixing).requires_grad_()
+        fakes, reals = (image.detach()[..., :height, :width].to(real.dtype) for image in (fake, real))
+        between = torch.lerp(fakes, reals, mixing).requires_grad_()
         scores = critic(between).flatten(1).mean(1)
         (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
         return (gradient.flatten(1).norm(dim=1) - 1).square().mean()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cyclegan.config import PoolMode
-from cyclegan.training import sharing
+from cyclegan.training import data_parallel
 
 
 class ImagePool:
@@ -33,14 +33,14 @@ class ImagePool:
         images = images.detach()
         if self.size == 0:
             return [images]
-        images = sharing.all_rows(images)
+        images = data_parallel.all_rows(images)
         if mode == "replace":
-            return [sharing.own_rows(self._exchange(images))]
+            return [data_parallel.own_rows(self._exchange(images))]
         older = []
         for image in images.split(1):
             older.append(self.images[int(self.rng.integers(len(self.images)))] if self.images else image)
             self._remember(image, int(self.rng.integers(self.size)))
-        return [sharing.own_rows(batch) for batch in (images, torch.cat(older))]
+        return [data_parallel.own_rows(batch) for batch in (images, torch.cat(older))]
 
     def _exchange(self, images: Tensor) -> Tensor:
         chosen = []

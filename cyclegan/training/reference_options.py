@@ -31,11 +31,10 @@ NAMES = {
     "--lambda_A": "--lambda-cycle, for both directions",
     "--lambda_B": "--lambda-cycle, for both directions",
     "--lambda_L1": "--lambda-l1",
-    "--save_epoch_freq": "--snapshot-every",
+    "--save_epoch_freq": "--snapshot-epochs, which lists them",
     "--save_latest_freq": "--checkpoint-steps, in steps",
-    "--display_freq": "--sample-every, in epochs",
     "--continue_train": "--resume RUN, or --init-from RUN with optimisers that begin anew",
-    "--epoch_count": "--resume RUN, which knows its epoch, or --init-from RUN with --first-epoch",
+    "--epoch_count": "--resume RUN, which knows its epoch",
     "--phase": "nothing: training takes train",
 }
 

@@ -27,7 +27,8 @@ from cyclegan.data.batches import Batches
 from cyclegan.data.datasets import find_split
 from cyclegan.facades.labels import draw_facade
 from cyclegan.runs.run import Domains, Run
-from cyclegan.training.trainer import Trainer, create, resume
+from cyclegan.training.checkpoint import create, resume
+from cyclegan.training.trainer import Trainer
 from tests.conftest import make_pairs
 
 CONFIG = CycleGANConfig(

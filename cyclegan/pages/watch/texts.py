@@ -72,7 +72,7 @@ LOSS_NAMES = {
     "identity": Text("Identity loss", "항등 손실", "恒等损失"),
     "l1": Text("L1 loss", "L1 손실", "L1 损失"),
     "features": Text("Feature matching loss", "특징 매칭 손실", "特征匹配损失"),
-    "palette": Text("The right label colours", "올바른 라벨 색", "正确的标签颜色"),
+    "classes": Text("Classification loss", "분류 손실", "分类损失"),
     "edges": Text("Edge loss", "윤곽 손실", "边缘损失"),
     "penalty": Text("Gradient penalty", "그래디언트 페널티", "梯度惩罚"),
 }

@@ -1,15 +1,13 @@
-"""Training in several processes as one would with the whole batch: equal weights, losses and random draws.
+"""Data parallel training: several processes train as one would with the whole batch, with equal weights and draws.
 
-Each process computes its rows of every batch (`distributed.own_rows`). All else that one process would do, each does
-as well: the same weights from the same seed, the same moves, the same random state, whose draws are those of the whole
-batch, of which it takes its rows. So the state of the first process is the checkpoint, any number of processes can go
-on from it, and nothing needs to be told apart on the way.
+Each process computes its rows of every batch (`distributed.own_rows`), and does all else as one process would: the same
+weights from the same seed, the same updates, the same random state, whose draws are those of the whole batch. So the
+state of the first process is the checkpoint, from which any number of processes can resume.
 
-Gradients are summed after each player's backward passes, in one flat tensor, not by DistributedDataParallel. Its hooks
-expect one forward and one backward pass of all its weights, where here a generator runs several times before a backward
-pass, players are frozen in turn, and a penalty is differentiated twice; it averages processes evenly, where the last
-batch of an epoch may not divide; and its sums overlap with the backward pass, which saves less than it costs in rules:
-CycleGAN's two generators are 91 MB of gradients.
+Gradients are summed before each optimizer step, in one flat tensor, not by DistributedDataParallel. Its hooks expect
+one forward and one backward pass of all its weights, but here a generator runs several times before a backward pass,
+generators and discriminators are frozen in turn, and a penalty is differentiated twice. It also weights processes
+evenly, but the last batch of an epoch may not divide.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ class _Batch:
 _batch = _Batch()
 
 
-def check_processes(config: MethodConfig) -> None:
+def check_processes(config: MethodConfig, *, compiled: bool = False) -> None:
     """Raise ConfigError where the processes cannot share the work."""
     processes = distributed.size()
     if config.batch_size < processes:
@@ -47,7 +45,7 @@ def check_processes(config: MethodConfig) -> None:
             f"use --batch-size {processes} or more, or start fewer processes"
         )
     shared = "batch" in (config.generator.norm, config.discriminator.norm) or config.generator.dropout
-    if config.compile and processes > 1 and shared:
+    if compiled and processes > 1 and shared:
         raise ConfigError(
             "compile is on, but batch norm and dropout, which several processes share, are not compiled; leave "
             "--compile out, or use instance norm without dropout"
@@ -76,7 +74,7 @@ def begin_batch(rows: int) -> None:
     _batch.rows = rows if distributed.size() > 1 else None
 
 
-def weighed(means: dict[str, Tensor]) -> dict[str, Tensor]:
+def weighted(means: dict[str, Tensor]) -> dict[str, Tensor]:
     """Means over this process's rows as parts of those over all rows: the processes' parts add up to them."""
     if _batch.rows is None:
         return means
@@ -111,14 +109,29 @@ def own_rows(whole: Tensor) -> Tensor:
     return whole if _batch.rows is None else whole[distributed.own_rows(_batch.rows)]
 
 
-def share_layers(network: nn.Module) -> None:
-    """Let the layers that look at a batch as a whole, or draw for it, do that over all processes; in place."""
-    if distributed.size() > 1:
-        for module in network.modules():
-            module.__class__ = SHARED.get(type(module), type(module))  # the same state, another forward
+def parallelize(network: nn.Module) -> None:
+    """Replace the layers that look at a batch as a whole, or draw for it, by layers over all processes, in place.
+
+    State-dict keys stay; an alone process keeps PyTorch's layers.
+    """
+    if distributed.size() == 1:
+        return
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.Dropout | nn.BatchNorm1d | nn.BatchNorm2d):
+            parent, _, child = name.rpartition(".")
+            setattr(network.get_submodule(parent), child, _over_processes(module))
 
 
-class SharedDropout(nn.Dropout):
+def _over_processes(module: nn.Dropout | nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
+    if isinstance(module, nn.Dropout):
+        return ParallelDropout(module.p)
+    kind = ParallelBatchNorm1d if isinstance(module, nn.BatchNorm1d) else ParallelBatchNorm2d
+    parallel = kind(module.num_features, module.eps, module.momentum)
+    parallel.load_state_dict(module.state_dict(), assign=True)
+    return parallel
+
+
+class ParallelDropout(nn.Dropout):
     """Dropout whose mask is drawn for the whole batch."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,52 +144,49 @@ class SharedDropout(nn.Dropout):
         return x * mask.permute(0, *(order.index(dim) + 1 for dim in range(1, x.ndim)))
 
 
-class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) with the mean and variance of the whole batch.
-
-    What `nn.SyncBatchNorm` does, but on the CPU as well; and it stays a BatchNorm, which samples and snapshots ask for.
-    """
+class ParallelBatchNorm1d(nn.BatchNorm1d):
+    """Batch norm with the statistics of the whole batch: see `_batch_norm`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or _batch.rows is None:
-            return super().forward(x)
-        dims, across = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
-        with torch.autocast(x.device.type, enabled=False):
-            wide = x if x.dtype == torch.float64 else x.float()
-            own = torch.stack(torch.var_mean(wide, dims, correction=0))
-            places = own.new_zeros(distributed.size(), 1, 1)
-            places[distributed.rank()] = 1
-            variances, means = _Sum.apply(places * own).unbind(1)  # each process's
-            weights = [distributed.own_weight(_batch.rows, process) for process in range(distributed.size())]
-            shares = own.new_tensor(weights)[:, None]
-            mean = (shares * means).sum(0)
-            variance = (shares * (variances + (means - mean).square())).sum(0)
-            self._remember(mean.detach(), variance.detach(), _batch.rows * x[0, 0].numel())
-            scale = self.weight * torch.rsqrt(variance + self.eps)
-            normed = (wide - mean.view(across)) * scale.view(across) + self.bias.view(across)
-        return normed.to(x.dtype)
-
-    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics, as `nn.BatchNorm2d` does: with the unbiased variance of so many values."""
-        remembered, momentum = dict(self.named_buffers()), cast(float, self.momentum)
-        remembered["num_batches_tracked"].add_(1)
-        remembered["running_mean"].lerp_(mean, momentum)
-        remembered["running_var"].lerp_(variance * (count / (count - 1)), momentum)
+        return _batch_norm(self, x) if self.training and _batch.rows is not None else super().forward(x)
 
 
-class SharedBatchNorm1d(_SharedBatchNorm, nn.BatchNorm1d):
-    pass
+class ParallelBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm with the statistics of the whole batch: see `_batch_norm`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _batch_norm(self, x) if self.training and _batch.rows is not None else super().forward(x)
 
 
-class SharedBatchNorm2d(_SharedBatchNorm, nn.BatchNorm2d):
-    pass
+def _batch_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """Normalise by the mean and variance of the whole batch (Ioffe & Szegedy 2015, arXiv:1502.03167).
+
+    `nn.SyncBatchNorm` does the same, but on GPUs alone.
+    """
+    rows = _batch.rows or len(x)
+    dims, across = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
+    with torch.autocast(x.device.type, enabled=False):
+        wide = x if x.dtype == torch.float64 else x.float()
+        own = torch.stack(torch.var_mean(wide, dims, correction=0))
+        places = own.new_zeros(distributed.size(), 1, 1)
+        places[distributed.rank()] = 1
+        variances, means = _Sum.apply(places * own).unbind(1)  # each process's
+        weights = [distributed.own_weight(rows, process) for process in range(distributed.size())]
+        shares = own.new_tensor(weights)[:, None]
+        mean = (shares * means).sum(0)
+        variance = (shares * (variances + (means - mean).square())).sum(0)
+        _update_statistics(norm, mean.detach(), variance.detach(), rows * x[0, 0].numel())
+        scale = norm.weight * torch.rsqrt(variance + norm.eps)
+        normed = (wide - mean.view(across)) * scale.view(across) + norm.bias.view(across)
+    return normed.to(x.dtype)
 
 
-SHARED: dict[type[nn.Module], type[nn.Module]] = {
-    nn.BatchNorm1d: SharedBatchNorm1d,
-    nn.BatchNorm2d: SharedBatchNorm2d,
-    nn.Dropout: SharedDropout,
-}
+def _update_statistics(norm: nn.Module, mean: Tensor, variance: Tensor, count: int) -> None:
+    """Move the running statistics, as `nn.BatchNorm2d` does: with the unbiased variance of so many values."""
+    statistics, momentum = dict(norm.named_buffers()), cast(float, norm.momentum)
+    statistics["num_batches_tracked"].add_(1)
+    statistics["running_mean"].lerp_(mean, momentum)
+    statistics["running_var"].lerp_(variance * (count / (count - 1)), momentum)
 
 
 class _Sum(torch.autograd.Function):

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights: steadier than the weights, which an opponent pushes about."""
+"""The exponential moving average (EMA) of a network's weights, which is steadier than the weights themselves."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ RAMP = 0.05
 Network = TypeVar("Network", bound=nn.Module)
 
 
-class Average(Generic[Network]):
+class EMA(Generic[Network]):
     """The exponential moving average of a network's weights over the images it was trained on.
 
     Karras et al. 2018 (arXiv:1710.10196, appendix A.1) average the generator that makes their pictures; Yazici et al.
     2019 (arXiv:1806.04498) measure what it brings. The half-life in images, and its ramp, are those of EDM's training
-    loop (Karras et al. 2022, arXiv:2206.00364). What a batch norm counts is not averaged but copied.
+    loop (Karras et al. 2022, arXiv:2206.00364). The buffers of a batch norm are copied, not averaged.
     """
 
     def __init__(self, network: Network, half_life: float) -> None:
