@@ -25,7 +25,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from cyclegan.config import (
     METHODS,
@@ -45,7 +45,7 @@ from cyclegan.runs.run import Domains, Run, SampleInputs
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import pack_samples
 from cyclegan.runs.samples import SAMPLE_SIZE
-from tests.browser.driver import Watched, launch_chromium, served
+from tests.browser.driver import launch_chromium, served
 from tests.hub_server import LoopbackHub, held_port
 
 if TYPE_CHECKING:
@@ -318,27 +318,6 @@ def browser() -> Iterator[Browser]:
         expect.set_options(timeout=20_000)  # five seconds are few where other tests run beside
         yield browser
         browser.close()
-
-
-@pytest.fixture
-def watched(browser: Browser, url: str, cache: Path) -> Iterator[Watched]:
-    """A visitor's page, opened; whatever a test does with it, nothing may fail and no other host be asked."""
-    log = cache / "server.log"
-    before = len(log.read_text())
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        watched = Watched(context.new_page())
-        watched.page.goto(url)
-        expect(watched.page.locator("#examples img")).to_have_count(8)
-        yield watched
-        assert watched.problems == []
-        assert watched.requests and watched.outside_hosts == set()
-        told = log.read_text()[before:]
-        assert "Traceback" not in told, told
-
-
-@pytest.fixture
-def page(watched: Watched) -> Page:
-    return watched.page
 
 
 @pytest.fixture

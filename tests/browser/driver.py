@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright
 
 from tests.forks import ROOT, Program
@@ -30,8 +31,10 @@ START_SECONDS = 120
 
 
 def launch_chromium(playwright: Playwright) -> Browser:
-    """The Chromium that the environment names, else the system's, else Playwright's own."""
+    """Launch $CHROMIUM, else the system's Chromium, else Playwright's own; skip the test if there is none."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None and not Path(playwright.chromium.executable_path).is_file():
+        pytest.skip("this test needs Chromium: install it, or name it with CHROMIUM=PATH")
     return playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
 
 
