@@ -24,7 +24,7 @@ from cyclegan.hub.uploads import (
     read_text,
     retried,
 )
-from cyclegan.runs.redaction import redact
+from cyclegan.runs.redaction import public, redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import pack_samples
@@ -53,9 +53,9 @@ def contents(run: Run) -> dict[str, Content]:
     """What of a run's folder is published, by path: configuration, history, metrics, samples, whole snapshots and
     discriminators, and nothing else that lies there."""
     # As bytes: the training may replace them meanwhile.
-    files: dict[str, Content] = {
-        name: _redacted(run.folder / name) for name in ("run.json", "metrics.json") if (run.folder / name).exists()
-    }
+    files: dict[str, Content] = {"run.json": public(run).to_json()}
+    if (run.folder / "metrics.json").exists():
+        files["metrics.json"] = _redacted(run.folder / "metrics.json")
     if (run.folder / "history.jsonl").exists():
         files["history.jsonl"] = read_small(run.folder / "history.jsonl", RECORD_BYTES)
     replaced: list[Path] = []

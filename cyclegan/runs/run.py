@@ -163,12 +163,16 @@ class Run:
 
     def write(self) -> None:
         """Write `run.json`."""
+        write_atomically(self.folder / "run.json", self.to_json())
+
+    def to_json(self) -> bytes:
+        """Return the content of `run.json`."""
         config = asdict(self.config)
         file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
         content = asdict(file)
         if self.only is None:
             del content["only"]  # what read format 1 before there was this field reads every other run still
-        write_atomically(self.folder / "run.json", (json.dumps(content, indent=2) + "\n").encode())
+        return (json.dumps(content, indent=2) + "\n").encode()
 
     @property
     def name(self) -> str:

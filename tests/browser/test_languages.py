@@ -14,7 +14,9 @@ from cyclegan.pages import texts
 from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGE_TAGS, LANGUAGES, Language
 from tests.browser.driver import Watched
 
-NAMES = {"L1", "L", 
+NAMES = {
+    "L1",
+    "L",
     *("CycleGAN", "pix2pix", "GAN", "PatchGAN", "Hugging", "Face", "Hub", "owner", "name"),
     *("API", "PNG", "JPEG", "WebP", "ZIP", "zip", "GIF", "MP4", "Shift", "Ctrl", "Esc", "Home", "End"),
 }

@@ -382,7 +382,7 @@ def test_a_damaged_run_is_one_line(
     damage(tmp_path / "run", what)
     assert main([str(tmp_path / "run"), "--out", str(tmp_path / "report.html")]) == 2
     captured = capsys.readouterr()
-    assert re.fullmatch(rf"cyclegan\.compare: .*{message}.*\n", captured.err)
+    assert re.fullmatch(rf"cyclegan\.evaluation\.compare: .*{message}.*\n", captured.err)
     assert captured.out == ""
     assert not (tmp_path / "report.html").exists()
 
@@ -415,7 +415,7 @@ def test_mistakes_are_one_line_and_exit_code_2(
         make_run(tmp_path / "other", config, epochs=(1,), sample_epochs=0)
     out = [] if "--out" in arguments else ["--out", "report.html"]
     assert main([str(weights / "facades-cyclegan"), *arguments, *out]) == 2
-    assert re.fullmatch(rf"cyclegan\.compare: .*{message}.*\n", capsys.readouterr().err)
+    assert re.fullmatch(rf"cyclegan\.evaluation\.compare: .*{message}.*\n", capsys.readouterr().err)
     assert not list(tmp_path.glob("report.*"))
 
 

@@ -107,7 +107,7 @@ def test_a_space_holds_what_the_app_needs_and_no_more(tmp_path: Path) -> None:
     (run.folder / "checkpoint.pt").write_bytes(b"stays at home")
     files = contents([run])
     assert {"app.py", "README.md", "LICENSE", "cyclegan/pages/look.css", "cyclegan/pages/icon.png"} <= files.keys()
-    assert not [name for name in files if re.search(r"checkpoint|tests/|__pycache__|\.git|train\.py", name)]
+    assert not [name for name in files if re.search(r"checkpoint\.pt|tests/|__pycache__|\.git|train\.py", name)]
     shown = re.findall(r"!\[.*\]\((.*?)\)|\]\((docs/.*?)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert {(picture or page).partition("#")[0] for picture, page in shown} <= files.keys()
 

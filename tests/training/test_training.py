@@ -183,7 +183,7 @@ def test_weights_that_cannot_be_stored_are_never_saved(
         if (progress.epoch, progress.step) == (1, trainer.batches.steps):
             torch.nn.init.constant_(next(trainer.objective.generators.parameters()), value)
 
-    with pytest.raises(TrainingError, match=rf"{reason}; .*no snapshot yet.* Go on with a lower --learning-rate"):
+    with pytest.raises(TrainingError, match=rf"{reason}; .*no snapshot yet.* Use a lower --learning-rate"):
         trainer.train(on_progress=poison)
     assert trainer.run.epochs == ()
     again = make_trainer(config, tmp_path / "run", facades)

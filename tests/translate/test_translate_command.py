@@ -106,7 +106,7 @@ def test_a_bad_file_stops_nothing_and_a_second_start_goes_on(
 ) -> None:
     out = tmp_path / "out"
     good = (photos / "b.jpg").read_bytes()
-    (photos / "b.jpg").write_bytes(good[: len(good) // 2])
+    (photos / "b.jpg").write_bytes(good[:-100])
     (photos / "old" / "a b.webp").write_bytes(b"")
     assert translate(weights, photos, out) == 1
     printed = capsys.readouterr().err
