@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from cyclegan.translate.translator import Translator
 
 __all__ = ["Translator"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 class ConfigError(ValueError):
     """An option that cannot work: the message holds value, limit and remedy."""
 
+    option: str | None = None
+    """Name of the option, if a rule was broken."""
+
 
 class Rule(NamedTuple):
     """What an option needs: of the options, or of its own value."""
@@ -33,7 +36,9 @@ def check(config: Any, rules: Iterable[Rule], prefix: str = "") -> None:
             stated = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
             stated = textwrap.shorten(stated, 80, placeholder=" ...") or "empty"
             parts = [f"{prefix}{rule.option} is {stated}{rule.problem}", rule.remedy]
-            raise ConfigError("; ".join(filter(None, parts)).format(c=config))
+            error = ConfigError("; ".join(filter(None, parts)).format(c=config))
+            error.option = rule.option
+            raise error
 
 
 def within(valid: Callable[[Any], bool], limit: str, *options: str) -> list[Rule]:

@@ -25,14 +25,19 @@ def from_json(kind: type[T], text: str | bytes, source: str) -> T:
     Raises ConfigError, naming source and key, if the text is no JSON or does not fit.
     """
     try:
-        return _reader(kind).validate_json(text, strict=True)  # type: ignore[arg-type]
+        return reader(kind).validate_json(text, strict=True)  # type: ignore[arg-type]
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ConfigError(f"{source} is not valid: {key}: {first['msg']}") from None
+        raise refusal(error, source) from None
+
+
+def refusal(error: ValidationError, source: str) -> ConfigError:
+    """Return the error for whoever wrote the source: it names the first key that does not fit."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    return ConfigError(f"{source} is not valid: {key}: {first['msg']}")
 
 
 @cache
-def _reader(kind: type[T]) -> TypeAdapter[T]:
+def reader(kind: type[T]) -> TypeAdapter[T]:
     """Return the reader of a dataclass: making one takes ten times longer than reading with it."""
     return TypeAdapter(kind)

@@ -16,7 +16,7 @@ from cyclegan.data.datasets import DatasetError, Source, Split, evenly, find_spl
 from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.metrics import Interval
 from cyclegan.facades.labels import Array, label_palette
-from cyclegan.images.encodings import Encoding, encodings
+from cyclegan.images.encodings import Encoding
 from cyclegan.runs.curves import Curve
 from cyclegan.runs.run import Run
 
@@ -205,7 +205,7 @@ def plan(
                 )
     name = pinned(dataset or trained_on[0])  # figures of two commits are not compared
     folder = find_folder(name)
-    colorizes = {run.config.dataset_mode == "colorization" for run in translating}
+    colorizes = {run.encodings["b"] == "chroma" for run in translating}
     if len(colorizes) > 1:
         raise ComparisonError("colorization reads its images otherwise than other runs; compare it apart from them")
     mode: DatasetMode = "colorization" if colorizes == {True} else "unaligned"
@@ -217,7 +217,7 @@ def plan(
     for direction in sorted({direction for run in translating for direction in run.directions}, reverse=True):
         able = [run for run in translating if direction in run.directions]
         first = able[0]
-        seen = {(encodings(run.config)[direction[0]], encodings(run.config)[direction[1]]) for run in able}
+        seen = {(run.encodings[direction[0]], run.encodings[direction[1]]) for run in able}
         if len(seen) > 1:
             raise ComparisonError(
                 f"of {first.domain(direction[0])} to {first.domain(direction[1])}, some runs see or make grey images "

@@ -29,11 +29,11 @@ from cyclegan.evaluation.metrics import Features
 from cyclegan.facades.labels import example_facades
 from cyclegan.images.encodings import as_seen
 from cyclegan.images.io import ImageError, open_image
+from cyclegan.networks.build import build_discriminator, parameter_count
 from cyclegan.runs.curves import loss_curves
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import cut, spread
-from cyclegan.training.objectives import build_objective
 from cyclegan.translate.translator import Translator
 
 COLUMNS = 6
@@ -122,12 +122,11 @@ def _given(plan: Plan, target: Target) -> list[Strip]:
 
 def _describe(name: str, run: Run, epoch: int, judged_on: str) -> Row:
     with torch.device("meta"):  # counts without memory
-        objective = build_objective(run.config)
-    for direction in run.directions:
-        run.load_generator(epoch, direction)  # so that damaged weights are found now
+        judges = [build_discriminator(run.discriminator(each), in_channels=seen) for each, seen in run.judged.items()]
+    generators = [run.load_generator(epoch, direction) for direction in run.directions]
     parameters = {
-        kind: sum(parameter.numel() for parameter in networks.parameters())
-        for kind, networks in (("generators", objective.generators), ("discriminators", objective.discriminators))
+        kind: sum(map(parameter_count, networks))
+        for kind, networks in (("generators", generators), ("discriminators", judges))
     }
     records = run.history()
     nothing = Gap("the history does not say")
@@ -139,6 +138,8 @@ def _describe(name: str, run: Run, epoch: int, judged_on: str) -> Row:
     options = options_of(run.config)
     if run.config.dataset != judged_on:
         options = f"--dataset {shlex.quote(run.config.dataset)} {options}".rstrip()
+    if run.unknown:
+        options += f" (and of another version: {', '.join(map('.'.join, run.unknown))})"
     return Row(
         name,
         run.method,

@@ -20,7 +20,7 @@ from cyclegan.images.io import to_tensor
 from cyclegan.networks.storage import WeightsError, check_tensors, quantize, read_config, read_tensors
 from cyclegan.runtime.files import write_atomically
 
-SHIPPED = Path(__file__).parents[2] / "weights" / "segmenter"
+SHIPPED = Path(__file__).with_name("segmenter_weights")
 
 
 @dataclass(frozen=True)

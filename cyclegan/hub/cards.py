@@ -75,7 +75,7 @@ def write_card(run: Run, repository: str, *, license: str = LICENSE) -> dict[str
         pictures=[(text, name) for text, name in _captions(run) if name in pictures],
         use=_use(run, repository),
         revision=run.revision,
-        command=_command(run) if training else "",
+        command=_command(run) if training and not run.unknown else "",
         facts=_facts(run, training),
         figures=figures,
         protocol=protocol,
@@ -158,7 +158,7 @@ def _use(run: Run, repository: str) -> str:
         return (
             "import torch\nfrom cyclegan import Translator\nfrom cyclegan.images.io import to_image\n\n"
             f'generator = Translator.load("{repository}").run.load_generator({run.epochs[-1]}, "ab")\n'
-            f"noise = torch.randn(1, {run.config.generator.in_channels})\n"
+            f"noise = torch.randn(1, {run.generator.in_channels})\n"
             f'to_image(generator(noise)[0]).save("{run.domains.b}.png")'
         )
     direction = run.directions[-1]
@@ -201,7 +201,7 @@ class Training:
 
 
 def _facts(run: Run, training: Training | None) -> list[tuple[str, str]]:
-    facts = [("method", TITLES[run.method]), ("generator", describe(run.config.generator))]
+    facts = [("method", TITLES[run.method]), ("generator", describe(run.generator))]
     if training is None:
         return [*facts, ("training", "not recorded")]
     images = f", {training.images} images an epoch" if training.images else ""
@@ -236,8 +236,8 @@ def _limits(run: Run, training: Training | None) -> list[str]:
             limits.append(f"Its training is not finished: {training.epochs} of {config.total_epochs} epochs.")
         if config.total_epochs < default.total_epochs and not config.init_from:
             less.append(f"{config.total_epochs} epochs instead of {default.total_epochs}")
-    if config.generator.width < default.generator.width:
-        less.append(f"{config.generator.width} channels instead of {default.generator.width}")
+    if run.generator.width < default.generator.width:
+        less.append(f"{run.generator.width} channels instead of {default.generator.width}")
     if less:
         limits.append(f"Less than the method's default: {' and '.join(less)}.")
     if run.translates:

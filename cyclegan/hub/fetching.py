@@ -26,7 +26,7 @@ from cyclegan.hub.repositories import (
 )
 from cyclegan.hub.source import WEIGHTS, HubSource, public
 from cyclegan.networks.build import build_generator
-from cyclegan.networks.storage import WeightsError
+from cyclegan.networks.storage import WeightsError, read_architecture
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import unpack_samples
@@ -94,6 +94,8 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
     if not source.epochs:
         empty = f"{listing.address} holds no whole epoch yet; publish the run again, or train it further"
         raise HubError("foreign", str(listing.address), empty)
+    run = replace(run, source=source)
+    _check_sizes(run, source, transfer)
     archived = with_samples and SAMPLE_ARCHIVE in listing.files
     names = [name for name in LIMITS if name in listing.files and name != "run.json"]
     if not archived:
@@ -106,27 +108,37 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
         list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, RECORD_BYTES)), names))
     if archived:
         unpack_samples(folder / SAMPLE_ARCHIVE, folder)
-    return replace(run, source=source)
+    return run
 
 
 def _generators(listing: Listing, run: Run) -> dict[tuple[int, Direction], str]:
-    """The weights files of a run by epoch and direction. Raises HubError where one cannot be what `run.json` says."""
-    weights = {direction: _count_weights(run.generator_config(direction)) for direction in run.directions}
+    """The weights files of a run by epoch and direction."""
     found: dict[tuple[int, Direction], str] = {}
-    for name, file in listing.files.items():
-        match = _SNAPSHOT.fullmatch(name)
-        direction = next((each for each in weights if match and each == match[2]), None)
-        if match is None or direction is None:
-            continue
-        if not weights[direction] <= file.size <= 4 * weights[direction] + HEADER:  # 1 to 4 bytes each
+    for match in filter(None, map(_SNAPSHOT.fullmatch, listing.files)):
+        direction = next((each for each in run.directions if each == match[2]), None)
+        if direction:
+            found[int(match[1]), direction] = match[0]
+    return found
+
+
+def _check_sizes(run: Run, source: HubSource, transfer: Transfer) -> None:
+    """Fetch the architecture of each direction. Raises HubError if weights cannot be what it says."""
+    listing, weights = source.listing, {}
+    for direction in run.directions:
+        stated = source.names[source.epochs[0], direction].replace(WEIGHTS, "config.json")
+        if stated in listing.files:
+            transfer.total += listing.files[stated].size
+            read_architecture(GeneratorConfig, get_file(listing, stated, transfer, limit=CONFIG_BYTES))
+        weights[direction] = _count_weights(run.generator_config(direction))
+    for (_, direction), name in source.names.items():
+        size, count = listing.files[name].size, weights[direction]
+        if not count <= size <= 4 * count + HEADER:  # 1 to 4 bytes each
             raise HubError(
                 "refused",
                 str(listing.address),
-                f"{name} in {listing.address} has {file.size / 1e6:.1f} MB; the {weights[direction] / 1e6:.1f} million "
-                "weights that its run.json tells of have another size: it is not opened",
+                f"{name} in {listing.address} has {size / 1e6:.1f} MB; the {count / 1e6:.1f} million weights that its "
+                "config.json tells of have another size: it is not opened",
             )
-        found[int(match[1]), direction] = name
-    return found
 
 
 def _count_weights(config: GeneratorConfig) -> int:

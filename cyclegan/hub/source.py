@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from cyclegan.config import ConfigError, Direction, DiscriminatorConfig, Domain, GeneratorConfig, to_json
+from cyclegan.config import ConfigError, Direction, DiscriminatorConfig, Domain, GeneratorConfig
 from cyclegan.hub.errors import HubError, HubFault, in_words
 from cyclegan.hub.repositories import Listing, Transfer, get_file, repository_cache
-from cyclegan.networks.storage import WeightsError, load_discriminator, load_generator
+from cyclegan.networks.storage import WeightsError, describe_network, load_discriminator, load_generator
 from cyclegan.runs.run import NewerFormatError, Run
-from cyclegan.runtime.files import write_atomically
+from cyclegan.runtime.files import CONFIG_BYTES, write_atomically
 
 WEIGHTS = "model.safetensors"
 LARGEST_DISCRIMINATOR = 512_000_000
@@ -30,7 +30,7 @@ POLL = 0.2
 
 
 class _Weights(NamedTuple):
-    """A weights file in the repository, what `run.json` says of its network, and how many bytes it may have."""
+    """A weights file in the repository, the architecture of its network, and how many bytes it may have."""
 
     name: str
     config: GeneratorConfig | DiscriminatorConfig
@@ -116,7 +116,7 @@ class HubSource:
         return _Weights(name, run.generator_config(direction), self.listing.files[name].size)
 
     def _discriminator(self, run: Run, domain: Domain) -> _Weights:
-        return _Weights(_judge(domain), run.config.discriminator, LARGEST_DISCRIMINATOR)
+        return _Weights(_judge(domain), run.discriminator(domain), LARGEST_DISCRIMINATOR)
 
     def _follow(self, run: Run, wanted: _Weights) -> Iterator[Transfer]:
         if wanted.name in self._verified and (run.folder / wanted.name).exists():
@@ -152,8 +152,11 @@ class HubSource:
         try:
             path = get_file(self.listing, wanted.name, transfer, limit=wanted.limit)
             config = path.parent / "config.json"
-            if not config.exists():  # what it says, run.json says as well: no two requests for that
-                write_atomically(config, to_json(wanted.config).encode())
+            stated = f"{wanted.name.removesuffix(WEIGHTS)}config.json"
+            if isinstance(wanted.config, DiscriminatorConfig) and stated in self.listing.files:
+                get_file(self.listing, stated, limit=CONFIG_BYTES)
+            if not config.exists():  # every epoch has the architecture of the first: no two requests for that
+                write_atomically(config, describe_network(wanted.config))
             self._verified.add(wanted.name)
             fetched.set_result(None)
         except Exception as error:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from cyclegan.config import MethodConfig, Pix2PixConfig
+from cyclegan.config import Direction, GeneratorConfig, MethodConfig, Pix2PixConfig
 from cyclegan.images.io import to_image, to_tensor
 
 Pixels = NDArray[np.uint8]
@@ -35,12 +35,16 @@ _BEND = 6 / 29
 
 
 def encodings(config: MethodConfig) -> dict[str, Encoding]:
-    """How the networks of a run see its domains a and b."""
-    if config.dataset_mode == "colorization":
+    """How the networks of a training see its domains a and b."""
+    return encodings_of(config.direction if isinstance(config, Pix2PixConfig) else "ab", config.generator)
+
+
+def encodings_of(direction: Direction, generator: GeneratorConfig) -> dict[str, Encoding]:
+    """How a generator of this direction sees the domains a and b; colorization alone has 2 channels."""
+    if generator.out_channels == 2:
         return {"a": "lightness", "b": "chroma"}
-    source, target = config.direction if isinstance(config, Pix2PixConfig) else "ab"
-    channels = {source: config.generator.in_channels, target: config.generator.out_channels}
-    return {domain: "grey" if count == 1 else "rgb" for domain, count in channels.items()}
+    channels = zip(direction, (generator.in_channels, generator.out_channels), strict=True)
+    return {domain: "grey" if count == 1 else "rgb" for domain, count in channels}
 
 
 def encode(pixels: Pixels | Image.Image, encoding: Encoding) -> Tensor:

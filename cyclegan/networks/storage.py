@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -11,7 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from cyclegan.config import DiscriminatorConfig, GeneratorConfig, from_json, to_json
+from cyclegan import __version__
+from cyclegan.config import ConfigError, DiscriminatorConfig, GeneratorConfig, from_json
 from cyclegan.networks.build import build_discriminator, build_generator
 from cyclegan.runtime.files import CONFIG_BYTES, read_small, write_atomically
 
@@ -33,7 +36,7 @@ C = TypeVar("C", GeneratorConfig, DiscriminatorConfig)
 def save_network(folder: Path, config: C, state: dict[str, Tensor], storage: Storage = "fp16") -> None:
     """Write `config.json` and `model.safetensors`; the weights file last, so that where it is, both are."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "config.json", to_json(config).encode())
+    write_atomically(folder / "config.json", describe_network(config))
     write_atomically(folder / "model.safetensors", save(quantize(state, storage)))
 
 
@@ -51,8 +54,8 @@ def load_discriminator(folder: Path, *, in_channels: int) -> tuple[Discriminator
 
 
 def _load(folder: Path, kind: type[C], build: Callable[[C], nn.Module]) -> tuple[C, nn.Module]:
-    config_path, weights_path = folder / "config.json", folder / "model.safetensors"
-    config = from_json(kind, read_config(config_path), str(config_path))
+    weights_path = folder / "model.safetensors"
+    config = read_architecture(kind, folder / "config.json")
     with torch.device("meta"):
         network = build(config)
     state = read_tensors(weights_path)
@@ -60,6 +63,39 @@ def _load(folder: Path, kind: type[C], build: Callable[[C], nn.Module]) -> tuple
     check_tensors(state, expected, str(weights_path))
     network.load_state_dict(state, strict=True, assign=True)
     return config, network.eval().requires_grad_(False)
+
+
+def describe_network(config: GeneratorConfig | DiscriminatorConfig) -> bytes:
+    """Return the content of a network's `config.json`: class and version as in diffusers, and the architecture."""
+    is_generator = isinstance(config, GeneratorConfig)
+    with torch.device("meta"):
+        network = build_generator(config) if is_generator else build_discriminator(config, in_channels=3)
+    stated = {"_class_name": type(network).__name__, "_cyclegan_version": __version__}
+    return (json.dumps(stated | asdict(config), indent=2) + "\n").encode()
+
+
+def read_architecture(kind: type[C], path: Path) -> C:
+    """Return the architecture in a `config.json`, with or without class and version.
+
+    Raises WeightsError if it is missing or cannot be read, ConfigError if this version does not know it.
+    """
+    text = read_config(path)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        content = None
+    version = None
+    if isinstance(content, dict):
+        version = content.get("_cyclegan_version")
+        kept = {name: value for name, value in content.items() if name not in ("_class_name", "_cyclegan_version")}
+        text = json.dumps(kept).encode()
+    try:
+        return from_json(kind, text, str(path))
+    except ConfigError as error:
+        if version in (None, __version__):
+            raise
+        newer = f"; version {str(version)[:20]} wrote it, this is {__version__}: update the program"
+        raise ConfigError(f"{error}{newer}") from None
 
 
 def read_config(path: Path) -> bytes:

@@ -74,7 +74,7 @@ def compress(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Sto
         if source.has_discriminators and source.epochs[-1] in epochs:
             for domain in source.judged:
                 state = source.load_discriminator(domain).state_dict()
-                save_network(copy.discriminator_folder(domain), source.config.discriminator, state, storage)
+                save_network(copy.discriminator_folder(domain), source.discriminator(domain), state, storage)
     return replace(copy, folder=out)
 
 

@@ -167,7 +167,7 @@ def _import(command: Convert, files: Sequence[Path], out: Path) -> str:
         dropout=command.dropout,
     )
     routes = " and ".join(f"{run.domain(source)} -> {run.domain(target)}" for source, target in run.directions)
-    return f"{run.method}, {describe(run.config.generator)}, epoch {run.epochs[-1]}, {routes}"
+    return f"{run.method}, {describe(run.generator)}, epoch {run.epochs[-1]}, {routes}"
 
 
 def _export(command: Convert, runs: Sequence[Path], out: Path) -> str:

@@ -18,7 +18,6 @@ import tyro
 from torch import Tensor, nn
 
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, ConfigError, Direction
-from cyclegan.images.encodings import encodings
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.generators import ResnetGenerator
 from cyclegan.networks.storage import WeightsError
@@ -91,7 +90,7 @@ def _sizes(run: Run, network: nn.Module, size: tuple[int, int] | None) -> Sequen
         if size:
             raise ExportError("a ResNet's file takes images of any size; leave --size out")
         return CHECKS
-    architecture = run.config.generator.architecture
+    architecture = run.generator.architecture
     multiple = SIZE_MULTIPLE[architecture]
     height, width = size or (multiple, multiple)
     if height % multiple or width % multiple or min(height, width) < SMALLEST_SIZE[architecture]:
@@ -134,7 +133,7 @@ def _convert(network: nn.Module, run: Run, direction: Direction, epoch: int, siz
 
 
 def _metadata(run: Run, direction: Direction, epoch: int) -> dict[str, str]:
-    seen, made = (encodings(run.config)[domain] for domain in direction)
+    seen, made = (run.encodings[domain] for domain in direction)
     source, target = (run.domain(domain) for domain in direction)
     dataset = run.config.dataset
     return {

@@ -34,7 +34,8 @@ def public(run: Run) -> Run:
     config = run.config
     dataset = redact(config.dataset)
     dataset = dataset if dataset == config.dataset else f"{HERE}{dataset}"
-    return replace(run, config=replace(config, dataset=dataset, init_from=redact(config.init_from)))
+    config = replace(config, dataset=dataset, init_from=redact(config.init_from))
+    return replace(run, config=config, unknown=redact(run.unknown))
 
 
 def is_folder(dataset: str) -> bool:

@@ -20,6 +20,7 @@ from cyclegan.config import (
     ConfigError,
     CycleGANConfig,
     Direction,
+    DiscriminatorConfig,
     Domain,
     GeneratorConfig,
     Method,
@@ -30,10 +31,19 @@ from cyclegan.config import (
     reversed_way,
 )
 from cyclegan.config.rules import MOST_EPOCHS
-from cyclegan.networks.storage import load_discriminator, load_generator, save_network
+from cyclegan.images.encodings import Encoding, encodings_of
+from cyclegan.networks.storage import (
+    WeightsError,
+    load_discriminator,
+    load_generator,
+    read_architecture,
+    save_network,
+)
+from cyclegan.runs.options import Options, check_known, from_format_1, read_options, to_write
 from cyclegan.runtime.files import CONFIG_BYTES, RECORD_BYTES, names_in, read_small, write_atomically
 
-FORMAT = 1
+FORMAT = 2
+"""Of `run.json`: 1 held every option; 2 holds those that differ from the defaults."""
 LONGEST_NAME = 40
 """Characters in the name of a domain: it stands on buttons."""
 SampleInputs = Literal["drawn", "dataset", "noise"]
@@ -137,6 +147,9 @@ class Run:
     """The one direction of a CycleGAN whose other generator was never published; None where both are there."""
     source: Source | None = field(default=None, compare=False)
     """Where generators come from that are not in the folder yet; None where all that there are lie in it."""
+    unknown: Options = field(default_factory=dict)
+    """Options, or values of options, that this version does not know: kept when it is written, needed to resume."""
+    _architectures: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
@@ -154,12 +167,17 @@ class Run:
             stated = json.loads(text).get("format")
         except (ValueError, AttributeError, RecursionError):
             raise RunError(f"{path} is damaged: it is no JSON object") from None
-        if stated != FORMAT:
-            message = f"{path} has format {stated!r}; this version reads format {FORMAT}: update the program"
+        if stated not in (1, FORMAT):
+            message = f"{path} has format {stated!r}; this version reads formats 1 and {FORMAT}: update the program"
             raise NewerFormatError(message)
         file = from_json(_RunFile, text, str(path))
-        config = from_json(METHODS[file.method], json.dumps(file.config), f"config in {path}")
-        return cls(folder, file.method, file.domains, config, file.samples, file.revision, file.only)
+        options = from_format_1(file.config) if stated == 1 else file.config
+        config, unknown = read_options(METHODS[file.method], options, f"config in {path}")
+        return cls(folder, file.method, file.domains, config, file.samples, file.revision, file.only, unknown=unknown)
+
+    def check_options(self) -> None:
+        """Raise ConfigError, naming them, if it has options that this version does not know: to train needs all."""
+        check_known(self.unknown, str(self.folder / "run.json"))
 
     def write(self) -> None:
         """Write `run.json`."""
@@ -167,7 +185,7 @@ class Run:
 
     def to_json(self) -> bytes:
         """Return the content of `run.json`."""
-        config = asdict(self.config)
+        config = to_write(self.config, self.unknown)
         file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
         content = asdict(file)
         if self.only is None:
@@ -186,10 +204,39 @@ class Run:
             return (self.only,) if self.only else ("ab", "ba")
         return (self.config.direction,) if isinstance(self.config, Pix2PixConfig) else ("ab",)
 
+    @property
+    def generator(self) -> GeneratorConfig:
+        """The architecture of its generators; of CycleGAN's, that of the direction ab."""
+        return self._forward(self.directions[0], self.generator_config(self.directions[0]))
+
     def generator_config(self, direction: Direction) -> GeneratorConfig:
-        """The generator of a direction: CycleGAN's way back has the channels exchanged."""
-        back = isinstance(self.config, CycleGANConfig) and direction == "ba"
-        return reversed_way(self.config.generator) if back else self.config.generator
+        """The generator of a direction, as it is stored beside its weights; before there are any, as the options say:
+        CycleGAN's generator ba has the channels exchanged."""
+        for epoch in () if direction in self._architectures else self.epochs:
+            path = self.snapshot_folder(epoch, direction) / "config.json"
+            try:
+                self._architectures[direction] = read_architecture(GeneratorConfig, path)
+                break
+            except (ConfigError, WeightsError):  # whoever loads this epoch is told
+                continue
+        return self._architectures.get(direction) or self._forward(direction, self.config.generator)
+
+    def _forward(self, direction: Direction, config: GeneratorConfig) -> GeneratorConfig:
+        """Return the generator with the channels of direction ab exchanged for those of CycleGAN's direction ba, and
+        the other way round."""
+        return reversed_way(config) if self.method == "cyclegan" and direction == "ba" else config
+
+    @property
+    def encodings(self) -> dict[str, Encoding]:
+        """How its networks see its domains a and b."""
+        return encodings_of(self.directions[0], self.generator_config(self.directions[0]))
+
+    def discriminator(self, domain: Domain) -> DiscriminatorConfig:
+        """The architecture of a discriminator, as it is stored beside its weights, or else as the options say."""
+        try:
+            return read_architecture(DiscriminatorConfig, self.discriminator_folder(domain) / "config.json")
+        except (ConfigError, WeightsError):
+            return self.config.discriminator
 
     @property
     def translates(self) -> bool:
@@ -255,13 +302,13 @@ class Run:
     def judged(self) -> dict[Domain, int]:
         """The domains whose images its discriminators judge, and the channels that each sees: pix2pix's is shown the
         source beside the translation (arXiv:1611.07004 section 3.1)."""
-        config = self.config
-        if isinstance(config, CycleGANConfig):
-            return {"a": config.generator.in_channels, "b": config.generator.out_channels}
-        if isinstance(config, Pix2PixConfig):
-            target: Domain = "b" if config.direction == "ab" else "a"
-            return {target: config.generator.in_channels + config.generator.out_channels}
-        return {"b": config.generator.out_channels}
+        generator = self.generator
+        if self.method == "cyclegan":
+            return {"a": generator.in_channels, "b": generator.out_channels}
+        if self.method == "pix2pix":
+            target: Domain = "b" if self.directions == ("ab",) else "a"
+            return {target: generator.in_channels + generator.out_channels}
+        return {"b": generator.out_channels}
 
     @property
     def has_discriminators(self) -> bool:

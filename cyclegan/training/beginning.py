@@ -69,9 +69,13 @@ def _check_shape(run: Run, source: Run, way: Direction) -> None:
 
 def _judged_alike(run: Run, source: Run) -> list[Domain]:
     """The domains whose discriminators are there, and of the same shape."""
-    if not source.has_discriminators or source.config.discriminator != run.config.discriminator:
+    if not source.has_discriminators:
         return []
-    return [domain for domain, channels in run.judged.items() if source.judged.get(domain) == channels]
+    return [
+        domain
+        for domain, channels in run.judged.items()
+        if source.judged.get(domain) == channels and source.discriminator(domain) == run.config.discriminator
+    ]
 
 
 def _take(network: nn.Module, other: nn.Module, name: str, *, but_last_layer: bool = False) -> None:

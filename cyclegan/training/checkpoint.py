@@ -140,13 +140,15 @@ def create(trainer: Training) -> None:
 
 
 def find_checkpoint(run: Run) -> Path:
-    """Return the path of a run's checkpoint. Raises RunError if it has none."""
+    """Return the path of a run's checkpoint. Raises RunError if it has none, ConfigError if this version does not know
+    all of the run's options."""
     path = run.folder / "checkpoint.pt"
     if not path.is_file():
         raise RunError(
             f"{path} is missing: published and converted runs have none; initialise a new run from "
             f"its networks: --init-from {run.folder}"
         )
+    run.check_options()
     return path
 
 

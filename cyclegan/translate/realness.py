@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, Domain, GanMode, smallest_judged
-from cyclegan.images.encodings import encode, encodings
+from cyclegan.images.encodings import encode
 from cyclegan.images.io import ImageError
 from cyclegan.networks.build import for_translation
 from cyclegan.runs.run import Run
@@ -38,7 +38,9 @@ class Eye:
     @property
     def is_open(self) -> bool:
         """Whether it can judge: the run translates, carries its discriminators, and their scores have a scale."""
-        return self.run.translates and self.run.config.gan_mode in SCALES and self.run.has_discriminators
+        run = self.run
+        has_scale = run.config.gan_mode in SCALES and ("gan_mode",) not in run.unknown
+        return run.translates and has_scale and run.has_discriminators
 
     def realness(self, image: Image.Image, domain: Domain, *, source: Image.Image | None = None) -> Realness:
         """How real every patch of an RGB image of a domain looks, float32 [h, w] in 0..1; `over_pixels` lays it over
@@ -47,12 +49,12 @@ class Eye:
         Raises ImageError where the image is too small, KeyError where the run does not judge this domain, WeightsError
         or ConfigError where the weights are damaged.
         """
-        smallest = smallest_judged(self.run.config.discriminator)
+        smallest = smallest_judged(self.run.discriminator(domain))
         if min(image.size) < smallest:
             raise ImageError(
                 f"the image is {image.width}x{image.height} pixels; the discriminator needs {smallest} or more"
             )
-        seen = encodings(self.run.config)
+        seen = self.run.encodings
         x = encode(image, seen[domain])
         if source is not None and self.run.method == "pix2pix":
             x = torch.cat([encode(source, seen["a" if domain == "b" else "b"]), x])

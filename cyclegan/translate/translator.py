@@ -19,7 +19,7 @@ from torch import nn
 
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.hub.fetching import open_run
-from cyclegan.images.encodings import Encoding, decode, encode, encodings
+from cyclegan.images.encodings import Encoding, decode, encode
 from cyclegan.images.io import ImageError, check_pixels, open_image, to_rgb
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.packing import pack
@@ -134,7 +134,7 @@ class Translator:
             image = open_image(Path(image))
         check_pixels(image)
         rgb = to_rgb(image)
-        seen, made = (encodings(self.run.config)[domain] for domain in direction)
+        seen, made = (self.run.encodings[domain] for domain in direction)
         if self.run.source:
             self.run.source.bring(self.run, epoch, direction)  # others translate meanwhile
         width, height = self._padded(rgb.width, rgb.height)
@@ -163,7 +163,7 @@ class Translator:
 
     def _padded(self, width: int, height: int) -> tuple[int, int]:
         """The sides that the network computes: multiples of what it needs, and large enough."""
-        architecture = self.run.config.generator.architecture
+        architecture = self.run.generator.architecture
         multiple, smallest = SIZE_MULTIPLE[architecture], SMALLEST_SIZE[architecture]
         width, height = (side + max(-side % multiple, smallest - side) for side in (width, height))
         return width, height
@@ -193,7 +193,7 @@ class Translator:
     @property
     def compiles(self) -> bool:
         """Whether OpenVINO computes the network from its second use on: an image at a time, by all cores."""
-        resnet = self.run.config.generator.architecture.startswith("resnet")
+        resnet = self.run.generator.architecture.startswith("resnet")
         return resnet and self.device.type == "cpu" and is_faster(self.dtype)
 
 

@@ -302,10 +302,10 @@ class TestRefusals:
         assert "someone/bert is no run of this program: it has no run.json" in failure("someone/bert")
 
     def test_a_newer_format(self, published: LoopbackHub, weights: Path) -> None:
-        content = json.loads((weights / "facades-pix2pix" / "run.json").read_text()) | {"format": 2}
+        content = json.loads((weights / "facades-pix2pix" / "run.json").read_text()) | {"format": 3}
         published.publish("owner/pix2pix", {"run.json": json.dumps(content).encode()})
         assert failure("owner/pix2pix") == (
-            "owner/pix2pix: run.json has format 2; this version reads format 1: update the program"
+            "owner/pix2pix: run.json has format 3; this version reads formats 1 and 2: update the program"
         )
 
     def test_a_large_history(self, published: LoopbackHub) -> None:

@@ -109,7 +109,7 @@ class RoundTrips:
             except (ImageError, WeightsError, ConfigError, HubError) as error:  # the trip itself is worth showing
                 log.warning("%s cannot judge: %s", model.title, error)
                 return []
-            realness = over_pixels(patches, picture.size, run.config.discriminator)
+            realness = over_pixels(patches, picture.size, run.discriminator(domain))
             judged.append(Judged(picture, run.domain(domain), realness))
         return judged
 
