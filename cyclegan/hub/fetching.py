@@ -95,9 +95,9 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
         empty = f"{listing.address} holds no whole epoch yet; publish the run again, or train it further"
         raise HubError("foreign", str(listing.address), empty)
     run = replace(run, source=source)
-    _check_sizes(run, source, transfer)
     archived = with_samples and SAMPLE_ARCHIVE in listing.files
-    names = [name for name in LIMITS if name in listing.files and name != "run.json"]
+    architectures = {each: _architecture(source, each) for each in run.directions}
+    names = [name for name in (*LIMITS, *architectures.values()) if name in listing.files and name != "run.json"]
     if not archived:
         names = [name for name in names if name != SAMPLE_ARCHIVE]
     if with_samples and not archived:
@@ -106,9 +106,18 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
     transfer.total += sum(listing.files[name].size for name in names)
     with ThreadPoolExecutor(8, "hub-files") as pool:
         list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, RECORD_BYTES)), names))
+    for direction, name in architectures.items():
+        if name in listing.files:
+            read_architecture(GeneratorConfig, folder / name)
+        _check_sizes(run, source, direction)
     if archived:
         unpack_samples(folder / SAMPLE_ARCHIVE, folder)
     return run
+
+
+def _architecture(source: HubSource, direction: Direction) -> str:
+    """Return the path of the `config.json` that says how the generators of a direction are built."""
+    return source.names[source.epochs[0], direction].replace(WEIGHTS, "config.json")
 
 
 def _generators(listing: Listing, run: Run) -> dict[tuple[int, Direction], str]:
@@ -121,17 +130,11 @@ def _generators(listing: Listing, run: Run) -> dict[tuple[int, Direction], str]:
     return found
 
 
-def _check_sizes(run: Run, source: HubSource, transfer: Transfer) -> None:
-    """Fetch the architecture of each direction. Raises HubError if weights cannot be what it says."""
-    listing, weights = source.listing, {}
-    for direction in run.directions:
-        stated = source.names[source.epochs[0], direction].replace(WEIGHTS, "config.json")
-        if stated in listing.files:
-            transfer.total += listing.files[stated].size
-            read_architecture(GeneratorConfig, get_file(listing, stated, transfer, limit=CONFIG_BYTES))
-        weights[direction] = _count_weights(run.generator_config(direction))
-    for (_, direction), name in source.names.items():
-        size, count = listing.files[name].size, weights[direction]
+def _check_sizes(run: Run, source: HubSource, direction: Direction) -> None:
+    """Raise HubError if weights of a direction cannot be what its architecture says."""
+    listing, count = source.listing, _count_weights(run.generator_config(direction))
+    for name in (name for (_, each), name in source.names.items() if each == direction):
+        size = listing.files[name].size
         if not count <= size <= 4 * count + HEADER:  # 1 to 4 bytes each
             raise HubError(
                 "refused",

@@ -154,7 +154,7 @@ class HubSource:
             config = path.parent / "config.json"
             stated = f"{wanted.name.removesuffix(WEIGHTS)}config.json"
             if isinstance(wanted.config, DiscriminatorConfig) and stated in self.listing.files:
-                get_file(self.listing, stated, limit=CONFIG_BYTES)
+                get_file(self.listing, stated, Transfer(), limit=CONFIG_BYTES)
             if not config.exists():  # every epoch has the architecture of the first: no two requests for that
                 write_atomically(config, describe_network(wanted.config))
             self._verified.add(wanted.name)

@@ -67,9 +67,11 @@ def _load(folder: Path, kind: type[C], build: Callable[[C], nn.Module]) -> tuple
 
 def describe_network(config: GeneratorConfig | DiscriminatorConfig) -> bytes:
     """Return the content of a network's `config.json`: class and version as in diffusers, and the architecture."""
-    is_generator = isinstance(config, GeneratorConfig)
     with torch.device("meta"):
-        network = build_generator(config) if is_generator else build_discriminator(config, in_channels=3)
+        if isinstance(config, GeneratorConfig):
+            network = build_generator(config)
+        else:
+            network = build_discriminator(config, in_channels=3)
     stated = {"_class_name": type(network).__name__, "_cyclegan_version": __version__}
     return (json.dumps(stated | asdict(config), indent=2) + "\n").encode()
 

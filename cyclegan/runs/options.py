@@ -45,7 +45,7 @@ def read_options(kind: type[C], options: Mapping[str, Any], source: str) -> tupl
     while True:
         try:
             text = json.dumps(nested(_defaults(kind) | known))
-            return reader(kind).validate_json(text, strict=True), unknown
+            return reader(kind).validate_json(text, strict=True), unknown  # type: ignore[arg-type]
         except ValidationError as error:
             refused = set(_places(error))
             above = {place[:depth] for place in refused for depth in range(1, len(place))}

@@ -71,7 +71,9 @@ def test_a_run_without_discriminators_has_none(published: LoopbackHub) -> None:
 def test_few_requests(published: LoopbackHub) -> None:
     run = open_run("owner/cyclegan")
     assert published.count("/api/") == 1, "one request lists it and pins the commit"
-    assert published.count() == 7, "and two each are for run.json, the history and the samples"
+    assert published.count() == 11, (
+        "and two each are for run.json, history, samples and the architecture of each direction"
+    )
     before = published.count()
     run.load_generator(3, "ba")
     assert published.count() == before + 2
@@ -368,10 +370,10 @@ class TestMalice:
 
     @pytest.mark.parametrize("width", [100_000, 64])
     def test_a_config_of_absurd_size(self, published: LoopbackHub, width: int) -> None:
-        content = json.loads(published.repositories["model", "owner/cyclegan"].files["run.json"])
-        content["config"]["generator"]["width"] = width
-        published.publish("owner/cyclegan", {"run.json": json.dumps(content).encode()})
-        expected = "it must be 1 to 256 channels" if width > 256 else "million weights that its run.json tells of"
+        files = published.repositories["model", "owner/cyclegan"].files
+        name = min(name for name in files if name.endswith("ab/config.json"))
+        published.publish("owner/cyclegan", {name: json.dumps(json.loads(files[name]) | {"width": width}).encode()})
+        expected = "it must be 1 to 256 channels" if width > 256 else "million weights that its config.json tells of"
         assert expected in failure("owner/cyclegan")
         assert published.count("/large/") == 0
 
