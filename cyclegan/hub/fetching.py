@@ -97,13 +97,14 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
     run = replace(run, source=source)
     archived = with_samples and SAMPLE_ARCHIVE in listing.files
     architectures = {each: _architecture(source, each) for each in run.directions}
-    names = [name for name in (*LIMITS, *architectures.values()) if name in listing.files and name != "run.json"]
+    names = [name for name in LIMITS if name in listing.files and name != "run.json"]
     if not archived:
         names = [name for name in names if name != SAMPLE_ARCHIVE]
     if with_samples and not archived:
         samples = sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
         names += samples[:: -(-len(samples) // MOST_SAMPLES) or 1]
     transfer.total += sum(listing.files[name].size for name in names)
+    names += [name for name in architectures.values() if name in listing.files]  # often one content: not counted
     with ThreadPoolExecutor(8, "hub-files") as pool:
         list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, RECORD_BYTES)), names))
     for direction, name in architectures.items():

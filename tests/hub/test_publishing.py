@@ -23,6 +23,7 @@ from cyclegan.hub.fetching import open_run
 from cyclegan.hub.publishing import BackgroundPublisher, Publication, contents, publish
 from cyclegan.hub.uploads import open_repository
 from cyclegan.runs.run import Run
+from cyclegan.translate.translator import Translator
 from tests.conftest import TINY_GAN, TINY_PIX2PIX, add_discriminators, make_run, wait_until
 from tests.hub_server import TOKEN, LoopbackHub, Repository
 
@@ -366,3 +367,16 @@ def assert_holds(hub: LoopbackHub, run: Run) -> None:
     assert expected.items() <= files.items()
     rest = files.keys() - expected.keys()
     assert rest == {".gitattributes", *MADE}
+
+
+def test_every_shipped_run_translates_from_the_hub_as_it_does_here(hub: LoopbackHub) -> None:
+    runs = [Run.open(path.parent) for path in sorted((Path(__file__).parents[2] / "weights").glob("*/run.json"))]
+    assert runs
+    picture = draw_facade(1)
+    for run in runs:
+        name = f"owner/{run.folder.name}"
+        publish(run, open_repository(name))
+        here, there = (Translator.load(each, device="cpu") for each in (run.folder, name))
+        assert there.targets == here.targets
+        for target in here.targets:
+            assert there.translate(picture, to=target).tobytes() == here.translate(picture, to=target).tobytes()
