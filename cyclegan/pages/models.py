@@ -17,6 +17,7 @@ from cyclegan.pages.errors import Refusal
 from cyclegan.pages.gpu import on_gpu
 from cyclegan.pages.languages import Text, listed
 from cyclegan.runs.run import RunError
+from cyclegan.runs.scores import best_epoch
 from cyclegan.translate.translator import Translator
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,11 @@ class Model:
         if waiting or not epochs:  # it may go away between the two
             raise Refusal(waiting or texts.RUN_GONE.format(title=self.title))
         return epochs[-1]
+
+    def default_epoch(self, route: Route) -> int:
+        """The epoch of a route that an evaluation found best, or else the newest. Raises Refusal as `newest_epoch`."""
+        newest = self.newest_epoch
+        return best_epoch(self.translator.run, self.direction(route)) or newest
 
     @property
     def is_there(self) -> bool:

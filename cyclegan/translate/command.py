@@ -50,7 +50,7 @@ class TranslateFolder:
     to: str | None = None
     """What to translate to, such as photo; needed where the run knows two directions."""
     epoch: int | None = None
-    """Epoch of the generator; the last unless given."""
+    """Epoch of the generator; the best on val, else the last, unless given."""
     overwrite: bool = False
     """Translate again what is there already."""
     device: str = "auto"

@@ -24,6 +24,7 @@ from cyclegan.images.io import ImageError, check_pixels, open_image, to_rgb
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.packing import pack
 from cyclegan.runs.run import Run
+from cyclegan.runs.scores import best_epoch
 from cyclegan.runtime.devices import choose_precision, pick_device
 from cyclegan.runtime.files import last_change
 from cyclegan.translate.bands import Bands, Rows
@@ -103,7 +104,7 @@ class Translator:
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """Epochs it can translate with, ascending; the last is the default."""
+        """Epochs it can translate with, ascending."""
         return self.run.epochs
 
     def translate(
@@ -118,7 +119,7 @@ class Translator:
         """The translation of an image, or of the image in a file: RGB, in the image's own size; a grey domain's in grey
         levels, colorization's in the image's own lightness.
 
-        `to` is the public name of the target domain, `epoch` one of `epochs` or None for the last. With
+        `to` is the public name of the target domain, `epoch` one of `epochs` or None for the best on val, else the last. With
         `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
         (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise, and of a network that was trained without
         dropout, the result is always the same, up to a level where the number of threads differs. `on_progress` hears 0
@@ -129,7 +130,7 @@ class Translator:
         are damaged, HubError where they cannot be fetched, ImageError where the image cannot be used.
         """
         direction = self.run.direction_to(to)
-        epoch = self.run.check_epoch(epoch)
+        epoch = self.run.check_epoch(best_epoch(self.run, direction) if epoch is None else epoch)
         if isinstance(image, (str, Path)):
             image = open_image(Path(image))
         check_pixels(image)

@@ -72,8 +72,6 @@ def test_few_requests(published: LoopbackHub) -> None:
     run = open_run("owner/cyclegan")
     assert published.count("/api/") == 1, "one request lists it and pins the commit"
     assert published.count() <= 11, "and two each are for run.json, history, samples and two architectures"
-        "and two each are for run.json, history, samples and the architecture of each direction"
-    )
     before = published.count()
     run.load_generator(3, "ba")
     assert published.count() == before + 2

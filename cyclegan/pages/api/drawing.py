@@ -35,7 +35,7 @@ def add_draw_api(models: Models, route: Route) -> None:
         """
         model, _ = find(models, method, route.target)
         drawing = paint_boxes(boxes, None if seed is None else drawn_facade(int(seed)))
-        return drawing, model.translate(drawing, route, model.newest_epoch)
+        return drawing, model.translate(drawing, route, model.default_epoch(route))
 
     gr.on(
         [],

@@ -31,7 +31,7 @@ def translate_with(
 ) -> Image.Image:
     """The image by the model of this title. Raises Refusal, listing the choices, where it cannot."""
     model, route = find(models, method, to)
-    return model.translate(prepare(image, route).image, route, epoch_of(model, epoch))
+    return model.translate(prepare(image, route).image, route, epoch_of(model, route, epoch))
 
 
 def find(models: Models, method: str, to: str) -> tuple[Model, Route]:
@@ -48,11 +48,11 @@ def find(models: Models, method: str, to: str) -> tuple[Model, Route]:
     raise Refusal(named[0].not_this_way)
 
 
-def epoch_of(model: Model, epoch: float | None) -> int:
-    """The epoch itself, or the last one for None. Raises Refusal, listing the choices, where there is none."""
-    newest, epochs = model.newest_epoch, model.translator.epochs
+def epoch_of(model: Model, route: Route, epoch: float | None) -> int:
+    """The epoch itself, or the best one, else the last, for None. Raises Refusal, listing the choices, where there is none."""
+    default, epochs = model.default_epoch(route), model.translator.epochs
     if epoch is None:
-        return newest
+        return default
     if epoch not in epochs:
         raise Refusal(texts.UNKNOWN_EPOCH.format(epoch=f"{epoch:g}", choices=listed(map(str, epochs))))
     return int(epoch)
@@ -66,7 +66,7 @@ def _add_translate(models: Models) -> None:
             image: The image; of more than 1.5 megapixels, it is shrunk.
             to: What to translate it to, by name: photo, labels.
             method: Which network does it: CycleGAN or pix2pix.
-            epoch: After which epoch of its training; the last one unless given.
+            epoch: After which epoch of its training; the best on val, else the last, unless given.
 
         Returns:
             The translation as PNG, in the size of the image.
@@ -91,7 +91,7 @@ def _add_history(models: Models) -> None:
             The translations as PNG in the order of training, each with its epoch as caption: epoch 1.
         """
         model, route = find(models, method, to)
-        epoch_of(model, None)
+        epoch_of(model, route, None)
         prepared = prepare(image, route).image
         return [(model.translate(prepared, route, epoch), f"epoch {epoch}") for epoch in model.translator.epochs]
 
@@ -109,14 +109,14 @@ def _add_batch(models: Models, cache: Path) -> None:
             files: Images and zips: at most 100 images, 200 MB unpacked.
             to: What to translate them to, by name: photo, labels.
             method: Which network does it: CycleGAN or pix2pix.
-            epoch: After which epoch of its training; the last one unless given.
+            epoch: After which epoch of its training; the best on val, else the last, unless given.
 
         Returns:
             A zip of the translations as PNG under the names and subfolders of the images, and the files that were left
             out, with reasons.
         """
         model, route = find(models, method, to)
-        at = epoch_of(model, epoch)
+        at = epoch_of(model, route, epoch)
         cache.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=cache)) / "translations.zip"
         with tempfile.TemporaryDirectory() as folder:

@@ -63,7 +63,7 @@ class DrawPage:
                 choices = listed(map(str, range(len(self.models))))
                 raise Refusal(texts.UNKNOWN_METHOD.format(method=index, choices=choices))
             model = self.models[index]
-            return {"src": data_uri(model.translate(image, self.route, model.newest_epoch))}
+            return {"src": data_uri(model.translate(image, self.route, model.default_epoch(self.route)))}
         except Exception as error:
             return {"note": explain(error).to(self.language)}
 

@@ -85,9 +85,9 @@ def gather(uploads: Sequence[Upload], folder: Path) -> tuple[list[Upload], list[
 def translate_all(
     files: Sequence[Upload], model: Model, route: Route, epoch: int | None = None
 ) -> Iterator[Done | Skipped]:
-    """The translation of each file in its own size, or why there is none; by the newest networks unless an epoch is
+    """The translation of each file in its own size, or why there is none; by the best networks unless an epoch is
     given. Raises Refusal where the model has none yet."""
-    at = epoch or model.newest_epoch
+    at = epoch or model.default_epoch(route)
     for file in files:
         try:
             image = open_image(file.path, file.name)

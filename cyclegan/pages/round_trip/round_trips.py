@@ -82,12 +82,12 @@ class RoundTrips:
 
     def go(self, model: Model, route: Route, image: Image.Image) -> Trip:
         """The trip of a picture that is prepared for the route."""
-        there = model.translate(image, route, model.newest_epoch)
+        there = model.translate(image, route, model.default_epoch(route))
         returning = self.way_back(model, route)
         if returning is None:
             return Trip(model, there, None, tuple(self._judge(model, route, image, there, None)))
         way = Route(route.target, route.source)
-        back = returning.translate(there, way, returning.newest_epoch)
+        back = returning.translate(there, way, returning.default_epoch(way))
         judged = self._judge(model, route, image, there, back if returning is model else None)
         return Trip(model, there, Return(back, error_map(image, back)), tuple(judged))
 

@@ -14,6 +14,7 @@ from cyclegan.pages.inputs import Prepared, prepare
 from cyclegan.pages.languages import Text
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.pages.translate.scores import Scores, fit_truth, score
+from cyclegan.runs.scores import best_epoch
 
 NEWEST = 0
 """The choice of an epoch that is the last one of each model."""
@@ -100,12 +101,15 @@ class Translations:
 
     def epochs(self, route: Route, epoch: int = NEWEST) -> dict[Model, int]:
         """Which models translate along a route, and after which epoch each: the wanted, else the nearest earlier."""
-        found = {model: model.epoch_at(epoch or None) for model in self.models.on(route)}
+        found = {
+            model: model.epoch_at(epoch or best_epoch(model.translator.run, model.direction(route)))
+            for model in self.models.on(route)
+        }
         return {model: at for model, at in found.items() if at is not None}
 
 
 def _sampled(model: Model, route: Route, column: int) -> Result | None:
-    epoch = model.epoch_at(None)
+    epoch = model.epoch_at(best_epoch(model.translator.run, model.direction(route)))
     if epoch is None or model.drawn_row(route) is None or epoch not in sample_epochs(model):
         return None
     return Result(sample_picture(model, route, epoch, column), epoch)
