@@ -29,6 +29,7 @@ REMOVED: Options = {
 """Options of format 1 that are gone since, with the values that change nothing; others are kept as unknown."""
 DROPPED = {"compile", "sample_every", "edges_domain", "palette"}
 """Options of format 1 without which the training is the same, or that refine one of REMOVED."""
+NETWORKS = ("generator", "discriminator")
 NEEDED = (("dataset",), ("direction",))
 """Options that say what a run is, besides its networks."""
 
@@ -81,12 +82,12 @@ def from_format_1(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def flat(options: Mapping[str, Any], group: tuple[str, ...] = ()) -> Options:
-    """Return options within options by their whole names."""
+def flat(options: Mapping[str, Any]) -> Options:
+    """Return options, those of the networks by their whole names."""
     found = Options()
     for name, value in options.items():
-        key = (*group, name)
-        found |= flat(value, key) if isinstance(value, dict) and value else {key: value}
+        inside = name in NETWORKS and isinstance(value, dict)
+        found |= {(name, inner): each for inner, each in value.items()} if inside else {(name,): value}
     return found
 
 

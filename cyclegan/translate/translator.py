@@ -119,9 +119,9 @@ class Translator:
         """The translation of an image, or of the image in a file: RGB, in the image's own size; a grey domain's in grey
         levels, colorization's in the image's own lightness.
 
-        `to` is the public name of the target domain, `epoch` one of `epochs` or None for the best on val, else the last. With
-        `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test time
-        (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise, and of a network that was trained without
+        `to` is the public name of the target domain, `epoch` one of `epochs` or None for the best on val, else the
+        last. With `dropout_seed` a network that was trained with dropout keeps it on, as pix2pix's paper does at test
+        time (arXiv:1611.07004 section 3.3), drawn from that seed; otherwise, and of a network that was trained without
         dropout, the result is always the same, up to a level where the number of threads differs. `on_progress` hears 0
         when it is the image's turn, and of an image of more than WHOLE_PIXELS, again and again, which share is done, up
         to 1; what it raises ends the translation.

@@ -79,6 +79,8 @@ def _load_run(folder: Path, content: bytes) -> None:
     (folder / "run.json").write_bytes(content)
     run = Run.open(folder)
     options_of(run.config)
+    run.write()
+    assert Run.open(folder) == run
     assert run.config.keeps_snapshot(run.config.first_snapshot)
     for direction in run.directions:
         with torch.device("meta"):

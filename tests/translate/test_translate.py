@@ -19,7 +19,9 @@ from cyclegan.images.encodings import encode, rgb_to_lab
 from cyclegan.images.io import ImageError, to_image, to_tensor
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.storage import WeightsError
+from cyclegan.pages.models import Models
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.scores import write_scores
 from cyclegan.translate import bands
 from cyclegan.translate import translator as translate
 from cyclegan.translate.translator import CACHED_NETWORKS, Translator
@@ -102,6 +104,17 @@ def test_no_epoch_means_the_last(name: str, weights: Path) -> None:
     results = [pixels(translator.translate(image, to="photo", epoch=epoch)) for epoch in (None, 5, 1)]
     assert np.array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
+
+
+def test_no_epoch_means_the_best_of_the_direction_on_val(weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(weights / "facades-cyclegan", tmp_path / "facades-cyclegan")
+    write_scores(tmp_path / "facades-cyclegan", {"val": {"directions": {"ba": {"best": {"epoch": 3}}}}})
+    translator, image = load(tmp_path, "facades-cyclegan"), make_photo(5)
+    for target, epoch in (("photo", 3), ("labels", 5)):
+        chosen, named = (translator.translate(image, to=target, epoch=each) for each in (None, epoch))
+        assert chosen.tobytes() == named.tobytes()
+    models = Models.load([tmp_path / "facades-cyclegan"], precision="fp32")
+    assert {route.target: models.models[0].default_epoch(route) for route in models.routes} == {"photo": 3, "labels": 5}
 
 
 def test_a_translation_of_any_size_is_that_of_the_mirrored_image_cut(cyclegan: Translator) -> None:

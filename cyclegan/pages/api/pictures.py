@@ -49,7 +49,7 @@ def find(models: Models, method: str, to: str) -> tuple[Model, Route]:
 
 
 def epoch_of(model: Model, route: Route, epoch: float | None) -> int:
-    """The epoch itself, or the best one, else the last, for None. Raises Refusal, listing the choices, where there is none."""
+    """Return the epoch, or the default one for None. Raises Refusal, listing the choices, if there is none."""
     default, epochs = model.default_epoch(route), model.translator.epochs
     if epoch is None:
         return default
