@@ -109,6 +109,8 @@ class Translations:
 
 
 def _sampled(model: Model, route: Route, column: int) -> Result | None:
+    if route not in model.routes:
+        return None
     epoch = model.epoch_at(best_epoch(model.translator.run, model.direction(route)))
     if epoch is None or model.drawn_row(route) is None or epoch not in sample_epochs(model):
         return None
