@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import urllib.request
 import zipfile
 from hashlib import sha256
@@ -14,11 +13,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from cyclegan.config import Pix2PixConfig
 from cyclegan.facades.labels import draw_facade
-from cyclegan.pages.models import Models
-from cyclegan.pages.more.api_page import ADDRESS, START, snippets
-from tests.conftest import TINY_PIX2PIX, make_run
 
 ENDPOINTS = {"/translate", "/history", "/batch", "/draw", "/round_trip"}
 
@@ -81,30 +76,3 @@ def test_a_wrong_choice_is_told_with_the_right_ones(
     file = handle_file(picture)
     with pytest.raises(AppError, match=message):
         client.predict([file] if endpoint == "/batch" else file, *arguments, api_name=endpoint)
-
-
-def test_each_program_on_the_page_names_a_network_that_can_do_it(weights: Path, tmp_path: Path) -> None:
-    to_labels = Pix2PixConfig(dataset="facades", direction="ab", generator=TINY_PIX2PIX, epochs=1, decay_epochs=0)
-    make_run(tmp_path / "to-labels", to_labels, epochs=(1,), sample_epochs=1)
-    folders = [weights / "facades-cyclegan", weights / "facades-pix2pix", tmp_path / "to-labels"]
-    programs = {title.en: code for title, code in snippets(Models.load(folders, precision="fp32"))}
-    assert "to='labels', method='pix2pix (photo -> labels)'" in programs["Translate one picture"]
-    assert "method='pix2pix', seed" in programs["Draw with boxes"]
-
-
-def test_the_programs_on_the_page_run_as_they_stand_there(
-    url: str, weights: Path, picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(picture.parent)
-    with zipfile.ZipFile("more.zip", "w") as file:
-        file.write("picture.png", "old/house.png")
-    models = Models.load([weights / "facades-cyclegan", weights / "facades-pix2pix"], precision="fp32")
-    programs = [code for _, code in snippets(models)]
-    assert set(re.findall('api_name="(.*?)"', " ".join(programs))) == ENDPOINTS
-    scope: dict[str, Client] = {}
-    exec(START.replace(ADDRESS, url), scope)
-    for program in programs:
-        capsys.readouterr()
-        exec(program, scope)
-        assert capsys.readouterr().out.strip()
-    scope["app"].close()

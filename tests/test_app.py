@@ -27,10 +27,8 @@ from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.inputs import read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route, find_runs
-from cyclegan.pages.more.charts_page import ChartsPage
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.runs.convert import import_reference
-from cyclegan.runs.scores import write_scores
 from tests.conftest import TINY_PIX2PIX, differs, make_photo, make_run
 
 ROOT = Path(__file__).parent.parent
@@ -158,17 +156,6 @@ class TestRuns:
         assert layout.translations.translate(make_photo(1), layout.models.routes[0]).results[0] is not None
         frames = layout.watch_page.frames(make_photo(1), layout.models.routes[0])
         assert [frame.epoch for frame in frames] == [200]
-
-    def test_curves_mark_the_best_epoch_and_say_which_way_it_was_judged(self, weights: Path, tmp_path: Path) -> None:
-        for name, ways in (("facades-cyclegan", {"ab": 3, "ba": 5}), ("facades-pix2pix", {})):
-            shutil.copytree(weights / name, tmp_path / name)
-            found = {way: {"best": {"epoch": epoch, "rule": ""}} for way, epoch in ways.items()}
-            write_scores(tmp_path / name, {"val": {"directions": found}})
-        models = Models.load(sorted(tmp_path.iterdir()), precision="fp32")
-        judged, other = ChartsPage(models, "en").value()
-        assert judged["best"] == 5, "of the way the page opens with"
-        assert "★: the best epoch, Labels -> Photo." in judged["hint"]
-        assert other["best"] is None and "★" not in other["hint"]
 
 
 class TestCommand:

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from cyclegan.pages.curves import Plot
 from cyclegan.pages.languages import translated
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.pages.watch.canvas import Figure, Plan, frame_stack
+from cyclegan.pages.watch.curves import Plot
 from cyclegan.runs.curves import Curve
 from cyclegan.runs.run import Run
 from tests.browser import Watched, pixels, served

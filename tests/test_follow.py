@@ -17,12 +17,12 @@ from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig
 from cyclegan.data.batches import Pair
 from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.api.pictures import translate_with
-from cyclegan.pages.curves import curves_of, plots_of
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import Frame, data_uri, sample_epochs, sample_frames
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.translate.translations import Translations
+from cyclegan.pages.watch.curves import curves_of, plots_of
 from cyclegan.pages.watch.follow import has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.watch.movies import MOVIE_FRAMES, evenly, formats, movie, places
 from cyclegan.runs.run import Domains, Run

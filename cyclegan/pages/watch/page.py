@@ -12,7 +12,6 @@ from gradio.components import Component
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.curves import plots_of
 from cyclegan.pages.errors import Refusal, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import (
@@ -29,6 +28,7 @@ from cyclegan.pages.languages import Language, Text, sentences, translated
 from cyclegan.pages.models import Model, Models, Route, fingerprint
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.pages.watch.canvas import Figure, Plan, frame_message, frame_stack, movie_message, plan_message
+from cyclegan.pages.watch.curves import plots_of
 from cyclegan.pages.watch.follow import FOLLOW_SECONDS, Stamps, has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.watch.movies import formats, movie, places
 from cyclegan.runs.scores import best_epoch
