@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).parent / "weights"
 MOST_WAITING = 64
-"""Calls that wait at most, of all visitors together, beside those of Draw (`pages/draw/line.py`): at about six answers
+"""Calls that wait at most, of all visitors together, beside those of Draw (`pages/draw/page.py`): at about six answers
 a second on two cores, ten seconds. Who comes then is told that the app is busy."""
 
 SPACE_DISK = 10 << 30

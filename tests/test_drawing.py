@@ -17,10 +17,9 @@ from PIL import Image
 
 from cyclegan.facades.labels import CLASSES, EXAMPLES, PALETTE, class_indices, draw_facade
 from cyclegan.images.io import ImageError
-from cyclegan.pages.draw import line as draw_line
-from cyclegan.pages.draw.line import AT_ONCE, MOST_WAITING, FullError, Line
-from cyclegan.pages.draw.page import drawable, drawn_facade, paint_boxes
-from cyclegan.pages.draw.painter import drawing_value, read_drawing
+from cyclegan.pages.draw import page as draw_page
+from cyclegan.pages.draw.drawings import drawing_value, drawn_facade, paint_boxes, read_drawing
+from cyclegan.pages.draw.page import AT_ONCE, MOST_WAITING, drawable, in_queue
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.heat import error_map
@@ -149,9 +148,9 @@ class TestPage:
         assert len(examples) == EXAMPLES
 
 
-class TestLine:
+class TestQueue:
     def test_two_are_worked_on_some_wait_and_the_others_are_told(self) -> None:
-        line, both, go = Line(), threading.Barrier(AT_ONCE + 1), threading.Event()
+        both, go = threading.Barrier(AT_ONCE + 1), threading.Event()
         numbers = range(AT_ONCE + MOST_WAITING)
 
         def work(number: int) -> int:
@@ -161,11 +160,10 @@ class TestLine:
             return number
 
         async def visit() -> list[int]:
-            waiting = [asyncio.ensure_future(line.run(work, number)) for number in numbers]
+            waiting = [asyncio.ensure_future(in_queue(work, number, -1)) for number in numbers]
             await asyncio.to_thread(both.wait, 30)  # all of them have come by then
             for _ in range(3):
-                with pytest.raises(FullError):
-                    await line.run(work, 0)
+                assert await in_queue(work, 0, -1) == -1
             go.set()
             return await asyncio.gather(*waiting)
 
@@ -176,7 +174,7 @@ class TestLine:
     ) -> None:
         page = layout.draw_page
         assert page is not None
-        monkeypatch.setattr(draw_line, "MOST_WAITING", 0)
+        monkeypatch.setattr(draw_page, "MOST_WAITING", 0)
         painted: Any = page.painter
         shown: Any = page.results
         drawn = {"model": 0, **drawing_value(draw_facade(5))}

@@ -8,7 +8,7 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.pages.api.pictures import find
-from cyclegan.pages.draw.page import drawn_facade, paint_boxes
+from cyclegan.pages.draw.drawings import drawn_facade, paint_boxes
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.heat import heat
 from cyclegan.pages.inputs import picture_input, prepare
