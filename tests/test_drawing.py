@@ -22,8 +22,8 @@ from cyclegan.pages.draw.drawings import drawing_value, drawn_facade, paint_boxe
 from cyclegan.pages.draw.page import AT_ONCE, MOST_WAITING, drawable, in_queue
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
-from cyclegan.pages.heat import error_map
 from cyclegan.pages.layout import Layout
+from cyclegan.pages.maps import error_map
 from cyclegan.pages.models import Models, Route
 from tests.conftest import make_photo
 

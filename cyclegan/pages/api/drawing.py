@@ -10,8 +10,8 @@ from PIL import Image
 from cyclegan.pages.api.pictures import find
 from cyclegan.pages.draw.drawings import drawn_facade, paint_boxes
 from cyclegan.pages.errors import Refusal
-from cyclegan.pages.heat import heat
 from cyclegan.pages.inputs import picture_input, prepare
+from cyclegan.pages.maps import render_errors
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.round_trip.page import TRIP_PIXELS
 from cyclegan.pages.round_trip.round_trips import RoundTrips
@@ -71,7 +71,7 @@ def add_round_trip_api(trips: RoundTrips) -> None:
         trip = trips.go(model, route, prepare(image, route, max_pixels=TRIP_PIXELS).image)
         if trip.back is None:
             raise Refusal(model.not_this_way)
-        return trip.there, trip.back.image, heat(trip.back.errors), round(trip.back.loss, 6)
+        return trip.there, trip.back.image, render_errors(trip.back.errors), round(trip.back.loss, 6)
 
     models = trips.models
     gr.on(

@@ -11,10 +11,10 @@ from PIL import Image
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
-from cyclegan.pages.heat import heat, tint
 from cyclegan.pages.hub.fetch_bar import Fetch, FetchBar, fetch_discriminators
 from cyclegan.pages.inputs import prepare, shrunk_note
 from cyclegan.pages.languages import Language, Text
+from cyclegan.pages.maps import render_errors, render_patch_map
 from cyclegan.pages.models import Route, domain_name, fingerprint
 from cyclegan.pages.round_trip import texts as round_trip_texts
 from cyclegan.pages.round_trip.round_trips import RoundTrips, Trip
@@ -165,7 +165,7 @@ class RoundTripPage:
             return {"title": title, "stops": stops, "note": trip.model.not_this_way.to(self.language)}
         stops += [
             self._stop(title, trip.back.image, back, exact=at_home),
-            self._stop(title, heat(trip.back.errors), round_trip_texts.ERROR, exact=True),
+            self._stop(title, render_errors(trip.back.errors), round_trip_texts.ERROR, exact=True),
         ]
         loss = round_trip_texts.LOSS.format(loss=f"{trip.back.loss:.3f}").to(self.language)
         return {"title": title, "stops": stops, "result": loss}
@@ -183,7 +183,7 @@ class RoundTripPage:
         stops = [
             self._stop(
                 title,
-                tint(judged.image, judged.realness),
+                render_patch_map(judged.image, judged.realness),
                 round_trip_texts.SHARE.format(name=domain_name(judged.name), share=round(100 * judged.share)),
             )
             for judged in trip.judged
