@@ -11,36 +11,13 @@ from PIL import Image
 
 from cyclegan.facades.labels import example_facades
 from cyclegan.pages import texts
+from cyclegan.pages.assets import component
 from cyclegan.pages.frames import data_uri, sample_epochs, sample_picture
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Model, Models, Route, fingerprint
 
 THUMBNAIL_SIZE = 96
 """Side in pixels: sharp at 48 pixels on a screen of double density."""
-
-_HTML = """
-<div class="title">{{title}}</div>
-<div class="row">
-{{#each value}}
-  <button type="button" data-index="{{@index}}"><img src="{{this.src}}" alt="{{this.alt}}"></button>
-{{else}}<span>{{none}}</span>{{/each}}
-</div>
-"""
-_CSS = """
-.title { margin-bottom: 6px; color: var(--block-label-text-color); font-size: var(--text-sm); }
-.row { display: grid; grid-template-columns: repeat(auto-fill, minmax(56px, 1fr)); gap: 8px; }
-@media (max-width: 640px) { .row { grid: auto / auto-flow 56px; overflow-x: auto; } }
-.row span { grid-column: 1 / -1; font-size: var(--text-sm); }
-button { padding: 0; border: 2px solid transparent; border-radius: 8px; line-height: 0; cursor: pointer; }
-button:hover, button:focus-visible { border-color: var(--color-accent); }
-img { width: 100%; aspect-ratio: 1; border-radius: 6px; object-fit: cover; }
-"""
-_JS = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('button');
-  if (button) trigger('select', { index: Number(button.dataset.index) });
-});
-"""
 
 
 @dataclass(frozen=True)
@@ -91,12 +68,9 @@ class Examples:
 
 def example_picker(examples: Sequence[Example], language: Language) -> gr.HTML:
     """Return the thumbnails of the examples of one route; a click fires `select` with the index."""
-    return gr.HTML(
+    return component(
+        "examples",
         thumbnails(examples, language),
-        html_template=_HTML,
-        css_template=_CSS,
-        js_on_load=_JS,
-        apply_default_css=False,
         title=texts.EXAMPLES.to(language),
         none=texts.NO_EXAMPLES.to(language),
         elem_id="examples",
