@@ -42,9 +42,12 @@ def test_every_endpoint_is_documented_with_types(url: str) -> None:
 def test_the_history_is_the_translation_by_every_kept_epoch(client: Client, picture: Path) -> None:
     frames = client.predict(handle_file(picture), "photo", "pix2pix", api_name="/history")
     assert [frame["caption"] for frame in frames] == ["epoch 1", "epoch 2", "epoch 5"]
-    for frame, epoch in zip(frames, (1, 2, 5), strict=True):
+    for frame, epoch in zip(frames, (1, 2, None), strict=True):
         alone = client.predict(handle_file(picture), "photo", "pix2pix", epoch, api_name="/translate")
         assert pixels_of(frame["image"]) == pixels_of(alone)
+        with Image.open(alone) as image:
+            assert image.format == "PNG" and image.size == (90, 70)
+    assert len({pixels_of(frame["image"]) for frame in frames}) == 3
 
 
 def test_a_batch_gives_each_picture_back_under_its_name(client: Client, picture: Path, tmp_path: Path) -> None:
@@ -66,6 +69,8 @@ def test_a_batch_gives_each_picture_back_under_its_name(client: Client, picture:
 @pytest.mark.parametrize(
     ("endpoint", "arguments", "message"),
     [
+        ("/translate", ("photo", "dalle", None), "not in the list of choices: ..CycleGAN., .pix2pix"),
+        ("/translate", ("photo", "pix2pix", 4), "There is no epoch 4; choose one of: 1, 2, 5"),
         ("/history", ("labels", "pix2pix"), "trained for Labels -> Photo only"),
         ("/batch", ("photo", "pix2pix", 4), "There is no epoch 4; choose one of: 1, 2, 5"),
     ],

@@ -26,26 +26,14 @@ def add_api(models: Models, cache: Path) -> None:
     _add_batch(models, cache)
 
 
-def translate_with(
-    models: Models, image: Image.Image | None, *, to: str, method: str, epoch: int | None = None
-) -> Image.Image:
-    """The image by the model of this title. Raises Refusal, listing the choices, where it cannot."""
-    model, route = find(models, method, to)
-    return model.translate(prepare(image, route).image, route, epoch_of(model, epoch))
-
-
 def find(models: Models, method: str, to: str) -> tuple[Model, Route]:
-    """The model of this title, or of this method, and its route to this domain. Raises Refusal, listing the choices,
-    where there is none."""
+    """Return the model of this title, or of this method, and its route to this domain; `method` is one of the titles,
+    which the endpoints' dropdown checks. Raises Refusal if there is no such route."""
     named = [model for model in models.models if method in (model.title, model.method)]
-    if not named:
-        choices = listed(model.title for model in models.models)
-        raise Refusal(texts.UNKNOWN_METHOD.format(method=method, choices=choices))
-    for model in named:
-        for route in model.routes:
-            if route.target == to:
-                return model, route
-    raise Refusal(named[0].not_this_way)
+    found = ((model, route) for model in named for route in model.routes if route.target == to)
+    if (pair := next(found, None)) is None:
+        raise Refusal(named[0].not_this_way)
+    return pair
 
 
 def epoch_of(model: Model, epoch: float | None) -> int:
@@ -71,7 +59,8 @@ def _add_translate(models: Models) -> None:
         Returns:
             The translation as PNG, in the size of the image.
         """
-        return translate_with(models, image, to=to, method=method, epoch=None if epoch is None else int(epoch))
+        model, route = find(models, method, to)
+        return model.translate(prepare(image, route).image, route, epoch_of(model, epoch))
 
     image = picture_input(label="image", visible=False)
     result = gr.Image(label="translation", format="png", visible=False)
