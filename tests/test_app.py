@@ -21,7 +21,7 @@ from cyclegan.config import GeneratorConfig, Pix2PixConfig
 from cyclegan.facades.labels import draw_facade
 from cyclegan.networks.build import build_generator
 from cyclegan.pages import texts
-from cyclegan.pages.api.pictures import find
+from cyclegan.pages.api import find
 from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.inputs import read_picture
 from cyclegan.pages.layout import Layout
