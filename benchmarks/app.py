@@ -20,7 +20,7 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import sync_playwright
 
 from cyclegan.facades.labels import draw_facade
-from tests.browser import launch_chromium
+from tests.browser.driver import launch_chromium
 from tests.hub_server import free_port
 
 ROOT = Path(__file__).parent.parent

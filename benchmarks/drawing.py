@@ -17,7 +17,7 @@ from pathlib import Path
 import tyro
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.browser import launch_chromium, open_tab, served
+from tests.browser.driver import launch_chromium, open_tab, served
 
 ROOT = Path(__file__).parent.parent
 RUNS = (ROOT / "weights" / "facades-cyclegan", ROOT / "weights" / "facades-pix2pix")

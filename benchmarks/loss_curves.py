@@ -1,7 +1,7 @@
 """Losses of a training in bf16 beside fp32's, and beside what another seed makes of them:
 `python -m benchmarks.loss_curves --dataset FACADES`.
 
-In fp32 a step does what the reference's does (tests/test_arithmetic.py); this shows that bf16 learns as fast.
+In fp32 a step does what the reference's does (tests/training/test_arithmetic.py); this shows that bf16 learns as fast.
 """
 
 from __future__ import annotations

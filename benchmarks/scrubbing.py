@@ -12,7 +12,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from app import WEIGHTS
 from cyclegan.pages.models import find_runs
-from tests.browser import Watched, launch_chromium, served
+from tests.browser.driver import Watched, launch_chromium, served
 
 # A step as the visitor makes it: the slider's event, all that answers it, and the pixels on the canvas; reading one
 # back waits for the drawing, which the browser may otherwise put off.

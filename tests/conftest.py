@@ -45,7 +45,7 @@ from cyclegan.runs.run import Domains, Run, SampleInputs
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import pack_samples
 from cyclegan.runs.samples import SAMPLE_SIZE
-from tests.browser import Watched, launch_chromium, served
+from tests.browser.driver import Watched, launch_chromium, served
 from tests.hub_server import LoopbackHub, held_port
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from cyclegan.pages import texts
 from cyclegan.pages.language_choice import PATHS
-from tests.browser import served
+from tests.browser.driver import served
 from tests.conftest import make_photo
 
 META = {"_type": "gradio.FileData"}

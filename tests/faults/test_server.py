@@ -18,7 +18,7 @@ from PIL import Image
 
 from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.temporary import PREFIX, files_in
-from tests.browser import served
+from tests.browser.driver import served
 from tests.conftest import wait_until
 from tests.forks import ROOT
 

@@ -1,0 +1,94 @@
+"""Every page as axe-core sees it, in light and dark, and all of it by keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.driver import Watched
+
+SERIOUS = {"serious", "critical"}
+
+
+def violations(page: Page) -> list[str]:
+    """Rules of WCAG 2 and axe-core's best practices that the page breaks, and where."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['impact']}: {each['help']}: {node['target']}"
+        for each in found
+        for node in each["nodes"]
+        if each["impact"] in SERIOUS
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_has_a_serious_violation(browser: Browser, url: str, scheme: str, width: int) -> None:
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        watched = Watched(context.new_page())
+        page = watched.page
+        page.goto(f"{url}/?__theme={scheme}")
+        expect(page.locator("#examples img")).to_have_count(8)
+        page.get_by_role("radio").last.click()  # the direction with a truth
+        expect(page.locator("#truth img")).to_be_visible()
+        page.get_by_role("button", name="Compare with the true answer").click()
+        for tab in page.get_by_role("tab").all():
+            tab.click()
+            page.wait_for_timeout(1000)
+            assert violations(page) == []
+        assert watched.problems == [] and watched.outside_hosts == set()
+
+
+def test_everything_is_reached_by_the_tab_key_in_the_order_of_the_page(page: Page) -> None:
+    for run in ("facades-cyclegan", "facades-pix2pix"):
+        expect(page.locator(f"#result-{run} .stage")).to_be_visible(timeout=30_000)
+        expect(page.locator(f"#download-{run}")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1000)  # what came last is still being put in its place
+    seen: list[str] = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        name = page.evaluate(
+            """() => {
+                const node = document.activeElement;
+                const own = node.ariaLabel || node.alt || node.textContent.trim() || node.querySelector('img')?.alt;
+                return own || node.labels?.[0]?.textContent.trim() || node.getAttribute('name') || node.id || '';
+            }"""
+        )
+        if seen and name == seen[0]:
+            break
+        seen.append(name)
+    wanted = [
+        "English", "한국어", "中文", "Labels -> Photo", "Remove picture", "Upload a picture",
+        "Label map of a drawn house front, number 1", "Label map of a drawn house front, number 8", "Translate",
+        "Before and after CycleGAN", "Download PNG", "Before and after pix2pix",
+    ]  # fmt: skip
+    places = [next((place for place, name in enumerate(seen) if text in name), None) for text in wanted]
+    assert None not in places, (wanted, seen)
+    assert places == sorted(places, key=lambda place: place or 0), seen
+
+
+@pytest.mark.parametrize("target", ["#direction input", "#hub input, #hub textarea"])
+def test_what_has_the_keyboard_is_outlined(page: Page, target: str) -> None:
+    page.locator(target).first.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    page.wait_for_function(  # for it fades in
+        """() => [document.activeElement, document.activeElement.closest('label')]
+            .some((node) => node && getComputedStyle(node).outline.includes('solid 2px'))"""
+    )
+
+
+def test_an_example_is_translated_and_the_direction_turned_without_a_mouse(page: Page) -> None:
+    expect(page.locator("#download-facades-pix2pix")).to_be_visible(timeout=30_000)
+    opened = page.locator("#result-facades-cyclegan img").last.get_attribute("src")
+    page.locator("#examples button").nth(2).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#result-facades-cyclegan img").last).not_to_have_attribute("src", str(opened))
+    page.get_by_role("radio", name="Photo -> Labels").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("radio", name="Photo -> Labels")).to_be_checked()
+    expect(page.locator("#missing")).to_contain_text("pix2pix")
+    page.get_by_role("tab", name="Watch it learn").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("slider", name="Epoch of training")).to_be_visible()
