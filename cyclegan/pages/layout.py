@@ -11,8 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.api.drawing import add_draw_api, add_round_trip_api
-from cyclegan.pages.api.pictures import add_api
+from cyclegan.pages.api import Endpoints
 from cyclegan.pages.blocks import SafeBlocks
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.page import DrawPage, drawable
@@ -128,10 +127,7 @@ class Layout:
                     self.more_page = MorePage(self.models, self.language, cache)
         self._connect(loaded=loaded)
         if self.language == "en" and not loaded:  # programs are not told apart by it
-            add_api(self.models.translating, cache)
-            add_round_trip_api(self.trips)
-            if route:
-                add_draw_api(self.models.translating, route)
+            Endpoints(self.models.translating, self.trips, route, cache).add()
 
     def _watch_alone(self) -> None:
         """The page where every run makes its pictures from noise: there is nothing to translate."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,16 @@ from cyclegan.config import Direction, Precision
 from cyclegan.networks.storage import WeightsError
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
-from cyclegan.pages.gpu import on_gpu
 from cyclegan.pages.languages import Text, listed
 from cyclegan.runs.run import RunError
 from cyclegan.translate.translator import Translator
 
 log = logging.getLogger(__name__)
+
+GPU_PER_CALL = bool(os.environ.get("SPACES_ZERO_GPU"))
+"""Whether this is a ZeroGPU Space, which lends its GPU for each call of a function that is marked so."""
+
+Translate = Callable[[Translator, Image.Image, str, int], Image.Image]
 
 LABELS = "labels"
 """Public name of domains of label maps."""
@@ -145,6 +150,15 @@ class Model:
         """The row of its sample images that shows the drawn examples along this route; None where there is none."""
         row = self.sample_row(route)
         return row if row is not None and self.translator.run.samples[self.direction(route)] == "drawn" else None
+
+
+def on_gpu(function: Translate) -> Translate:
+    """Return the function such that it runs where there is a GPU."""
+    if not GPU_PER_CALL:
+        return function
+    from spaces import GPU  # which runs it in another process: its arguments and its result are pickled
+
+    return GPU(function)
 
 
 @on_gpu
