@@ -39,14 +39,13 @@ from cyclegan.config import ConfigError, Precision
 from cyclegan.hub.fetching import is_address
 from cyclegan.pages.desktop import WindowError, check_window, has_screen, show_window
 from cyclegan.pages.ending import Ending, RefuseWhenEnding
-from cyclegan.pages.gpu import LENT
 from cyclegan.pages.hub.runs import KEPT, HubRuns
 from cyclegan.pages.language_choice import LanguageChoice
 from cyclegan.pages.languages import LANGUAGES
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.logs import keep_short
 from cyclegan.pages.look import ICON, STYLE_SHEET, theme
-from cyclegan.pages.models import Models, find_runs
+from cyclegan.pages.models import GPU_PER_CALL, Models, find_runs
 from cyclegan.pages.origins import origin_checks
 from cyclegan.pages.request_limits import RequestLimits
 from cyclegan.pages.sessions import explain_forgotten
@@ -58,7 +57,7 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).parent / "weights"
 MOST_WAITING = 64
-"""Calls that wait at most, of all visitors together, beside those of Draw (`pages/draw/line.py`): at about six answers
+"""Calls that wait at most, of all visitors together, beside those of Draw (`pages/draw/page.py`): at about six answers
 a second on two cores, ten seconds. Who comes then is told that the app is busy."""
 
 SPACE_DISK = 10 << 30
@@ -172,7 +171,7 @@ def serve(layout: Layout, settings: Settings) -> None:
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
     threading.Thread(target=keep_swept, args=(blocks, folder, keep, 3600 * settings.keep_hours), daemon=True).start()
-    if not LENT:
+    if not GPU_PER_CALL:
         # In the background: the page opens with pictures from disk, and needs the networks only at the first click.
         # Not before the server is up, and no daemon: Python must not end while a thread is inside PyTorch.
         threading.Thread(target=layout.models.warm_up).start()

@@ -96,7 +96,6 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
         raise HubError("foreign", str(listing.address), empty)
     run = replace(run, source=source)
     archived = with_samples and SAMPLE_ARCHIVE in listing.files
-    architectures = {each: _architecture(source, each) for each in run.directions}
     names = [name for name in LIMITS if name in listing.files and name != "run.json"]
     if not archived:
         names = [name for name in names if name != SAMPLE_ARCHIVE]
@@ -104,12 +103,14 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
         samples = sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
         names += samples[:: -(-len(samples) // MOST_SAMPLES) or 1]
     transfer.total += sum(listing.files[name].size for name in names)
-    names += [name for name in architectures.values() if name in listing.files]  # often one content: not counted
+    stated = [name for each in run.directions if (name := _architecture(source, each)) in listing.files]
     with ThreadPoolExecutor(8, "hub-files") as pool:
+        # Two directions often have one content, which comes once or twice: it is not counted.
+        small = pool.map(lambda name: get_file(listing, name, Transfer(), limit=CONFIG_BYTES), stated)
         list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, RECORD_BYTES)), names))
-    for direction, name in architectures.items():
-        if name in listing.files:
-            read_architecture(GeneratorConfig, folder / name)
+        for path in small:
+            read_architecture(GeneratorConfig, path)
+    for direction in run.directions:
         _check_sizes(run, source, direction)
     if archived:
         unpack_samples(folder / SAMPLE_ARCHIVE, folder)

@@ -1,17 +1,23 @@
-"""The examples: drawn label maps, and the pictures that a run made of them as photos whose truth is known."""
+"""The examples: drawn label maps, and the photos that a run generated from them; and the row of thumbnails that shows
+them, as real buttons with alt texts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import gradio as gr
 from PIL import Image
 
 from cyclegan.facades.labels import example_facades
 from cyclegan.pages import texts
-from cyclegan.pages.frames import sample_epochs, sample_picture
-from cyclegan.pages.languages import Text
+from cyclegan.pages.assets import component
+from cyclegan.pages.frames import data_uri, sample_epochs, sample_picture
+from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Model, Models, Route, fingerprint
+
+THUMBNAIL_SIZE = 96
+"""Side in pixels: sharp at 48 pixels on a screen of double density."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,26 @@ class Examples:
     def find(self, image: Image.Image, route: Route) -> Example | None:
         """The example of this route that the image is, pixel for pixel."""
         return self._by_picture.get((route, fingerprint(image)))
+
+
+def example_picker(examples: Sequence[Example], language: Language) -> gr.HTML:
+    """Return the thumbnails of the examples of one route; a click fires `select` with the index."""
+    return component(
+        "examples",
+        thumbnails(examples, language),
+        title=texts.EXAMPLES.to(language),
+        none=texts.NO_EXAMPLES.to(language),
+        elem_id="examples",
+    )
+
+
+def thumbnails(examples: Sequence[Example], language: Language) -> list[dict[str, str]]:
+    """Return the value of the picker that shows these examples."""
+    size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    return [
+        {"src": data_uri(example.image.resize(size, Image.Resampling.LANCZOS)), "alt": example.alt.to(language)}
+        for example in examples
+    ]
 
 
 def _best_painter(models: Sequence[Model]) -> Model:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gradio as gr
 
 from cyclegan.pages import texts
+from cyclegan.pages.assets import component
 from cyclegan.pages.examples import Examples
-from cyclegan.pages.language_choice import language_switch
-from cyclegan.pages.languages import Language, Text, sentences
+from cyclegan.pages.languages import LANGUAGE_NAMES, LANGUAGE_TAGS, LANGUAGES, Language, Text, sentences
 from cyclegan.pages.models import Models
 
 
@@ -17,6 +17,15 @@ def header(models: Models, examples: Examples, language: Language) -> None:
         language_switch(language)
         intro = texts.NOISE_INTRO if models.models and not models.routes else _intro(models, examples)
         gr.Markdown(f"# {texts.TITLE.to(language)}\n{intro.to(language)}", elem_id="intro")
+
+
+def language_switch(language: Language) -> gr.HTML:
+    """Links to the page in every language."""
+    links = [
+        {"language": each, "tag": LANGUAGE_TAGS[each], "name": LANGUAGE_NAMES[each], "current": each == language}
+        for each in LANGUAGES
+    ]
+    return component("language_switch", links, title=texts.LANGUAGE.to(language), elem_id="languages")
 
 
 def _intro(models: Models, examples: Examples) -> Text:

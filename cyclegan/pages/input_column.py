@@ -8,11 +8,10 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.examples import Examples
+from cyclegan.pages.examples import Examples, example_picker, thumbnails
 from cyclegan.pages.inputs import picture_input, shrink, shrunk_note, split_pair
 from cyclegan.pages.languages import Language, sentences
 from cyclegan.pages.models import Models
-from cyclegan.pages.picker import example_picker, thumbnails
 from cyclegan.pages.translate.translations import Translation
 
 

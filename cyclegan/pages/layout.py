@@ -11,8 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.api.drawing import add_draw_api, add_round_trip_api
-from cyclegan.pages.api.pictures import add_api
+from cyclegan.pages.api import Endpoints
 from cyclegan.pages.blocks import SafeBlocks
 from cyclegan.pages.draw import texts as draw_texts
 from cyclegan.pages.draw.page import DrawPage, drawable
@@ -33,7 +32,7 @@ from cyclegan.pages.round_trip.page import RoundTripPage
 from cyclegan.pages.round_trip.round_trips import RoundTrips
 from cyclegan.pages.translate import texts as translate_texts
 from cyclegan.pages.translate.page import TranslatePage
-from cyclegan.pages.translate.translations import NEWEST, Translation, Translations
+from cyclegan.pages.translate.translations import DEFAULT, Translation, Translations
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.pages.watch.page import WatchPage
 
@@ -128,10 +127,7 @@ class Layout:
                     self.more_page = MorePage(self.models, self.language, cache)
         self._connect(loaded=loaded)
         if self.language == "en" and not loaded:  # programs are not told apart by it
-            add_api(self.models.translating, cache)
-            add_round_trip_api(self.trips)
-            if route:
-                add_draw_api(self.models.translating, route)
+            Endpoints(self.models.translating, self.trips, route, cache).add()
 
     def _watch_alone(self) -> None:
         """The page where every run makes its pictures from noise: there is nothing to translate."""
@@ -195,7 +191,7 @@ class Layout:
             self.more_page.follow(seen)
 
     def networks(
-        self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
+        self, image: Image.Image | None, direction: str, epoch: int = DEFAULT, truth: Image.Image | None = None
     ) -> list[Fetch]:
         """The generators that `show` needs for the same."""
         route = self.models.route(direction)
@@ -208,14 +204,14 @@ class Layout:
         return self._shown(opening, opening.route) if opening else gr.skip()
 
     def show(
-        self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
+        self, image: Image.Image | None, direction: str, epoch: int = DEFAULT, truth: Image.Image | None = None
     ) -> list[Any]:
         """Translate the picture: the note, the button that switches the direction, and the results; or empty them."""
         route = self.models.route(direction)
         return self._shown(self.translations.translate(image, route, epoch, truth) if image else None, route)
 
     def press(
-        self, image: Image.Image | None, direction: str, epoch: int = NEWEST, truth: Image.Image | None = None
+        self, image: Image.Image | None, direction: str, epoch: int = DEFAULT, truth: Image.Image | None = None
     ) -> list[Any]:
         """The same, for who asks for it, and is told that the picture is missing."""
         if image is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,13 +15,17 @@ from cyclegan.config import Direction, Precision
 from cyclegan.networks.storage import WeightsError
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
-from cyclegan.pages.gpu import on_gpu
 from cyclegan.pages.languages import Text, listed
 from cyclegan.runs.run import RunError
 from cyclegan.runs.scores import best_epoch
 from cyclegan.translate.translator import Translator
 
 log = logging.getLogger(__name__)
+
+GPU_PER_CALL = bool(os.environ.get("SPACES_ZERO_GPU"))
+"""Whether this is a ZeroGPU Space, which lends its GPU for each call of a function that is marked so."""
+
+Translate = Callable[[Translator, Image.Image, str, int], Image.Image]
 
 LABELS = "labels"
 """Public name of domains of label maps."""
@@ -86,18 +91,15 @@ class Model:
         run = self.translator.run
         return "drawn" in run.samples.values() or Path(run.config.dataset).name == "facades"
 
-    @property
-    def newest_epoch(self) -> int:
-        """The last epoch whose networks are kept. Raises Refusal where none is yet, or the folder is gone."""
+    def default_epoch(self, route: Route) -> int:
+        """Return the epoch of a route that an evaluation found best, or else the last whose networks are kept.
+
+        Raises Refusal if there is none yet, or the folder is gone.
+        """
         waiting, epochs = self.waiting, self.translator.epochs
         if waiting or not epochs:  # it may go away between the two
             raise Refusal(waiting or texts.RUN_GONE.format(title=self.title))
-        return epochs[-1]
-
-    def default_epoch(self, route: Route) -> int:
-        """The epoch of a route that an evaluation found best, or else the newest. Raises Refusal as `newest_epoch`."""
-        newest = self.newest_epoch
-        return best_epoch(self.translator.run, self.direction(route)) or newest
+        return best_epoch(self.translator.run, self.direction(route)) or epochs[-1]
 
     @property
     def is_there(self) -> bool:
@@ -151,6 +153,15 @@ class Model:
         """The row of its sample images that shows the drawn examples along this route; None where there is none."""
         row = self.sample_row(route)
         return row if row is not None and self.translator.run.samples[self.direction(route)] == "drawn" else None
+
+
+def on_gpu(function: Translate) -> Translate:
+    """Return the function such that it runs where there is a GPU."""
+    if not GPU_PER_CALL:
+        return function
+    from spaces import GPU  # which runs it in another process: its arguments and its result are pickled
+
+    return GPU(function)
 
 
 @on_gpu

@@ -1,9 +1,12 @@
-"""What a visitor is told whom Gradio has forgotten: it remembers the latest sessions only."""
+"""Visitors' sessions: the newest task of each, and what a visitor is told whose session Gradio has forgotten."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import gradio as gr
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -14,6 +17,32 @@ log = logging.getLogger(__name__)
 
 CALLS = ("/queue/join", "/run/predict", "/component_server/")
 """Where pages call handlers, and what belongs to a component, by numbers."""
+
+
+class Tasks:
+    """The newest task of each session: a task ends when it is no longer that, since a newer one began or the visitor
+    cancelled it.
+
+    Gradio's `cancels` may not end it: such a call that comes late ends the next task as well, without a word.
+    """
+
+    def __init__(self) -> None:
+        self._newest: dict[str, object] = {}
+
+    @contextmanager
+    def begin(self, request: gr.Request) -> Iterator[Callable[[], bool]]:
+        """Begin a task, and end that of before. The result tells whether this one goes on."""
+        session, task = str(request.session_hash), object()
+        self._newest[session] = task
+        try:
+            yield lambda: self._newest.get(session) is task
+        finally:
+            if self._newest.get(session) is task:
+                del self._newest[session]
+
+    def cancel(self, request: gr.Request) -> None:
+        """End the task of this visitor."""
+        self._newest.pop(str(request.session_hash), None)
 
 
 async def explain_forgotten(request: Request, error: Exception) -> JSONResponse:

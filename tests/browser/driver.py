@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 from tests.forks import ROOT, Program
 from tests.hub_server import free_port
@@ -175,3 +175,19 @@ def open_tab(page: Page, name: str) -> None:
     else:
         more.click()
         page.get_by_role("button", name=name, exact=True).click()
+
+
+def sample_colour(epoch: int) -> list[int]:
+    """What `make_run` fills the sample image of an epoch with."""
+    return [20 * epoch, 90, 120]
+
+
+def near(colour: list[int], other: list[int]) -> bool:
+    """The same but for lossy compression."""
+    return all(abs(a - b) <= 3 for a, b in zip(colour, other, strict=True))
+
+
+def open_watch(page: Page) -> None:
+    """The second page, with all its pictures there."""
+    page.get_by_role("tab", name="Watch it learn").click()
+    expect(page.locator("#stack [data-done=true]")).to_be_attached(timeout=30_000)

@@ -12,25 +12,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from cyclegan.facades.labels import draw_facade
-from cyclegan.pages.frames import Frame, data_uri
-from cyclegan.pages.languages import translated
-from cyclegan.pages.watch import texts as watch_texts
-from cyclegan.pages.watch.canvas import Figure, Plan, frame_message, frame_stack, plan_message
-from tests.browser.driver import Watched, beyond_the_edge, pixels
+from tests.browser.driver import Watched, beyond_the_edge, near, open_watch, pixels, sample_colour
 from tests.conftest import make_photo
 
 LAST_EPOCH = 5
 RUNS = ("facades-cyclegan", "facades-pix2pix")
-
-
-def sample_colour(epoch: int) -> list[int]:
-    """What `make_run` fills the sample image of an epoch with."""
-    return [20 * epoch, 90, 120]
-
-
-def near(colour: list[int], other: list[int]) -> bool:
-    """The same but for lossy compression."""
-    return all(abs(a - b) <= 3 for a, b in zip(colour, other, strict=True))
 
 
 def results(page: Page, run: str) -> list[dict[str, Any]]:
@@ -52,27 +38,6 @@ def caption(page: Page, run: str) -> Locator:
 
 def upload(page: Page, path: Path) -> None:
     page.locator("#picture input[type=file]").set_input_files(path)
-
-
-def open_watch(page: Page) -> None:
-    """The second page, with all its pictures there."""
-    page.get_by_role("tab", name="Watch it learn").click()
-    expect(page.locator("#stack [data-done=true]")).to_be_attached(timeout=30_000)
-
-
-def canvases(page: Page) -> list[Locator]:
-    return page.locator("#stack canvas").all()
-
-
-def go_to(page: Page, position: int) -> None:
-    """Drag the epoch slider to a position, as a mouse does: input events all along the way."""
-    page.locator("#stack .epoch").evaluate(
-        """(slider, position) => {
-            slider.value = position;
-            slider.dispatchEvent(new Event('input', { bubbles: true }));
-        }""",
-        position,
-    )
 
 
 def test_the_page_opens_with_an_example_already_translated(page: Page) -> None:
@@ -112,23 +77,6 @@ def test_translating_no_picture_gives_a_message_and_no_badges(page: Page) -> Non
         expect(page.locator(f"#result-{run} .stage")).to_be_hidden()
     assert page.locator(".error:visible").count() == 0
     expect(page.get_by_text("Error", exact=True)).to_have_count(0)
-
-
-def test_without_a_picture_the_player_waits(page: Page, tmp_path: Path) -> None:
-    open_watch(page)
-    expect(page.get_by_role("button", name="Translate")).to_be_hidden()
-    page.get_by_role("button", name="Remove").or_(page.get_by_label("Clear")).first.click()
-    expect(page.locator("#stack .status")).to_have_text("Choose a picture first.")
-    expect(page.get_by_role("button", name="Play")).to_be_disabled()
-    expect(page.get_by_role("slider", name="Epoch of training")).to_be_disabled()
-    expect(page.locator("#stack .cursor").first).to_have_attribute("visibility", "hidden")
-    page.locator("#examples button").first.click()
-    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 10", timeout=30_000)
-    expect(page.get_by_role("button", name="Play")).to_be_enabled()
-    expect(page.locator("#stack .cursor").first).to_have_attribute("visibility", "visible")
-    (tmp_path / "text.png").write_text("this is no picture")
-    upload(page, tmp_path / "text.png")
-    expect(page.locator("#stack .status")).to_have_text("Choose a picture first.")
 
 
 def test_every_picture_and_control_has_a_name(page: Page) -> None:
@@ -282,150 +230,6 @@ def test_a_wrong_file_gets_a_friendly_message_after_the_direction_was_turned(pag
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes()[:4000])
     upload(page, tmp_path / "cut.jpg")
     expect(page.get_by_test_id("toast-body")).to_contain_text("Your picture is damaged or incomplete")
-
-
-def test_dragging_through_the_epochs_changes_the_pictures_and_asks_nobody(watched: Watched) -> None:
-    page = watched.page
-    open_watch(page)
-    asked = len(watched.requests)
-    for epoch in (1, 2, 3, 4, 5, 3):
-        go_to(page, epoch - 1)
-        expect(page.locator("#stack .label")).to_have_text(f"Epoch {epoch}")
-        for canvas in canvases(page):
-            assert near(pixels(canvas)["mean"], sample_colour(epoch))
-    page.wait_for_timeout(300)
-    assert watched.requests[asked:] == []
-
-
-def test_the_slider_follows_the_mouse_and_the_arrow_keys(page: Page) -> None:
-    open_watch(page)
-    label = page.locator("#stack .label")
-    box = page.locator("#stack .epoch").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
-    page.mouse.up()
-    expect(label).to_have_text("Epoch 3")
-    page.keyboard.press("ArrowLeft")
-    expect(label).to_have_text("Epoch 2")
-    page.locator("#stack .figures").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    expect(label).to_have_text("Epoch 4")
-    assert near(pixels(canvases(page)[0])["mean"], sample_colour(4))
-
-
-def test_play_runs_from_the_first_epoch_to_the_last(page: Page) -> None:
-    open_watch(page)
-    page.locator("#stack .speed select").select_option("4")
-    page.get_by_role("button", name="Play").click()
-    expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    expect(page.locator("#stack .label")).to_have_text("Epoch 1")
-    expect(page.get_by_role("button", name="Play")).to_be_visible()
-    expect(page.locator("#stack .label")).to_have_text(f"Epoch {LAST_EPOCH}")
-
-
-def test_the_loss_curves_have_a_cursor_at_the_epoch(page: Page) -> None:
-    page.locator("#examples button").nth(2).click()  # before the page is opened for the first time, as most visitors do
-    expect(page.locator("#download-facades-pix2pix")).to_be_visible()
-    open_watch(page)
-    plots = page.locator("#stack .curves figure", has_text="losses")
-    expect(plots).to_have_count(2)
-    expect(plots.first).to_contain_text("CycleGAN")
-    cursor = plots.last.locator(".cursor")
-    go_to(page, 0)
-    expect(plots.last).to_contain_text("L1 loss 30")
-    first = float(str(cursor.get_attribute("x1")))
-    go_to(page, LAST_EPOCH - 1)
-    expect(plots.last).to_contain_text("L1 loss 6")
-    assert float(str(cursor.get_attribute("x1"))) > first
-
-
-def test_an_own_picture_is_watched_at_the_kept_epochs(watched: Watched, tmp_path: Path) -> None:
-    page = watched.page
-    open_watch(page)
-    draw_facade(4).resize((300, 200), Image.Resampling.NEAREST).save(tmp_path / "mine.png")
-    upload(page, tmp_path / "mine.png")
-    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 6", timeout=30_000)
-    asked = len(watched.requests)
-    seen = []
-    for position, (label, epochs) in enumerate({1: "1 1", 2: "1 2", 3: "3 2", 5: "5 5"}.items()):
-        go_to(page, position)
-        expect(page.locator("#stack .label")).to_have_text(f"Epoch {label}")
-        assert " ".join(str(canvas.get_attribute("data-epoch")) for canvas in canvases(page)) == epochs
-        seen.append(tuple(pixels(canvas)["checksum"] for canvas in canvases(page)))
-    assert watched.requests[asked:] == []
-    assert len({cyclegan for cyclegan, _ in seen}) == 3 and len({pix2pix for _, pix2pix in seen}) == 3
-    go_to(page, 1)
-    expect(page.locator("#stack .figures")).to_contain_text("as of epoch 1")
-    assert pixels(canvases(page)[0])["size"] == [300, 200]
-
-
-def test_a_new_example_takes_the_place_of_an_own_picture(page: Page, tmp_path: Path) -> None:
-    open_watch(page)
-    draw_facade(4).save(tmp_path / "mine.png")
-    upload(page, tmp_path / "mine.png")
-    expect(page.locator("#stack .status")).to_have_text(re.compile("of 6$|^6 "))  # its fill is under way
-    page.locator("#examples button").nth(2).click()
-    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 10", timeout=30_000)
-    for epoch in range(1, LAST_EPOCH + 1):
-        go_to(page, epoch - 1)
-        assert all(near(pixels(canvas)["mean"], sample_colour(epoch)) for canvas in canvases(page))
-
-
-def test_frames_of_an_earlier_picture_are_dropped_and_missing_ones_asked_for(browser: Browser) -> None:
-    """The component by itself, so that frames can come in the worst order."""
-    figures = (Figure("CycleGAN", (1, 2)),)
-    red, blue = (data_uri(Image.new("RGB", (8, 8), colour), exact=True) for colour in ("red", "blue"))
-    stack = frame_stack(Plan("first", figures, plots=((),)), translated(watch_texts.LABELS, "en"), ["gif"])
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.clock.install()
-        page.set_content(f"<div id=stack>{stack.html_template}</div>")
-        page.evaluate(
-            """([js, props]) => {
-                const callbacks = [];
-                window.fired = 0;
-                window.send = (value) => { props.value = value; callbacks.forEach((callback) => callback()); };
-                Function('element', 'trigger', 'props', 'server', 'upload', 'watch', js)(
-                    document.querySelector('#stack'), () => window.fired++, props, {}, null,
-                    (name, callback) => callbacks.push(callback));
-            }""",
-            [stack.js_on_load, {"value": stack.value, **stack.props}],
-        )
-        page.wait_for_function("window.fired === 1")
-
-        def send(message: dict[str, Any]) -> None:
-            page.evaluate("(message) => window.send(message)", message)
-
-        send(frame_message("first", Frame(0, 1, red)))
-        expect(page.locator(".status")).to_have_text("Making the pictures: 1 of 2")
-        send(plan_message(Plan("second", figures)))
-        expect(page.locator(".status")).to_have_text("Making the pictures: 0 of 2")
-        assert page.evaluate("window.fired") == 2
-        send(frame_message("second", Frame(0, 1, blue)))
-        send(frame_message("first", Frame(0, 1, red)))
-        send(frame_message("first", Frame(0, 2, red)))
-        expect(page.locator(".status")).to_have_text("Making the pictures: 1 of 2")
-        page.wait_for_timeout(200)
-        assert pixels(page.locator("canvas"))["mean"] == [0, 0, 255]
-        # The same picture once more: what is there stays, the rest is asked for again, for its fill was cancelled.
-        send(plan_message(Plan("second", figures)))
-        expect(page.locator(".status")).to_have_text("Making the pictures: 1 of 2")
-        assert page.evaluate("window.fired") == 3
-        # What then does not come is asked for once more, and no more.
-        for _ in range(3):
-            page.clock.fast_forward(20_000)
-        assert page.evaluate("window.fired") == 4
-
-
-def test_the_other_direction_is_watched_with_cyclegan_alone(page: Page) -> None:
-    open_watch(page)
-    page.get_by_label("Photo -> Labels").click()
-    expect(page.locator("#stack .status")).to_have_text("Pictures ready: 3", timeout=30_000)
-    expect(page.locator("#stack .note")).to_have_text("This pix2pix was trained for Labels -> Photo only.")
-    assert [canvas.is_visible() for canvas in canvases(page)] == [True, False]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

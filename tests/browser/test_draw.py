@@ -82,7 +82,7 @@ def drag(page: Page, *points: tuple[float, float]) -> None:
 def expect_translated(page: Page, models: Models, labels: Image.Image) -> None:
     """Both pictures become what the models make of these labels, and of nothing drawn before."""
     for run, model in zip(RUNS, models.models, strict=True):
-        picture = model.translate(labels, models.routes[0], model.newest_epoch)
+        picture = model.translate(labels, models.routes[0], model.default_epoch(models.routes[0]))
         expect(page.locator(f"#drawn-{run} img")).to_have_attribute("src", data_uri(picture), timeout=20_000)
 
 

@@ -18,7 +18,7 @@ NAMES = {
     "L1",
     "L",
     *("CycleGAN", "pix2pix", "GAN", "PatchGAN", "Hugging", "Face", "Hub", "owner", "name"),
-    *("API", "PNG", "JPEG", "WebP", "ZIP", "zip", "GIF", "MP4", "Shift", "Ctrl", "Esc", "Home", "End"),
+    *("L1", "API", "PNG", "JPEG", "WebP", "ZIP", "zip", "GIF", "MP4", "Shift", "Ctrl", "Esc", "Home", "End"),
 }
 """Latin words that are the same in every language."""
 LATIN = "[A-Za-z][A-Za-z0-9]+"

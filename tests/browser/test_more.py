@@ -1,4 +1,4 @@
-"""The pages under More in a real browser: many pictures, any two networks, curves with zoom, about; and a busy app."""
+"""The pages under More in a real browser: many pictures, any two networks, about; and a busy app."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from cyclegan.facades.labels import draw_facade
 from cyclegan.pages import texts
 from cyclegan.pages.frames import data_uri
-from tests.browser.driver import Watched, pixels, served
+from tests.browser.driver import pixels, served
 from tests.browser.test_accessibility import violations
 
 
@@ -114,49 +114,9 @@ def test_any_two_networks_are_compared_on_the_same_picture(page: Page) -> None:
     assert left["checksum"] == right["checksum"] and max(difference["mean"]) <= 4
 
 
-def test_curves_are_zoomed_by_dragging_and_by_typing(watched: Watched) -> None:
-    page = watched.page
-    open_page(page, "Curves")
-    line = page.locator("#charts polyline").first
-    expect(line).to_be_visible()
-    watched.settle()
-    asked = len(watched.requests)
-    assert len(str(line.get_attribute("points")).split()) == 5
-    plot = page.locator("#charts svg").first
-    plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
-    assert box is not None
-    height = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + box["width"] * 0.55, height)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.97, height, steps=4)
-    page.mouse.up()
-    expect(page.get_by_label("from epoch")).to_have_value("3")
-    expect(page.get_by_label("to epoch")).to_have_value("5")
-    assert len(str(line.get_attribute("points")).split()) == 3
-    page.get_by_label("to epoch").fill("4")
-    page.keyboard.press("Enter")
-    expect(page.locator("#charts svg text[text-anchor=end]").last).to_have_text("4")
-    page.get_by_role("button", name="Whole training").click()
-    expect(page.get_by_label("from epoch")).to_have_value("1")
-    page.get_by_label("Run", exact=True).select_option("pix2pix")
-    expect(page.locator("#charts figcaption").first).to_contain_text("pix2pix: losses")
-    assert watched.requests[asked:] == []
-
-
-@pytest.mark.parametrize("language", ["", "ko"])
-def test_programs_are_shown_with_the_address_of_the_page(page: Page, url: str, language: str) -> None:
-    page.goto(f"{url}/{language}")
-    page.locator("#more-button").click()
-    page.get_by_role("tab", name="API", exact=True).click()
-    expect(page.locator("#api")).to_contain_text(f'app = Client("{url}/")')
-
-
 def test_the_papers_can_be_cited(page: Page) -> None:
     open_page(page, "About")
     expect(page.locator("#about")).to_contain_text("@inproceedings{zhu2017unpaired")
-    open_page(page, "API")
-    expect(page.locator("#api")).to_contain_text("from gradio_client import Client, handle_file")
 
 
 @contextmanager
@@ -201,7 +161,7 @@ def test_a_busy_app_says_so_in_the_visitors_language(browser: Browser, weights: 
             expect(page.get_by_test_id("toast-body").first).to_contain_text(message, timeout=30_000)
 
 
-PAGES = ("Many pictures", "Compare", "Curves", "About", "API")
+PAGES = ("Many pictures", "Compare", "About")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -235,5 +195,3 @@ def test_no_page_sticks_out_of_a_phone(browser: Browser, url: str) -> None:
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
             assert page.locator("#inputs").is_visible() == (name == "Compare")
-            if name == "Curves":
-                assert page.locator("#charts svg").first.is_visible()

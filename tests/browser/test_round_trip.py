@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from cyclegan.facades.labels import example_facades
 from cyclegan.pages.frames import data_uri
-from cyclegan.pages.heat import error_map, heat
+from cyclegan.pages.maps import error_map, render_errors
 from tests.browser.driver import Watched, beyond_the_edge, open_tab
 from tests.conftest import make_photo
 
@@ -31,7 +31,7 @@ def expect_trip(page: Page, start: Image.Image) -> None:
     expect(stops).to_have_count(4)
     x, there, back, errors = (picture(stop) for stop in stops.all())
     assert there.size == back.size == x.size
-    assert errors.tobytes() == heat(error_map(x, back)).tobytes()
+    assert errors.tobytes() == render_errors(error_map(x, back)).tobytes()
     expect(page.locator("#journey output").first).to_have_text(f"Cycle loss {error_map(x, back).mean():.3f}")
 
 

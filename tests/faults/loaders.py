@@ -32,7 +32,7 @@ from cyclegan.images.io import FORMATS, ImageError, open_image
 from cyclegan.networks.build import build_discriminator, build_generator
 from cyclegan.networks.reference import FileName, reference_state
 from cyclegan.networks.storage import Storage, WeightsError, load_discriminator, save_network
-from cyclegan.pages.curves import plots_of
+from cyclegan.pages.watch.curves import plots_of
 from cyclegan.runs.convert import import_reference
 from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Domains, Run, RunError

@@ -159,7 +159,7 @@ def test_on_zerogpu_a_translation_runs_where_the_gpu_is_lent(weights: Path, tmp_
         "model, = layout.models.models\n"
         "picture = model.translate(draw_facade(3), model.routes[0], 5)\n"
         "assert picture == model.translator.translate(draw_facade(3), to='photo', epoch=5)\n"
-        "print(app.LENT)\n"
+        "print(app.GPU_PER_CALL)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SPACES_ZERO_GPU": "1"}
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -15,23 +15,20 @@ import gradio as gr
 import pytest
 import torch
 from gradio.data_classes import ImageData
-from PIL import Image
 
 import app
 from cyclegan.config import GeneratorConfig, Pix2PixConfig
 from cyclegan.facades.labels import draw_facade
 from cyclegan.networks.build import build_generator
 from cyclegan.pages import texts
-from cyclegan.pages.api.pictures import find, translate_with
+from cyclegan.pages.api import find
 from cyclegan.pages.errors import Refusal, explained
 from cyclegan.pages.inputs import read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route, find_runs
-from cyclegan.pages.more.charts_page import ChartsPage
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.runs.convert import import_reference
-from cyclegan.runs.scores import write_scores
-from tests.conftest import TINY_PIX2PIX, differs, make_photo, make_run
+from tests.conftest import TINY_PIX2PIX, make_photo, make_run
 
 ROOT = Path(__file__).parents[2]
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
@@ -61,33 +58,6 @@ class TestErrors:
     def test_an_unknown_direction_lists_the_choices(self, layout: Layout) -> None:
         with pytest.raises(Refusal, match="labels -> photo, photo -> labels"):
             layout.show(draw_facade(3), "A to B")
-
-
-class TestApi:
-    def test_only_what_is_documented_is_public(self, layout: Layout) -> None:
-        public = [item for item in layout.blocks.config["dependencies"] if item["api_visibility"] == "public"]
-        assert {item["api_name"] for item in public} == {"translate", "history", "batch", "round_trip", "draw"}
-
-    def test_it_translates_with_the_method_and_epoch_asked_for(self, layout: Layout) -> None:
-        image = draw_facade(3).resize((90, 70), Image.Resampling.NEAREST)
-        newest = translate_with(layout.models, image, to="photo", method="pix2pix")
-        assert newest.size == (90, 70)
-        assert not differs(newest, translate_with(layout.models, image, to="photo", method="pix2pix", epoch=5))
-        assert differs(newest, translate_with(layout.models, image, to="photo", method="pix2pix", epoch=2))
-
-    @pytest.mark.parametrize(
-        ("to", "method", "epoch", "message"),
-        [
-            ("photo", "dalle", None, "one of: CycleGAN, pix2pix"),
-            ("labels", "pix2pix", None, "Labels -> Photo only"),
-            ("photo", "pix2pix", 4, "one of: 1, 2, 5"),
-        ],
-    )
-    def test_wrong_choices_list_the_right_ones(
-        self, layout: Layout, to: str, method: str, epoch: int | None, message: str
-    ) -> None:
-        with pytest.raises(Refusal, match=message):
-            translate_with(layout.models, draw_facade(3), to=to, method=method, epoch=epoch)
 
 
 class TestRuns:
@@ -159,17 +129,6 @@ class TestRuns:
         frames = layout.watch_page.frames(make_photo(1), layout.models.routes[0])
         assert [frame.epoch for frame in frames] == [200]
 
-    def test_curves_mark_the_best_epoch_and_say_which_way_it_was_judged(self, weights: Path, tmp_path: Path) -> None:
-        for name, ways in (("facades-cyclegan", {"ab": 3, "ba": 5}), ("facades-pix2pix", {})):
-            shutil.copytree(weights / name, tmp_path / name)
-            found = {way: {"best": {"epoch": epoch, "rule": ""}} for way, epoch in ways.items()}
-            write_scores(tmp_path / name, {"val": {"directions": found}})
-        models = Models.load(sorted(tmp_path.iterdir()), precision="fp32")
-        judged, other = ChartsPage(models, "en").value()
-        assert judged["best"] == 5, "of the way the page opens with"
-        assert "★: the best epoch, Labels -> Photo." in judged["hint"]
-        assert other["best"] is None and "★" not in other["hint"]
-
 
 class TestCommand:
     def failure(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -179,22 +138,14 @@ class TestCommand:
         assert len(lines) == 1
         return lines[0]
 
-    def test_a_folder_that_is_no_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "is not a run" in self.failure(capsys, "--run", str(tmp_path))
-
-    def test_a_damaged_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        (tmp_path / "run.json").write_text("{")
-        assert "is damaged" in self.failure(capsys, "--run", str(tmp_path))
-
     def test_no_runs_at_all(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(app, "WEIGHTS", tmp_path)
         assert "holds no runs; train one" in self.failure(capsys)
-
-    def test_an_unknown_device(self, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        line = self.failure(capsys, "--run", str(weights / "facades-pix2pix"), "--device", "abacus")
-        assert "device 'abacus' is not available" in line
+        assert "is not a run" in self.failure(capsys, "--run", str(tmp_path))
+        (tmp_path / "run.json").write_text("{")
+        assert "is damaged" in self.failure(capsys, "--run", str(tmp_path))
 
     def test_a_port_in_use(self) -> None:
         """With the shipped runs: whatever loads them must not be inside PyTorch when the program ends."""
@@ -215,6 +166,7 @@ class TestCommand:
             (("--sessions", "0"), "sessions is 0; it must be 1 or more"),
             (("--keep-hours", "0"), "keep_hours is 0; it must be more than 0"),
             (("--host", "192.0.2.1"), "cannot listen at 192.0.2.1, port 7860"),
+            (("--device", "abacus"), "device 'abacus' is not available"),
         ],
     )
     def test_a_value_that_cannot_be(

@@ -17,14 +17,13 @@ from PIL import Image
 
 from cyclegan.facades.labels import CLASSES, EXAMPLES, PALETTE, class_indices, draw_facade
 from cyclegan.images.io import ImageError
-from cyclegan.pages.draw import line as draw_line
-from cyclegan.pages.draw.line import AT_ONCE, MOST_WAITING, FullError, Line
-from cyclegan.pages.draw.page import drawable, drawn_facade, paint_boxes
-from cyclegan.pages.draw.painter import drawing_value, read_drawing
+from cyclegan.pages.draw import page as draw_page
+from cyclegan.pages.draw.drawings import drawing_value, drawn_facade, paint_boxes, read_drawing
+from cyclegan.pages.draw.page import AT_ONCE, MOST_WAITING, drawable, in_queue
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
-from cyclegan.pages.heat import error_map
 from cyclegan.pages.layout import Layout
+from cyclegan.pages.maps import error_map
 from cyclegan.pages.models import Models, Route
 from tests.conftest import make_photo
 
@@ -116,7 +115,9 @@ class TestPage:
         assert page is not None and len(page.models) == 2
         for index, model in enumerate(page.models):
             shown = page.picture({"model": index, **drawing_value(draw_facade(5))})
-            assert shown == {"src": data_uri(model.translate(draw_facade(5), page.route, model.newest_epoch))}
+            assert shown == {
+                "src": data_uri(model.translate(draw_facade(5), page.route, model.default_epoch(page.route)))
+            }
 
     @pytest.mark.parametrize(
         ("asked", "note"),
@@ -149,9 +150,9 @@ class TestPage:
         assert len(examples) == EXAMPLES
 
 
-class TestLine:
+class TestQueue:
     def test_two_are_worked_on_some_wait_and_the_others_are_told(self) -> None:
-        line, both, go = Line(), threading.Barrier(AT_ONCE + 1), threading.Event()
+        both, go = threading.Barrier(AT_ONCE + 1), threading.Event()
         numbers = range(AT_ONCE + MOST_WAITING)
 
         def work(number: int) -> int:
@@ -161,11 +162,10 @@ class TestLine:
             return number
 
         async def visit() -> list[int]:
-            waiting = [asyncio.ensure_future(line.run(work, number)) for number in numbers]
+            waiting = [asyncio.ensure_future(in_queue(work, number, -1)) for number in numbers]
             await asyncio.to_thread(both.wait, 30)  # all of them have come by then
             for _ in range(3):
-                with pytest.raises(FullError):
-                    await line.run(work, 0)
+                assert await in_queue(work, 0, -1) == -1
             go.set()
             return await asyncio.gather(*waiting)
 
@@ -176,7 +176,7 @@ class TestLine:
     ) -> None:
         page = layout.draw_page
         assert page is not None
-        monkeypatch.setattr(draw_line, "MOST_WAITING", 0)
+        monkeypatch.setattr(draw_page, "MOST_WAITING", 0)
         painted: Any = page.painter
         shown: Any = page.results
         drawn = {"model": 0, **drawing_value(draw_facade(5))}
@@ -212,23 +212,9 @@ class TestApi:
             ([[["roof", 0, 0, 9, 9]], "CycleGAN", None], "/draw", "The classes are: background"),
             ([[], "CycleGAN", -1], "/draw", "from 0 to 999999"),
             ([None, "photo", "CycleGAN"], "/round_trip", "Choose a picture first"),
+            ([{"url": data_uri(draw_facade(3))}, "photo", "pix2pix"], "/round_trip", "Labels -> Photo only"),
         ],
     )  # fmt: skip
     def test_mistakes_are_explained(self, client: Client, arguments: list[Any], endpoint: str, message: str) -> None:
         with pytest.raises(Exception, match=message):
             client.predict(*arguments, api_name=endpoint)
-
-    def test_who_knows_one_direction_only_is_asked_for_no_way_back(self, client: Client, tmp_path: Path) -> None:
-        draw_facade(3).save(tmp_path / "labels.png")
-        with pytest.raises(Exception, match="Labels -> Photo only"):
-            client.predict(handle_file(tmp_path / "labels.png"), "photo", "pix2pix", api_name="/round_trip")
-
-    def test_the_endpoints_are_documented(self, client: Client) -> None:
-        described: Any = client.view_api(return_format="dict")
-        endpoints = described["named_endpoints"]
-        for name, parameters in {
-            "/draw": ["boxes", "method", "seed"],
-            "/round_trip": ["image", "to", "method"],
-        }.items():
-            assert [parameter["parameter_name"] for parameter in endpoints[name]["parameters"]] == parameters
-            assert endpoints[name]["description"]

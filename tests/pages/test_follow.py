@@ -16,13 +16,12 @@ from PIL import Image
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.data.batches import Pair
 from cyclegan.facades.labels import draw_facade
-from cyclegan.pages.api.pictures import translate_with
-from cyclegan.pages.curves import curves_of, plots_of
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import Frame, data_uri, sample_epochs, sample_frames
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.translate.translations import Translations
+from cyclegan.pages.watch.curves import curves_of, plots_of
 from cyclegan.pages.watch.follow import has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.watch.movies import MOVIE_FRAMES, evenly, formats, movie, places
 from cyclegan.runs.run import Domains, Run
@@ -59,7 +58,7 @@ class TestYoungRuns:
         assert model.waiting.en == "pix2pix is still in training: its first networks come after epoch 1."
         assert model.waiting in young.missing(TO_PHOTO)
         with pytest.raises(Refusal, match="still in training"):
-            translate_with(young, draw_facade(3), to="photo", method="pix2pix")
+            young.models[0].default_epoch(young.routes[0])
 
     def test_it_translates_as_soon_as_it_can(self, young: Models, weights: Path) -> None:
         translations = Translations(young, Examples.of(young))
@@ -103,7 +102,7 @@ class TestFollow:
         assert newly_gone(young, stamps(young)) == []
         assert young.models[0].waiting is not None and "was moved, deleted or replaced" in young.models[0].waiting.en
         with pytest.raises(Refusal, match="was moved, deleted or replaced"):
-            translate_with(young, draw_facade(3), to="photo", method="pix2pix")
+            young.models[0].default_epoch(young.routes[0])
 
     def test_another_run_in_its_folder_is_not_taken_for_it(self, weights: Path, tmp_path: Path) -> None:
         shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")

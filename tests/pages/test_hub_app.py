@@ -149,7 +149,7 @@ class TestField:
         for loading in (first, second):
             next(loading)
             next(loading)
-        field.cancel(visitor("first"))
+        field.loadings.cancel(visitor("first"))
         assert list(first)[-1][4] == {"__type__": "update", "value": "", "visible": False, "elem_classes": "problem"}
         assert list(second)[-1][5][1] == ("owner/pix2pix",)
         assert published.count("GET /api/") == 1
@@ -167,14 +167,14 @@ def test_what_a_page_waits_for_is_all_that_it_needs(published: LoopbackHub) -> N
     bar, compare = layout.translate_page.fetch_bar, layout.more_page.compare
     picture, way, (first, second, _) = draw_facade(3), "labels -> photo", compare.choices()
 
-    told = list(bar.fetch("a visitor", layout.networks(picture, way, 1)))
+    told = list(bar.fetch(visitor(), layout.networks(picture, way, 1)))
     assert told[0][1].startswith("Fetching epoch 1 of owner/cyclegan: 0.0 of ") and told[-1][1] == ""
     before = published.count()
     layout.show(picture, way, 1)
     assert published.count() == before
 
     asked = picture, way, first[1], second[1]
-    list(compare.fetch_bar.fetch("a visitor", compare.wanted(*asked)))
+    list(compare.fetch_bar.fetch(visitor(), compare.wanted(*asked)))
     assert published.count() > before
     before = published.count()
     compare.compare(*asked)
@@ -184,7 +184,7 @@ def test_what_a_page_waits_for_is_all_that_it_needs(published: LoopbackHub) -> N
     before = published.count()
     (trip,) = trips.go(picture, way)["sections"][1]["rows"]
     assert "did not come from the Hub" in trip["note"] and published.count() == before
-    told = list(trips.fetch_bar.fetch("a visitor", trips.wanted(picture, way)))
+    told = list(trips.fetch_bar.fetch(visitor(), trips.wanted(picture, way)))
     assert told[0][1].startswith("Fetching the discriminators of owner/cyclegan: 0.0 of ")
     before = published.count()
     (trip,) = trips.go(picture, way)["sections"][1]["rows"]
@@ -192,7 +192,7 @@ def test_what_a_page_waits_for_is_all_that_it_needs(published: LoopbackHub) -> N
 
     published.stop()
     with pytest.raises(HubError, match="does not answer"):
-        list(bar.fetch("a visitor", layout.networks(picture, "photo -> labels", 3)))
+        list(bar.fetch(visitor(), layout.networks(picture, "photo -> labels", 3)))
 
 
 def test_the_app_starts_with_its_own_runs_where_the_hub_is_away(

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from cyclegan.facades.labels import PALETTE
-from cyclegan.pages.draw.painter import SIDE
+from cyclegan.pages.draw.drawings import SIDE
 from cyclegan.pages.ending import Ending, RefuseWhenEnding
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.request_limits import MOST, MOST_OF_ASSISTANTS, MOST_UPLOADED, RequestLimits

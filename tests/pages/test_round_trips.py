@@ -13,8 +13,8 @@ from PIL import Image
 from cyclegan.facades.labels import draw_facade
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
-from cyclegan.pages.heat import FULL_HEAT, error_map, heat, tint
 from cyclegan.pages.layout import Layout
+from cyclegan.pages.maps import BRIGHTEST_ERROR, error_map, render_errors, render_patch_map
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.round_trip import texts as round_trip_texts
 from cyclegan.pages.round_trip.round_trips import RoundTrips
@@ -41,16 +41,16 @@ class TestColours:
         with pytest.raises(ValueError, match="must have one size"):
             error_map(black, Image.new("RGB", (2, 3)))
 
-    def test_heat_grows_with_the_error_and_ends_at_full_heat(self) -> None:
-        errors = np.linspace(0, 2 * FULL_HEAT, 41, dtype=np.float32)[None]
-        light = np.asarray(heat(errors).convert("L"), dtype=int)[0]
+    def test_the_error_map_gets_brighter_with_the_error_up_to_its_end(self) -> None:
+        errors = np.linspace(0, 2 * BRIGHTEST_ERROR, 41, dtype=np.float32)[None]
+        light = np.asarray(render_errors(errors).convert("L"), dtype=int)[0]
         assert light[0] == 0 and (np.diff(light[:21]) > 0).all() and (light[20:] == light[20]).all()
 
     def test_fake_is_orange_and_real_is_blue(self) -> None:
         realness = np.array([[0, 0.5, 1]], np.float32)
-        fake, half, real = np.asarray(tint(Image.new("RGB", (3, 1), "white"), realness), dtype=int)[0]
+        fake, half, real = np.asarray(render_patch_map(Image.new("RGB", (3, 1), "white"), realness), dtype=int)[0]
         assert fake[0] > fake[2] + 100 and real[2] > real[0] + 100 and len(set(half)) == 1
-        dark = np.asarray(tint(Image.new("RGB", (3, 1)), realness), dtype=int)
+        dark = np.asarray(render_patch_map(Image.new("RGB", (3, 1)), realness), dtype=int)
         assert (dark < np.stack([fake, half, real])).any() and (dark[0, 0, 0] > dark[0, 0, 2]).all()
 
 

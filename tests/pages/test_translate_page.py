@@ -28,7 +28,7 @@ from cyclegan.facades.labels import (
 from cyclegan.images.io import ImageError
 from cyclegan.pages import inputs, texts
 from cyclegan.pages.frames import sample_picture
-from cyclegan.pages.inputs import TRANSLATE_PIXELS, picture_input, prepare, read_picture
+from cyclegan.pages.inputs import TRANSLATE_PIXELS, prepare, read_picture
 from cyclegan.pages.languages import Text
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route, find_runs
@@ -47,12 +47,6 @@ def pair(left: Image.Image, right: Image.Image) -> Image.Image:
     both.paste(left, (0, 0))
     both.paste(right, (256, 0))
     return both
-
-
-def upload(path: Path) -> Image.Image:
-    image = picture_input().preprocess(ImageData(path=str(path), orig_name=path.name))
-    assert image is not None
-    return image
 
 
 class TestTranslate:
@@ -334,40 +328,6 @@ class TestUploads:
 
 
 class TestBadPictures:
-    def test_16_bits_are_scaled_not_clipped_to_white(self, tmp_path: Path) -> None:
-        path = tmp_path / "deep.png"
-        Image.fromarray(np.array([[0, 0x8080, 0xFFFF]], np.uint16)).save(path)
-        assert np.asarray(upload(path))[0, :, 0].tolist() == [0, 128, 255]
-
-    def test_alpha_is_laid_over_white(self, tmp_path: Path) -> None:
-        path = tmp_path / "alpha.png"
-        Image.new("RGBA", (4, 4), (200, 0, 0, 0)).save(path)
-        assert upload(path).getpixel((0, 0)) == (255, 255, 255)
-
-    def test_an_animation_gives_its_first_frame(self, tmp_path: Path) -> None:
-        path = tmp_path / "moving.gif"
-        red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
-        red.save(path, save_all=True, append_images=[blue])
-        picture = upload(path)
-        assert picture.mode == "RGB" and picture.getpixel((0, 0)) == (255, 0, 0)
-
-    def test_cmyk_becomes_rgb(self, tmp_path: Path) -> None:
-        path = tmp_path / "print.jpg"
-        Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(path)
-        red, green, blue = upload(path).getpixel((0, 0))  # type: ignore[misc]
-        assert red > 200 and green < 60 and blue < 60
-
-    def test_a_phones_rotation_is_applied(self, tmp_path: Path) -> None:
-        path = tmp_path / "phone.jpg"
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        Image.new("RGB", (40, 20)).save(path, exif=exif)
-        assert upload(path).size == (20, 40)
-
-    def test_a_data_uri_is_read_and_a_broken_one_refused(self) -> None:
-        with pytest.raises(ImageError, match="no valid data URI"):
-            read_picture(ImageData(url="data:image/png;base64,?"))
-
     def test_no_upload_is_no_picture(self) -> None:
         assert read_picture(None) is None
 

@@ -21,11 +21,11 @@ from PIL import Image
 
 from cyclegan.facades.labels import draw_facade, example_facades
 from cyclegan.images.io import open_image
-from cyclegan.pages.curves import curves_of, plots_of
 from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
 from cyclegan.pages.inputs import read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route
+from cyclegan.pages.watch.curves import curves_of, plots_of
 from cyclegan.pages.watch.follow import stamps
 from cyclegan.pages.watch.page import FRAME_PIXELS
 from cyclegan.runs.curves import Curve

@@ -20,7 +20,7 @@ from tests.conftest import TINY_CYCLEGAN, TINY_GAN, add_discriminators, make_run
 
 
 def test_a_compressed_run_translates_like_the_original_in_half_the_space(weights: Path, tmp_path: Path) -> None:
-    source = weights / "facades-cyclegan"
+    source = shutil.copytree(weights / "facades-cyclegan", tmp_path / "source")
     (source / "checkpoint.pt").write_bytes(b"stays at home")
     assert main([str(source), str(tmp_path / "compressed"), "--epochs", "1", "5", "--storage", "int8"]) == 0
     run = Run.open(tmp_path / "compressed")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cyclegan.facades.labels import draw_facade
-from cyclegan.pages.draw.painter import drawing_value
+from cyclegan.pages.draw.drawings import drawing_value
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route
 from cyclegan.pages.translate.translations import Translations

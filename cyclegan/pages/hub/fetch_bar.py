@@ -11,9 +11,10 @@ from gradio.components import Component
 from cyclegan.hub.repositories import Transfer
 from cyclegan.hub.source import HubSource
 from cyclegan.pages.hub import texts as hub_texts
-from cyclegan.pages.hub.field import VISITORS
+from cyclegan.pages.hub.field import VISITORS, progress_of
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Model, Models, Route
+from cyclegan.pages.sessions import Tasks
 
 
 class Fetch(NamedTuple):
@@ -46,15 +47,14 @@ class FetchBar:
     def __init__(self, models: Models, language: Language, name: str) -> None:
         self.language = language
         self._is_needed = any(isinstance(model.translator.run.source, HubSource) for model in models.models)
-        self._waiting: dict[str, object] = {}
-        """By session, what stands for the fetch that it waits for."""
+        self._fetches = Tasks()
         if self._is_needed:
             with gr.Row(visible=False, equal_height=True, elem_id=f"{name}-fetch") as self.row:
                 self.status = gr.Markdown(elem_id=f"{name}-fetch-status")
                 self.cancel_button = gr.Button(
                     hub_texts.CANCEL.to(language), size="sm", min_width=90, scale=0, elem_id=f"{name}-fetch-cancel"
                 )
-            self.cancel_button.click(self.cancel, None, None, queue=False, api_visibility="private")
+            self.cancel_button.click(self._fetches.cancel, None, None, queue=False, api_visibility="private")
 
     def before(
         self,
@@ -73,7 +73,7 @@ class FetchBar:
             return listen
 
         def fetch(request: gr.Request, *values: Any) -> Iterator[list[Any]]:
-            yield from self.fetch(str(request.session_hash), wanted(*values))
+            yield from self.fetch(request, wanted(*values))
 
         outputs, quiet = [self.row, self.status], {"api_visibility": "private", "show_progress": "hidden"}
         fetched = listen(
@@ -89,22 +89,13 @@ class FetchBar:
 
         return begin
 
-    def fetch(self, session: str, wanted: Iterable[Fetch]) -> Iterator[list[Any]]:
-        """How far they are until they are here. Raises an error that nobody sees where the session waits no longer."""
-        mine = self._waiting[session] = object()
-        try:
+    def fetch(self, request: gr.Request, wanted: Iterable[Fetch]) -> Iterator[list[Any]]:
+        """Report the download of these networks until they are here. Raises an error that nobody sees if the visitor
+        waits no longer; the download goes on, for whoever asks next."""
+        with self._fetches.begin(request) as goes_on:
             for what, progress in wanted:
                 for transfer in progress:
-                    if self._waiting.get(session) is not mine:
+                    if not goes_on():
                         raise gr.Error("", visible=False, print_exception=False)
-                    done, total = f"{transfer.done / 1e6:.1f}", f"{transfer.total / 1e6:.1f}"
-                    told = hub_texts.FETCHING.format(repository=what, done=done, total=total)
-                    yield [gr.update(visible=True), told.to(self.language)]
+                    yield [gr.update(visible=True), progress_of(what, transfer).to(self.language)]
             yield [gr.update(visible=False), ""]
-        finally:
-            if self._waiting.get(session) is mine:
-                del self._waiting[session]
-
-    def cancel(self, request: gr.Request) -> None:
-        """Let this visitor wait no longer; what is on its way still comes, for whoever asks next."""
-        self._waiting.pop(str(request.session_hash), None)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
 
+from cyclegan.hub.repositories import Transfer
 from cyclegan.pages.errors import explain
 from cyclegan.pages.hub import texts as hub_texts
 from cyclegan.pages.hub.runs import HubRuns, Opening
 from cyclegan.pages.languages import Language, Text
+from cyclegan.pages.sessions import Tasks
 
 POLL = 0.2
 """Seconds between looks at how far it is."""
@@ -46,8 +49,7 @@ class HubField:
             )
         self.status = gr.Markdown(visible=False, elem_id="hub-status")
         self.shown = gr.State()
-        self._waiting_for: dict[str, object] = {}
-        """By session, what stands for the loading that it waits for."""
+        self.loadings = Tasks()
 
     def connect(self, blocks: gr.Blocks, home: Block) -> None:
         """`home` gives way to what is loaded."""
@@ -56,7 +58,7 @@ class HubField:
         waits: dict[str, Any] = {**quiet, "concurrency_limit": VISITORS, "concurrency_id": "hub"}
         self.load_button.click(self.load, self.name, outputs, **waits)
         self.name.submit(self.load, self.name, outputs, **waits)
-        self.cancel_button.click(self.cancel, None, None, queue=False, **quiet)
+        self.cancel_button.click(self.loadings.cancel, None, None, queue=False, **quiet)
         self.back_button.click(self.back, None, outputs, **quiet)
         if self.addresses:
             blocks.load(self.load, self.name, outputs, **waits)
@@ -67,38 +69,30 @@ class HubField:
         if len(names) > self.hub.kept:
             yield self._done((), hub_texts.TOO_MANY.format(count=self.hub.kept).to(self.language))
             return
-        session = str(request.session_hash)
-        mine = self._waiting_for[session] = object()
         openings: list[Opening] = []
         failures: list[Exception] = []
-        try:
+        with self.loadings.begin(request) as goes_on, ExitStack() as left:  # also if the visitor closes the page
             yield self._waiting(hub_texts.ASKING.format(repository=" ".join(names)))
             for name in names:
                 try:
-                    openings.append(self.hub.open(name))
+                    opening = self.hub.open(name)
                 except Exception as error:
                     failures.append(error)
+                else:
+                    left.callback(self.hub.leave, opening)
+                    openings.append(opening)
             for opening in openings:
                 told = None
                 while not opening.done.wait(POLL):
-                    if self._waiting_for.get(session) is not mine:
+                    if not goes_on():
                         yield self._done((), "")
                         return
-                    if (telling := _progress(opening)) != told:
-                        told = telling
-                        yield self._waiting(telling)
-        finally:  # also if the visitor has closed the page
-            for opening in openings:
-                self.hub.leave(opening)
-            if self._waiting_for.get(session) is mine:
-                del self._waiting_for[session]
+                    if (progress := progress_of(opening.address, opening.transfer)) != told:
+                        told = progress
+                        yield self._waiting(progress)
         failures += [opening.error for opening in openings if opening.error]
         opened = tuple(opening.address for opening in openings if opening.translator)
         yield self._done(opened, "\n\n".join(explain(error).to(self.language) for error in failures))
-
-    def cancel(self, request: gr.Request) -> None:
-        """Let this visitor wait no longer; others who wait for the same repository still do."""
-        self._waiting_for.pop(str(request.session_hash), None)
 
     def back(self) -> list[Any]:
         """The page as it was before."""
@@ -119,9 +113,9 @@ class HubField:
         return [gr.update(interactive=True), visible, hidden, visible, told, shown, hidden]
 
 
-def _progress(opening: Opening) -> Text:
-    transfer = opening.transfer
+def progress_of(what: Text | str, transfer: Transfer) -> Text:
+    """Return a line on a download: of what, and how many megabytes have come."""
     if not transfer.total:
-        return hub_texts.ASKING.format(repository=opening.address)
+        return hub_texts.ASKING.format(repository=what)
     done, total = f"{transfer.done / 1e6:.1f}", f"{transfer.total / 1e6:.1f}"
-    return hub_texts.FETCHING.format(repository=opening.address, done=done, total=total)
+    return hub_texts.FETCHING.format(repository=what, done=done, total=total)

@@ -12,6 +12,7 @@ from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import open_run
 from cyclegan.hub.repositories import Address, Cancelled, Transfer, evict
 from cyclegan.hub.source import HubSource
+from cyclegan.runs.scores import best_epoch
 from cyclegan.translate.translator import Translator
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class HubRuns:
             opening.done.set()
 
     def _open(self, opening: Opening) -> Translator:
-        """The translator, with the newest epoch at hand: the one that is translated with first."""
+        """The translator, with the default epoch at hand: the one that is translated with first."""
         if self.disk is not None:
             with self._lock:
                 used = {Address.parse(each).name for each in (*self._kept, *self._openings)}
@@ -105,7 +106,7 @@ class HubRuns:
             translator.looks_ahead = True
         if isinstance(run.source, HubSource) and run.translates:
             for direction in run.directions:
-                run.source.bring(run, run.epochs[-1], direction, opening.transfer)
+                run.source.bring(run, best_epoch(run, direction) or run.epochs[-1], direction, opening.transfer)
         with self._lock:
             self._kept[opening.address] = translator
             self._kept.move_to_end(opening.address)

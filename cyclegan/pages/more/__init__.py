@@ -1,1 +1,1 @@
-"""The page More: batch, compare, curves, about, API."""
+"""The page More: batch, compare, about."""

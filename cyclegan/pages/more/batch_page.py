@@ -5,8 +5,7 @@ from __future__ import annotations
 import html
 import re
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.pages.more import batch_texts
 from cyclegan.pages.more.batch import MAX_PICTURES, Done, Pack, Skipped, Upload, gather, translate_all
+from cyclegan.pages.sessions import Tasks
 
 THUMBNAIL_SIZE = 320
 """Longest side of a picture in the gallery, in pixels; the zip has them in full."""
@@ -46,8 +46,7 @@ class BatchPage:
         self.language = language
         self.cache = cache
         self._networks = [(model, route) for route in models.routes for model in models.on(route)]
-        self._stops: dict[str, threading.Event] = {}
-        """Set for the batch of a session that is to end after the picture at hand."""
+        self._batches = Tasks()
         gr.Markdown(batch_texts.INTRO.format(count=MAX_PICTURES).to(language))
         with gr.Row():
             with gr.Column(min_width=260):
@@ -89,18 +88,14 @@ class BatchPage:
 
     def translate_files(self, uploads: list[Upload], network: int, request: gr.Request) -> Iterator[list[Any]]:
         """Translate all files: after each, how far it is; at the end, or when it is stopped, what was made."""
-        stop = self._stops[str(request.session_hash)] = threading.Event()
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                if not 0 <= network < len(self._networks):
-                    raise Refusal(batch_texts.NO_FILES)
-                model, route = self._networks[network]
-                yield from self._translate(*gather(uploads, Path(folder)), model, route, stop)
-        finally:
-            self._stops.pop(str(request.session_hash), None)
+        with self._batches.begin(request) as goes_on, tempfile.TemporaryDirectory() as folder:
+            if not 0 <= network < len(self._networks):
+                raise Refusal(batch_texts.NO_FILES)
+            model, route = self._networks[network]
+            yield from self._translate(*gather(uploads, Path(folder)), model, route, goes_on)
 
     def _translate(
-        self, files: list[Upload], skipped: list[Skipped], model: Model, route: Route, stop: threading.Event
+        self, files: list[Upload], skipped: list[Skipped], model: Model, route: Route, goes_on: Callable[[], bool]
     ) -> Iterator[list[Any]]:
         self.cache.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self.cache))
@@ -118,9 +113,9 @@ class BatchPage:
                     shown.append((self._thumbnail(result, folder, route), pack.add(result.name, result.image)))
                     notes += [(result.name, result.note)] if result.note else []
                 yield [self._bar(number, len(files), result.name), *[gr.skip()] * 5]
-                if stop.is_set():
+                if not goes_on():
                     break
-        stopped = stop.is_set() and len(shown) + len(skipped) < len(files)
+        stopped = not goes_on() and len(shown) + len(skipped) < len(files)
         finished = (batch_texts.STOPPED if stopped else batch_texts.FINISHED).format(count=len(shown))
         report = self._listed(batch_texts.SKIPPED, [(each.name, each.reason) for each in skipped])
         report += self._listed(batch_texts.NOTES, notes)
@@ -133,9 +128,8 @@ class BatchPage:
         ]
 
     def end(self, request: gr.Request) -> Any:
-        """Have the batch of this visitor end after the picture at hand."""
-        if stop := self._stops.get(str(request.session_hash)):
-            stop.set()
+        """Have the batch of this visitor end after the image at hand."""
+        self._batches.cancel(request)
         return gr.update(interactive=False)
 
     def ready(self) -> list[Any]:

@@ -10,10 +10,10 @@ from gradio.components import Component
 from PIL import Image
 
 from cyclegan.pages.errors import Refusal
-from cyclegan.pages.heat import error_map, heat
 from cyclegan.pages.hub.fetch_bar import Fetch, FetchBar, fetch_generator
 from cyclegan.pages.inputs import prepare
 from cyclegan.pages.languages import Language, Text
+from cyclegan.pages.maps import error_map, render_errors
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.pages.more import compare_texts
 
@@ -97,7 +97,7 @@ class ComparePage:
         caption = compare_texts.CAPTION.format(mean=f"{apart.mean() * LEVELS:.1f}").to(self.language)
         return [
             *shown,
-            gr.update(value=heat(apart), visible=True, label=label, alt_text=alt),
+            gr.update(value=render_errors(apart), visible=True, label=label, alt_text=alt),
             gr.update(value=caption, visible=True),
         ]
 

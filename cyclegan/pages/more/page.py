@@ -1,4 +1,4 @@
-"""More: many pictures, any two networks, curves, about, and how programs use the app."""
+"""More: many images at once, any two networks, and about."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from pathlib import Path
 import gradio as gr
 from gradio.components import Component
 
+from cyclegan.hub.citations import CITATIONS
 from cyclegan.pages.languages import Language
 from cyclegan.pages.models import Models
-from cyclegan.pages.more import about_texts, api_texts, batch_texts, charts_texts, compare_texts
-from cyclegan.pages.more.about_page import about_page
-from cyclegan.pages.more.api_page import api_page
+from cyclegan.pages.more import batch_texts, compare_texts, texts
 from cyclegan.pages.more.batch_page import BatchPage
-from cyclegan.pages.more.charts_page import ChartsPage
 from cyclegan.pages.more.compare_page import ComparePage
 
 
@@ -26,12 +24,10 @@ class MorePage:
                 self.batch = BatchPage(models.translating, language, cache)
             with gr.Tab(compare_texts.TAB.to(language), id="compare", elem_id="compare"):
                 self.compare = ComparePage(models.translating, language)
-            with gr.Tab(charts_texts.TAB.to(language), id="curves"):
-                self.charts = ChartsPage(models, language)
-            with gr.Tab(about_texts.TAB.to(language), id="about"):
-                about_page(language)
-            with gr.Tab(api_texts.TAB.to(language), id="api") as api:
-                api_page(api, models.translating, language)
+            with gr.Tab(texts.ABOUT_TAB.to(language), id="about"):
+                papers = "\n\n".join(CITATIONS[method] for method in ("cyclegan", "pix2pix"))
+                parts = [texts.ABOUT.to(language), texts.CITE.to(language), f"```bibtex\n{papers}\n```"]
+                gr.Markdown("\n\n".join([*parts, texts.DATA.to(language)]), elem_id="about")
 
     def connect(self, picture: Component, direction: Component) -> None:
         """Compare the picture that all pages share."""
@@ -43,6 +39,3 @@ class MorePage:
             lambda: [gr.update(choices=self.compare.choices())] * 2,
             None, [self.compare.left, self.compare.right], api_visibility="private", show_progress="hidden",
         )  # fmt: skip
-        seen.change(
-            lambda: self.charts.value(), None, self.charts.charts, api_visibility="private", show_progress="hidden"
-        )

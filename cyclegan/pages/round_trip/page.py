@@ -4,79 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
 from cyclegan.pages import texts
+from cyclegan.pages.assets import component
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
-from cyclegan.pages.heat import heat, tint
 from cyclegan.pages.hub.fetch_bar import Fetch, FetchBar, fetch_discriminators
 from cyclegan.pages.inputs import prepare, shrunk_note
 from cyclegan.pages.languages import Language, Text
+from cyclegan.pages.maps import render_errors, render_patch_map
 from cyclegan.pages.models import Route, domain_name, fingerprint
 from cyclegan.pages.round_trip import texts as round_trip_texts
 from cyclegan.pages.round_trip.round_trips import RoundTrips, Trip
 
 TRIP_PIXELS = 512 * 512
 """Largest picture that travels: two translations by each model."""
-
-_HTML = """
-{{#if value.status}}<p class="status" role="status">{{value.status}}</p>{{/if}}
-{{#each value.sections}}
-<section>
-  <h2>{{this.title}}</h2>
-  <p>{{this.intro}}</p>
-  {{#each this.rows}}
-  {{#if this.title}}<h3>{{this.title}}{{#if this.result}}<output>{{this.result}}</output>{{/if}}</h3>{{/if}}
-  <div class="stops">
-    {{#each this.stops}}
-    <figure><img src="{{this.src}}" alt="{{this.alt}}"><figcaption>{{this.caption}}</figcaption></figure>
-    {{/each}}
-  </div>
-  {{#if this.note}}<p class="note">{{this.note}}</p>{{/if}}
-  {{/each}}
-</section>
-{{/each}}
-"""
-_CSS = """
-& { color: var(--body-text-color); }
-&[data-stale="true"] .stops { visibility: hidden; }
-section { margin-bottom: 28px; }
-h2 { margin: 0 0 4px; font-size: var(--text-lg); font-weight: 600; }
-p { max-width: 90ch; margin: 0; }
-h3 { display: flex; align-items: center; gap: 12px; margin: 16px 0 8px; font-weight: 600; }
-output { padding: 2px 10px; border-radius: 99px; background: var(--background-fill-secondary); }
-.stops { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 12px; }
-@media (max-width: 640px) { .stops { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-figure { margin: 0; }
-figcaption, .note { margin-top: 4px; }
-figcaption, .note, .status { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
-img { width: 100%; border-radius: 8px; }
-"""
-# Asks for the trip of a picture when the page is open, and hides that of an earlier picture until it is there.
-_JS = """
-let announced = null;
-let asked = null;
-let isOpen = false;
-function look() {
-  const { token, wanted } = props.value;
-  if (wanted) announced = token;
-  else asked = null;
-  element.dataset.stale = String(token !== announced);
-  if (isOpen && wanted && asked !== token) {
-    asked = token;
-    trigger('wanted');
-  }
-}
-watch('value', look);
-new IntersectionObserver(([entry]) => {
-  isOpen = entry.isIntersecting;
-  if (!isOpen) asked = null; // who comes back asks again, should the answer not have come
-  look();
-}, { rootMargin: '10000px' }).observe(element);
-"""
 
 
 class RoundTripPage:
@@ -86,15 +30,8 @@ class RoundTripPage:
         self.trips = trips
         self.language = language
         self.fetch_bar = FetchBar(trips.models, language, "round-trip")
-        self.journey = gr.HTML(
-            self._waiting(first, trips.models.routes[0]),
-            html_template=_HTML,
-            css_template=_CSS,
-            js_on_load=_JS,
-            apply_default_css=False,
-            elem_id="journey",
-            elem_classes="flush",
-        )
+        opening = self._waiting(first, trips.models.routes[0])
+        self.journey = component("round_trip/journey", opening, elem_id="journey", elem_classes="flush")
 
     def connect(self, picture: Component, direction: Component) -> None:
         """Go whenever the page asks for it; of several pictures on the way the last one wins."""
@@ -165,7 +102,7 @@ class RoundTripPage:
             return {"title": title, "stops": stops, "note": trip.model.not_this_way.to(self.language)}
         stops += [
             self._stop(title, trip.back.image, back, exact=at_home),
-            self._stop(title, heat(trip.back.errors), round_trip_texts.ERROR, exact=True),
+            self._stop(title, render_errors(trip.back.errors), round_trip_texts.ERROR, exact=True),
         ]
         loss = round_trip_texts.LOSS.format(loss=f"{trip.back.loss:.3f}").to(self.language)
         return {"title": title, "stops": stops, "result": loss}
@@ -183,7 +120,7 @@ class RoundTripPage:
         stops = [
             self._stop(
                 title,
-                tint(judged.image, judged.realness),
+                render_patch_map(judged.image, judged.realness),
                 round_trip_texts.SHARE.format(name=domain_name(judged.name), share=round(100 * judged.share)),
             )
             for judged in trip.judged

@@ -11,7 +11,7 @@ from cyclegan.config import ConfigError, Domain
 from cyclegan.hub.errors import HubError
 from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
-from cyclegan.pages.heat import Map, error_map
+from cyclegan.pages.maps import Map, error_map
 from cyclegan.pages.models import Model, Models, Route
 from cyclegan.translate.realness import Eye, over_pixels
 

@@ -20,7 +20,7 @@ from cyclegan.pages.languages import Language, sentences
 from cyclegan.pages.models import Model, Route
 from cyclegan.pages.translate import texts as translate_texts
 from cyclegan.pages.translate.before_after import before_after, pictures
-from cyclegan.pages.translate.translations import NEWEST, Result, Translation, Translations
+from cyclegan.pages.translate.translations import DEFAULT, Result, Translation, Translations
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TranslatePage:
         self.outputs: list[Block] = []
         with gr.Row(equal_height=True):
             self.epoch = gr.Dropdown(
-                self.epochs(), value=NEWEST, label=translate_texts.EPOCH.to(language), show_label=False,
+                self.epochs(), value=DEFAULT, label=translate_texts.EPOCH.to(language), show_label=False,
                 container=False, interactive=True, min_width=150, scale=0, elem_id="epoch",
             )  # fmt: skip
             self.run = gr.Button(
@@ -86,7 +86,7 @@ class TranslatePage:
         """The choices of the epoch: those that any model kept. Another one then shows the nearest earlier it has."""
         epochs = sorted({epoch for model in self.models.models for epoch in model.translator.epochs})
         named = ((translate_texts.AT_EPOCH.format(epoch=epoch).to(self.language), epoch) for epoch in epochs)
-        return [(translate_texts.NEWEST_EPOCH.to(self.language), NEWEST), *named]
+        return [(translate_texts.DEFAULT_EPOCH.to(self.language), DEFAULT), *named]
 
     def _lay_out(self, model: Model, panel: Panel) -> None:
         name = model.translator.name

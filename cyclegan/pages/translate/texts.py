@@ -5,7 +5,7 @@ from cyclegan.pages.languages import Text
 TAB = Text("Translate", "변환", "转换")
 RUN = Text("Translate", "변환하기", "开始转换")
 EPOCH = Text("Epoch of training", "학습 에포크", "训练轮次")
-NEWEST_EPOCH = Text("Last epoch", "마지막 에포크", "最后一轮")
+DEFAULT_EPOCH = Text("Default epoch", "기본 에포크", "默认轮次")
 AT_EPOCH = Text("Epoch {epoch}", "{epoch} 에포크", "第 {epoch} 轮")
 
 RESULT_CAPTION = Text(

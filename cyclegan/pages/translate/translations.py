@@ -16,8 +16,8 @@ from cyclegan.pages.models import Model, Models, Route
 from cyclegan.pages.translate.scores import Scores, fit_truth, score
 from cyclegan.runs.scores import best_epoch
 
-NEWEST = 0
-"""The choice of an epoch that is the last one of each model."""
+DEFAULT = 0
+"""The choice of each model's default epoch: the best on val, else the last."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Translations:
         return self.translate(example.image, route) if example else None
 
     def translate(
-        self, image: Image.Image | None, route: Route, epoch: int = NEWEST, truth: Image.Image | None = None
+        self, image: Image.Image | None, route: Route, epoch: int = DEFAULT, truth: Image.Image | None = None
     ) -> Translation:
         """The picture by every model of the route, scored against the truth: that of the example, or the visitor's own.
 
@@ -99,7 +99,7 @@ class Translations:
         shown = tuple(map(results.get, self.models.models))
         return Translation(prepared, route, shown, truth, notes, tuple(missing))
 
-    def epochs(self, route: Route, epoch: int = NEWEST) -> dict[Model, int]:
+    def epochs(self, route: Route, epoch: int = DEFAULT) -> dict[Model, int]:
         """Which models translate along a route, and after which epoch each: the wanted, else the nearest earlier."""
         found = {
             model: model.epoch_at(epoch or best_epoch(model.translator.run, model.direction(route)))

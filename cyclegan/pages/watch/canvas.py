@@ -16,8 +16,8 @@ from typing import Any
 import gradio as gr
 
 from cyclegan.pages.assets import component
-from cyclegan.pages.curves import Plot
 from cyclegan.pages.frames import Frame
+from cyclegan.pages.watch.curves import Plot
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def frame_stack(plan: Plan, labels: dict[str, str], formats: Sequence[str]) -> g
     return component(
         "watch/canvas",
         plan_message(plan),
-        needs=["curves.css", "curves.js"],
+        needs=["watch/curves.css", "watch/curves.js"],
         labels=labels,
         formats=list(formats),
         elem_id="stack",

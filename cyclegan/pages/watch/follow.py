@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cyclegan.pages.curves import history_of
 from cyclegan.pages.models import Model, Models
+from cyclegan.pages.watch.curves import history_of
 from cyclegan.runtime.files import last_change
 
 FOLLOW_SECONDS = 4.0

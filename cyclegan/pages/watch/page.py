@@ -12,7 +12,6 @@ from gradio.components import Component
 from PIL import Image
 
 from cyclegan.pages import texts
-from cyclegan.pages.curves import plots_of
 from cyclegan.pages.errors import Refusal, warn
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import (
@@ -27,8 +26,10 @@ from cyclegan.pages.frames import (
 from cyclegan.pages.inputs import prepare, size_text
 from cyclegan.pages.languages import Language, Text, sentences, translated
 from cyclegan.pages.models import Model, Models, Route, fingerprint
+from cyclegan.pages.sessions import Tasks
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.pages.watch.canvas import Figure, Plan, frame_message, frame_stack, movie_message, plan_message
+from cyclegan.pages.watch.curves import plots_of
 from cyclegan.pages.watch.follow import FOLLOW_SECONDS, Stamps, has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.watch.movies import formats, movie, places
 from cyclegan.runs.scores import best_epoch
@@ -48,8 +49,7 @@ class WatchPage:
         first = next(iter(examples.on(route)), None) if route else None
         gr.Markdown(watch_texts.INTRO.to(language))
         self._built = stamps(models)
-        self._fills: dict[str, object] = {}
-        """The newest fill of each session, while it goes on."""
+        self._fills = Tasks()
         self.stack = frame_stack(
             self._with_plots(self.plan(first.image if first else None, route)),
             translated(watch_texts.LABELS, language),
@@ -112,29 +112,22 @@ class WatchPage:
         """The message that empties the stack and says what will fill it; the session's fill of before ends. With the
         curves: Gradio makes a tab when it is opened, and then this may be the first message that it gets."""
         if request:
-            self._fills.pop(str(request.session_hash), None)
+            self._fills.cancel(request)
         return plan_message(self._with_plots(self.plan(image, self.models.route(direction))))
 
     def fill_missing(
         self, image: Image.Image | None, direction: str | None, event: gr.EventData, request: gr.Request
     ) -> Iterator[dict[str, Any]]:
-        """The messages with the frames that the stack asks for, until it asks for others, or another picture comes.
-
-        Gradio's `cancels` may not end it: such a call that comes late ends the next fill as well, without a word."""
+        """The messages with the frames that the stack asks for, until it asks for others, or another picture comes."""
         try:
             wanted = {(int(model), int(epoch)) for model, epoch in event.frames}
         except (AttributeError, TypeError, ValueError):
             wanted = set()
-        session, this = str(request.session_hash), object()
-        self._fills[session] = this
-        try:
+        with self._fills.begin(request) as goes_on:
             for message in self.fill(image, direction, wanted):
-                if self._fills.get(session) is not this:
+                if not goes_on():
                     return
                 yield message
-        finally:
-            if self._fills.get(session) is this:
-                del self._fills[session]
 
     def fill(
         self, image: Image.Image | None, direction: str | None, wanted: Places | None = None

@@ -1,4 +1,4 @@
-"""Numbers as colours: the error of a round trip, and what a discriminator takes for real."""
+"""Error maps of two images, and patch maps of a discriminator, as pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 Map = NDArray[np.float32]
 
-FULL_HEAT = 1.0
+BRIGHTEST_ERROR = 1.0
 """Error that is shown in the brightest colour: half of the range of a colour, which is 2."""
 
 # matplotlib's inferno at five places: its brightness grows evenly, so that it reads without colours, too.
@@ -18,10 +18,10 @@ _FAKE_TO_REAL = np.array([(230, 97, 1), (235, 235, 235), (28, 98, 190)])
 
 
 def error_map(image: Image.Image, back: Image.Image) -> Map:
-    """|back - image| of every pixel, float32 [H, W] of 0..2: the mean over the colours, on the networks' scale [-1, 1].
+    """Return |back - image| of every pixel, float32 [H, W] in [0, 2]: the mean over the channels, which are in [-1, 1].
 
     Its mean is the cycle loss of this image without its weight: Zhu et al. 2017 (arXiv:1703.10593) equation 2.
-    Raises ValueError where the sizes differ.
+    Raises ValueError if the sizes differ.
     """
     if image.size != back.size:
         raise ValueError(f"the images are {image.size} and {back.size} pixels; they must have one size")
@@ -29,18 +29,18 @@ def error_map(image: Image.Image, back: Image.Image) -> Map:
     return np.abs(difference).mean(axis=2, dtype=np.float32) / np.float32(127.5)
 
 
-def heat(errors: Map) -> Image.Image:
-    """Errors from black (none) to pale yellow (FULL_HEAT or more)."""
-    return Image.fromarray(_colours(errors / FULL_HEAT, _INFERNO).round().astype(np.uint8))
+def render_errors(errors: Map) -> Image.Image:
+    """Return an error map in colours from black (no error) to pale yellow (BRIGHTEST_ERROR or more)."""
+    return Image.fromarray(_colours(errors / BRIGHTEST_ERROR, _INFERNO).round().astype(np.uint8))
 
 
-def tint(image: Image.Image, realness: Map) -> Image.Image:
-    """The image in orange where it looks fake (0), in blue where it looks real (1); `realness` is [H, W]."""
+def render_patch_map(image: Image.Image, realness: Map) -> Image.Image:
+    """Return the image in orange where it looks fake (0), in blue where it looks real (1); `realness` is [H, W]."""
     light = 0.3 + 0.7 * np.asarray(image.convert("L"), dtype=np.float32)[..., None] / 255
     return Image.fromarray((light * _colours(realness, _FAKE_TO_REAL)).round().astype(np.uint8))
 
 
 def _colours(values: Map, anchors: NDArray[np.int64]) -> Map:
-    """Values 0..1 [H, W] as colours between evenly spaced anchors, float32 [H, W, 3]; beyond the ends, these."""
+    """Return values 0..1 [H, W] as colours between evenly spaced anchors, float32 [H, W, 3]."""
     places = np.linspace(0, 1, len(anchors))
     return np.stack([np.interp(values, places, channel) for channel in anchors.T], -1).astype(np.float32)

@@ -41,13 +41,10 @@ function nearestEarlier(points, epoch) {
   return points.findLast(([at]) => at <= epoch) ?? points[0];
 }
 
-/** Of the curves that can be shown, those parts that can: finite, and from the first to the last epoch. */
-function drawable(curves, first = -Infinity, last = Infinity) {
+/** The curves without values that cannot be drawn; those of which nothing is left are dropped. */
+function drawable(curves) {
   return curves
-    .map(({ name, points }) => ({
-      name,
-      points: points.filter(([epoch, value]) => Number.isFinite(value) && epoch >= first && epoch <= last),
-    }))
+    .map(({ name, points }) => ({ name, points: points.filter(([, value]) => Number.isFinite(value)) }))
     .filter(({ points }) => points.length);
 }
 
@@ -58,11 +55,10 @@ function commonAxes(plots) {
   return { first: Math.min(...epochs), last: Math.max(...epochs), names: [...new Set(curves.map(({ name }) => name))] };
 }
 
-/** Draw a plot ({title, curves: [{name, points}], from_zero, best}) in `parent`, within {first, last, names}; null where
- * it has nothing to show. Returns its `node`, `epochAt(event)`, `move(epoch)` for cursor and legend, and
- * `band(from, to)`, which lays a band over these epochs. */
+/** Draw a plot ({title, curves: [{name, points}], from_zero, best}) in `parent`, within {first, last, names}; null if
+ * it has nothing to show. Returns its `node`, `epochAt(event)`, and `move(epoch)` for cursor and legend. */
 function drawPlot(parent, { title, curves: all, from_zero: fromZero, best }, { first, last, names }, words) {
-  const curves = drawable(all, first, last);
+  const curves = drawable(all);
   if (!curves.length) return null;
 
   const figure = document.createElement("figure");
@@ -108,7 +104,6 @@ function drawPlot(parent, { title, curves: all, from_zero: fromZero, best }, { f
     return reading;
   });
   const cursor = svg("line", { class: "cursor", y1: PLOT.top, y2: bottom }, node);
-  const band = svg("rect", { class: "band", y: PLOT.top, height: bottom - PLOT.top, width: 0 }, node);
 
   return {
     node,
@@ -126,10 +121,6 @@ function drawPlot(parent, { title, curves: all, from_zero: fromZero, best }, { f
       curves.forEach(({ points }, index) => {
         readings[index].textContent = inShort(nearestEarlier(points, epoch)[1]);
       });
-    },
-    band(from, to) {
-      band.setAttribute("x", x(Math.min(from, to)));
-      band.setAttribute("width", x(Math.max(from, to)) - x(Math.min(from, to)));
     },
   };
 }
