@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from benchmarks import reference
 from benchmarks.rounds import Work, add_rates, ceilings, compare, report, tflop_of
 from cyclegan.config import (
     CycleGANConfig,
+    DiscriminatorConfig,
     GeneratorConfig,
     Method,
     Pix2PixConfig,
@@ -37,6 +39,8 @@ class Options:
     batch_size: int = 1
     device: str = "cpu"
     """cpu, or a GPU such as cuda."""
+    projected: bool = False
+    """Measure our step with a projected discriminator (hinge loss), too."""
     compile: bool = False
     """Compile our networks with torch.compile; the baseline stays as it is."""
     files: bool = False
@@ -46,12 +50,14 @@ class Options:
     out: Path | None = None
     """File for the JSON."""
 
-    def config(self, precision: Precision) -> CycleGANConfig | Pix2PixConfig:
+    def config(self, precision: Precision, *, projected: bool = False) -> CycleGANConfig | Pix2PixConfig:
         common: dict[str, Any] = {
             "dataset": "-",
             "precision": precision,
             "batch_size": self.batch_size,
         }
+        if projected:
+            common |= {"discriminator": DiscriminatorConfig("projected", norm="none"), "gan_mode": "hinge"}
         if self.method == "cyclegan":
             return CycleGANConfig(generator=GeneratorConfig(width=self.width), **common)
         generator = GeneratorConfig(architecture="unet_256", width=self.width, norm="batch", dropout=True)
@@ -66,10 +72,10 @@ class SameBatch(Batches):
         self.steps, self.images = 1, config.batch_size
 
 
-def ours(options: Options, precision: Precision) -> Work:
+def ours(options: Options, precision: Precision, *, projected: bool = False) -> Work:
     """The project's own step, always on the same images, in a process that keeps its memory, as train.py does."""
     keep_freed_memory()
-    config = options.config(precision)
+    config = options.config(precision, projected=projected)
     trainer = trainer_of(options, config, SameBatch(config))
     with torch.device(options.device):
         real = Pair(*random_images(options.batch_size))
@@ -131,6 +137,8 @@ def main(options: Options) -> None:
         "fp32": (ours, (options, "fp32")),
         "auto": (ours, (options, "auto")),
     }
+    if options.projected:
+        variants["auto, projected"] = (partial(ours, projected=True), (options, "auto"))
     with tempfile.TemporaryDirectory() as folder:
         if options.files:
             write_facades(Path(folder))

@@ -65,6 +65,7 @@ SHARED: dict[str, tuple[object, str]] = {
     "precision": ("auto", "this project"),
     "seed": (0, "this project"),
     "init_from": (None, "this project: off"),
+    "discriminator_learning_rate": (None, "the papers have one for both; --lr"),
 }
 CYCLEGAN: dict[str, tuple[object, str]] = SHARED | {
     "generator.architecture": ("resnet_9blocks", "CycleGAN 7.2, for 256 pixels and more; --netG"),
@@ -90,6 +91,7 @@ PIX2PIX: dict[str, tuple[object, str]] = SHARED | {
     "color_jitter": (0.0, "this project: off"),
     "lambda_l1": (100.0, "pix2pix 6.2; --lambda_L1"),
     "lambda_features": (0.0, "this project: off"),
+    "lambda_perceptual": (0.0, "this project: off"),
 }
 
 
@@ -119,6 +121,7 @@ def test_cyclegan_has_at_most_48_options() -> None:
 NAN, INF = float("nan"), float("inf")
 GREY, COLOUR = GeneratorConfig(in_channels=1), GeneratorConfig(in_channels=1, out_channels=2)
 MLP = GeneratorConfig("mlp", norm="batch", in_channels=100, out_channels=1)
+PROJECTED = DiscriminatorConfig("projected", norm="none")
 COLORIZATION: dict[str, Any] = {"dataset_mode": "colorization", "direction": "ab", "generator": COLOUR}
 LIMITS: dict[str, list[tuple[str, object]]] = {
     "it must be 0 or more": [
@@ -132,7 +135,10 @@ LIMITS: dict[str, list[tuple[str, object]]] = {
         *((name, 0) for name in ("batch_size", "lr_step_epochs", "critic_steps", "max_images")),
         ("snapshot_epochs", (0, 1)),
     ],
-    "it must be above 0 and finite": [("learning_rate", value) for value in (0.0, NAN, INF)],
+    "it must be above 0 and finite": [
+        *(("learning_rate", value) for value in (0.0, NAN, INF)),
+        ("discriminator_learning_rate", 0.0),
+    ],
     "it must be in [0, 1)": [("betas", (0.5, 1.0)), ("betas", (-0.1, 0.9))],
     "it must be 16 or more": [("crop_size", 8), ("load_size", 8)],
     "it must be 1 (none) to 10": [("scale_jitter", 0.9), ("scale_jitter", NAN)],
@@ -162,7 +168,9 @@ def test_a_value_out_of_its_limits_is_refused(name: str, value: object, limit: s
         (CycleGANConfig, {"scale_jitter": 2.0, "preprocess": "none"}, ["only preprocess", "leave --scale-jitter out"]),
         (CycleGANConfig, {"generator": MLP}, ["generator.architecture is mlp", "mlp is for gan"]),
         (CycleGANConfig, {"crop_size": 250}, ["crop_size is 250", "multiple of 4", "change --crop-size"]),
-        (CycleGANConfig, {"crop_size": 20}, ["crop_size is 20", "3 layers", "--discriminator.layers"]),
+        (CycleGANConfig, {"crop_size": 20}, ["crop_size is 20", "too small", "--discriminator.layers"]),
+        (CycleGANConfig, {"crop_size": 28, "discriminator": PROJECTED}, ["crop_size is 28", "too small"]),
+        (CycleGANConfig, {"gan_mode": "wgangp", "discriminator": PROJECTED}, ["is projected", "--gan-mode hinge"]),
         (CycleGANConfig, {"critic_steps": 5}, ["critic_steps is 5", "lsgan", "use --gan-mode wgangp"]),
         (CycleGANConfig, {"lambda_identity": 0.5, "generator": GREY}, ["not 1 and 3", "--lambda-identity 0"]),
         (CycleGANConfig, {"generator": COLOUR}, ["generator.out_channels is 2", "1 or 3"]),
@@ -186,6 +194,9 @@ def test_a_value_out_of_its_limits_is_refused(name: str, value: object, limit: s
         (Pix2PixConfig, COLORIZATION | {"lambda_edges": 1.0}, ["without --lambda-edges"]),
         (Pix2PixConfig, COLORIZATION | {"diffaugment": ("color",)}, ["color", "--diffaugment translation cutout"]),
         (Pix2PixConfig, COLORIZATION | {"color_jitter": 0.2}, ["color_jitter is 0.2", "leave --color-jitter out"]),
+        (Pix2PixConfig, COLORIZATION | {"discriminator": PROJECTED}, ["is colorization", "leave", "projected out"]),
+        (Pix2PixConfig, COLORIZATION | {"lambda_perceptual": 1.0}, ["is colorization", "leave --lambda-perceptual"]),
+        (Pix2PixConfig, {"lambda_features": 1.0, "discriminator": PROJECTED}, ["use --lambda-perceptual"]),
         (Pix2PixConfig, {"generator": COLOUR}, ["generator.out_channels is 2", "--dataset-mode colorization"]),
         (GANConfig, {"discriminator": DiscriminatorConfig()}, ["discriminator.architecture is basic", "must be mlp"]),
         (GANConfig, {"batch_size": 1}, ["batch_size is 1", "batch norm needs 2", "--generator.norm none"]),
@@ -217,7 +228,15 @@ def test_a_value_out_of_its_limits_is_refused(name: str, value: object, limit: s
         ),
         (DiscriminatorConfig, {"width": 0}, ["discriminator width is 0", "1 to 256"]),
         (DiscriminatorConfig, {"layers": 4}, ["layers is 4", "--discriminator.architecture n_layers"]),
-        (DiscriminatorConfig, {"architecture": "mlp"}, ["norm is instance", "--discriminator.norm none"]),
+        *(
+            (DiscriminatorConfig, {"architecture": name}, ["norm is instance", "--discriminator.norm none"])
+            for name in ("mlp", "projected")
+        ),
+        (
+            DiscriminatorConfig,
+            {"architecture": "projected", "norm": "none", "spectral_norm": True},
+            ["projected always has it", "leave --discriminator.spectral-norm out"],
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
@@ -245,6 +264,7 @@ def refusal(kind: type[object], fields: dict[str, Any]) -> str:
         (CycleGANConfig, {"crop_size": 16, "discriminator": DiscriminatorConfig("n_layers", layers=2)}),
         (CycleGANConfig, {"preprocess": "scale_width", "load_size": 128}),
         (CycleGANConfig, {"pool_size": 0}),
+        (CycleGANConfig, {"gan_mode": "hinge", "crop_size": 32, "discriminator": PROJECTED}),
         (Pix2PixConfig, {"lambda_edges": 1.0}),
         (
             Pix2PixConfig,
@@ -312,7 +332,7 @@ def test_json_gives_the_same_configuration_back(config: Any) -> None:
         ({"epochs": 100.5}, "epochs", "integer"),
         ({"epochs": True}, "epochs", "integer"),
         ({"betas": [0.5]}, "betas", "required"),
-        ({"gan_mode": "hinge"}, "gan_mode", "'lsgan', 'vanilla' or 'wgangp'"),
+        ({"gan_mode": "ralsgan"}, "gan_mode", "'lsgan', 'vanilla', 'wgangp' or 'hinge'"),
         ({"generator": {"width": 1000}}, "generator", "generator width is 1000; it must be 1 to 256"),
         ({"load_size": 200}, "the file", "load_size is 200, smaller than crop_size 256"),
         ({"dataset": None}, "dataset", "string"),

@@ -12,7 +12,7 @@ from cyclegan.config.networks import SIZE_MULTIPLE, DiscriminatorConfig, Generat
 from cyclegan.config.rules import CYCLEGAN_RULES, GAN_RULES, PIX2PIX_RULES, TRAINING_RULES, TRANSLATION_RULES
 
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
-GanMode = Literal["lsgan", "vanilla", "wgangp"]
+GanMode = Literal["lsgan", "vanilla", "wgangp", "hinge"]
 PoolMode = Literal["replace", "both"]
 Augmentation = Literal["color", "translation", "cutout"]
 LrPolicy = Literal["linear", "step", "plateau", "cosine"]
@@ -45,7 +45,9 @@ class TrainingConfig:
     learning_rate: float = 2e-4
     """Adam's step size."""
     betas: tuple[float, float] = (0.5, 0.999)
-    """Adam's decay rates."""
+    """Adam's decay rates; a projected discriminator always has 0 and 0.99, as Karras et al. 2018 (arXiv:1710.10196)."""
+    discriminator_learning_rate: float | None = None
+    """Adam's step size for the discriminators (Heusel et al. 2017, arXiv:1706.08500); None takes learning_rate."""
     lr_policy: LrPolicy = "linear"
     """linear: constant for `epochs`, then falling to zero over `decay_epochs`; step: a tenth every `lr_step_epochs`;
     plateau: a fifth when the generators' losses have not fallen for more than 5 epochs; cosine: half a wave down
@@ -147,7 +149,8 @@ class CycleGANConfig(TranslationConfig):
     dataset_mode: Literal["unaligned", "aligned"] = "unaligned"
     """unaligned: every image meets a random one of the other domain; aligned: its own partner, in the same crop."""
     gan_mode: GanMode = "lsgan"
-    """Adversarial loss: lsgan (least squares), vanilla (cross entropy) or wgangp (Wasserstein, gradient penalty)."""
+    """Adversarial loss: lsgan (least squares), vanilla (cross entropy), wgangp (Wasserstein, gradient penalty) or hinge
+    (Lim & Ye 2017, arXiv:1705.02894)."""
     lambda_cycle: float = 10.0
     """Weight of the cycle loss |F(G(x)) - x|."""
     lambda_identity: float = 0.5
@@ -178,7 +181,8 @@ class Pix2PixConfig(TranslationConfig):
     direction: Direction = "ba"
     """ba translates domain b to domain a (facades: labels -> photo); ab the other way."""
     gan_mode: GanMode = "vanilla"
-    """Adversarial loss: lsgan (least squares), vanilla (cross entropy) or wgangp (Wasserstein, gradient penalty)."""
+    """Adversarial loss: lsgan (least squares), vanilla (cross entropy), wgangp (Wasserstein, gradient penalty) or hinge
+    (Lim & Ye 2017, arXiv:1705.02894)."""
     color_jitter: float = 0.0
     """Change brightness, contrast and saturation of the source images by up to this share. Meant for
     photos (facades: direction ab): it would change the colours of label maps."""
@@ -187,6 +191,9 @@ class Pix2PixConfig(TranslationConfig):
     lambda_features: float = 0.0
     """Weight of feature matching: the L1 distance between the discriminator's hidden layers for fake and target
     (pix2pixHD, Wang et al. 2018, arXiv:1711.11585, equation 4, which takes 10); 0 turns it off."""
+    lambda_perceptual: float = 0.0
+    """Weight of the L1 distance to the target in ImageNet features at four scales, relative to the target's (in the
+    manner of Johnson et al. 2016, arXiv:1603.08155; needs requirements-features.txt); 0 turns it off."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -215,7 +222,8 @@ class GANConfig(TrainingConfig):
     dataset_mode: Literal["single"] = "single"
     """single: one domain of images."""
     gan_mode: GanMode = "vanilla"
-    """Adversarial loss: vanilla (cross entropy), lsgan (least squares) or wgangp (Wasserstein, gradient penalty)."""
+    """Adversarial loss: vanilla (cross entropy), lsgan (least squares), wgangp (Wasserstein, gradient penalty) or hinge
+    (Lim & Ye 2017, arXiv:1705.02894)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

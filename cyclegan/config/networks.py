@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from cyclegan.config.checks import Rule, check, used_by, within
 
 GeneratorName = Literal["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "mlp"]
-DiscriminatorName = Literal["basic", "n_layers", "pixel", "mlp"]
+DiscriminatorName = Literal["basic", "n_layers", "pixel", "mlp", "projected"]
 Norm = Literal["instance", "batch", "none"]
 Activation = Literal["relu", "leaky_relu"]
 Upsample = Literal["transposed", "resize"]
@@ -110,7 +110,8 @@ class DiscriminatorConfig:
 
     architecture: DiscriminatorName = "basic"
     """basic: the 70x70 PatchGAN; n_layers: a PatchGAN of `layers` layers; pixel: each pixel on its own (1x1);
-    mlp: the whole image at once, for the gan method alone."""
+    mlp: the whole image at once, for the gan method alone; projected: ImageNet features at four scales, meant for
+    gan_mode hinge and diffaugment (Sauer et al. 2021, arXiv:2111.01007; needs requirements-features.txt)."""
     width: int = 64
     """Channels of the first convolution."""
     norm: Norm = "instance"
@@ -130,9 +131,15 @@ DISCRIMINATOR_RULES = (
     *within(lambda width: 1 <= width <= 256, "1 to 256 channels", "width"),
     Rule(
         "norm",
-        lambda c: not _is_mlp(c) or c.norm == "none",
-        ", but an mlp discriminator has none",
+        lambda c: c.architecture not in ("mlp", "projected") or c.norm == "none",
+        ", but {c.architecture} has none",
         "use --discriminator.norm none",
+    ),
+    Rule(
+        "spectral_norm",
+        lambda c: c.architecture != "projected" or not c.spectral_norm,
+        ", but projected always has it",
+        "leave --discriminator.spectral-norm out",
     ),
     Rule(
         "layers",
@@ -145,4 +152,6 @@ DISCRIMINATOR_RULES = (
 
 def smallest_judged(discriminator: DiscriminatorConfig) -> int:
     """Return the smallest side in pixels of an image that a discriminator takes."""
+    if discriminator.architecture == "projected":
+        return 32  # for one place of the coarsest features
     return 1 if discriminator.architecture == "pixel" else 3 * 2**discriminator.layers

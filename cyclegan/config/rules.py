@@ -22,7 +22,12 @@ TRAINING_RULES = (
     ),
     *within(lambda epochs: len(epochs) <= MOST_SNAPSHOTS, f"{MOST_SNAPSHOTS} epochs at most", "snapshot_epochs"),
     *at_least(1, "batch_size", "lr_step_epochs", "critic_steps"),
-    *within(lambda rate: 0 < rate < inf, "above 0 and finite", "learning_rate"),
+    *within(
+        lambda rate: rate is None or 0 < rate < inf,
+        "above 0 and finite",
+        "learning_rate",
+        "discriminator_learning_rate",
+    ),
     *within(lambda betas: all(0 <= beta < 1 for beta in betas), "in [0, 1), both", "betas"),
     *within(lambda images: images is None or images >= 1, "1 or more", "max_images"),
     *within(lambda epochs: all(epoch >= 1 for epoch in epochs), "1 or more, each", "snapshot_epochs"),
@@ -30,6 +35,12 @@ TRAINING_RULES = (
     *used_by("lr_policy step", lambda c: c.lr_policy == "step", "lr_step_epochs"),
 )
 CRITIC_RULES = (
+    Rule(
+        "discriminator.architecture",
+        lambda c: c.discriminator.architecture != "projected" or c.gan_mode != "wgangp",
+        ", which takes no gradient penalty",
+        "use --gan-mode hinge",
+    ),
     Rule(
         "discriminator.norm",
         lambda c: c.gan_mode != "wgangp" or c.discriminator.norm != "batch",
@@ -77,7 +88,7 @@ TRANSLATION_RULES = (
     Rule(
         "crop_size",
         lambda c: not c.crops or c.crop_size >= smallest_judged(c.discriminator),
-        ", too small for a discriminator of {c.discriminator.layers} layers",
+        ", too small for this discriminator",
         "raise --crop-size, or use --discriminator.architecture n_layers with fewer --discriminator.layers",
     ),
     *CRITIC_RULES,
@@ -114,7 +125,19 @@ def _colorizes(config: Any) -> bool:
 
 
 PIX2PIX_RULES = (
-    *weights("lambda_l1", "lambda_features"),
+    *weights("lambda_l1", "lambda_features", "lambda_perceptual"),
+    Rule(
+        "lambda_features",
+        lambda c: not c.lambda_features or c.discriminator.architecture != "projected",
+        ", but a projected discriminator has no features of its own to match",
+        "use --lambda-perceptual",
+    ),
+    Rule(
+        "dataset_mode",
+        lambda c: not _colorizes(c) or not (c.lambda_perceptual or c.discriminator.architecture == "projected"),
+        ", which generates no image that an ImageNet network could see",
+        "leave --lambda-perceptual and --discriminator.architecture projected out",
+    ),
     Rule(
         "generator.classes",
         lambda c: c.generator.classes is None or c.direction == "ab",

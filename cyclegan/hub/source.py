@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -16,7 +16,7 @@ from torch import nn
 from cyclegan.config import ConfigError, Direction, DiscriminatorConfig, Domain, GeneratorConfig
 from cyclegan.hub.errors import HubError, HubFault, in_words
 from cyclegan.hub.repositories import Listing, Transfer, get_file, repository_cache
-from cyclegan.networks.storage import WeightsError, describe_network, load_discriminator, load_generator
+from cyclegan.networks.storage import WeightsError, describe_network, load_generator
 from cyclegan.runs.run import NewerFormatError, Run
 from cyclegan.runtime.files import CONFIG_BYTES, write_atomically
 
@@ -99,7 +99,7 @@ class HubSource:
         """The discriminator of a domain. Raises HubError as `load_generator` does."""
         deque(self.follow_discriminator(run, domain), 0)
         try:
-            return load_discriminator(run.discriminator_folder(domain), in_channels=run.judged[domain])[1]
+            return replace(run, source=None).load_discriminator(domain)
         except (ConfigError, WeightsError, OSError) as error:
             raise public(error, self.listing) from None
 

@@ -14,6 +14,7 @@ from cyclegan.config import DiscriminatorConfig, DiscriminatorName, GeneratorCon
 from cyclegan.networks.discriminators import MlpDiscriminator, PatchDiscriminator, PixelDiscriminator
 from cyclegan.networks.generators import MlpGenerator, ResnetGenerator, UnetGenerator
 from cyclegan.networks.layers import InstanceNorm
+from cyclegan.networks.projected import ProjectedDiscriminator
 
 GENERATORS: dict[GeneratorName, Callable[[GeneratorConfig], nn.Module]] = {
     "resnet_9blocks": lambda config: ResnetGenerator(config, blocks=9),
@@ -28,6 +29,7 @@ DISCRIMINATORS: dict[DiscriminatorName, Callable[[DiscriminatorConfig, int], nn.
     "n_layers": PatchDiscriminator,
     "pixel": PixelDiscriminator,
     "mlp": MlpDiscriminator,
+    "projected": ProjectedDiscriminator,
 }
 
 INITIALIZERS: dict[Init, Callable[[Tensor, float], object]] = {
@@ -43,8 +45,13 @@ def build_generator(config: GeneratorConfig) -> nn.Module:
     return GENERATORS[config.architecture](config)
 
 
-def build_discriminator(config: DiscriminatorConfig, *, in_channels: int) -> nn.Module:
-    """The discriminator that the configuration describes, with PyTorch's initial weights."""
+def build_discriminator(config: DiscriminatorConfig, *, in_channels: int, source_channels: int = 0) -> nn.Module:
+    """Return the discriminator that the configuration describes, with PyTorch's initial weights.
+
+    The first `source_channels` of its input are those of the source, if it sees one (pix2pix).
+    """
+    if config.architecture == "projected":
+        return ProjectedDiscriminator(config, in_channels, source_channels)
     network = DISCRIMINATORS[config.architecture](config, in_channels)
     if config.spectral_norm:
         for module in list(network.modules()):

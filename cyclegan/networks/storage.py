@@ -48,9 +48,12 @@ def load_generator(folder: Path) -> tuple[GeneratorConfig, nn.Module]:
     return _load(folder, GeneratorConfig, build_generator)
 
 
-def load_discriminator(folder: Path, *, in_channels: int) -> tuple[DiscriminatorConfig, nn.Module]:
+def load_discriminator(
+    folder: Path, *, in_channels: int, source_channels: int = 0
+) -> tuple[DiscriminatorConfig, nn.Module]:
     """The discriminator stored in a folder, like `load_generator`; it sees images of so many channels."""
-    return _load(folder, DiscriminatorConfig, lambda config: build_discriminator(config, in_channels=in_channels))
+    channels = {"in_channels": in_channels, "source_channels": source_channels}
+    return _load(folder, DiscriminatorConfig, lambda config: build_discriminator(config, **channels))
 
 
 def _load(folder: Path, kind: type[C], build: Callable[[C], nn.Module]) -> tuple[C, nn.Module]:

@@ -311,6 +311,11 @@ class Run:
         return {"b": generator.out_channels}
 
     @property
+    def source_channels(self) -> int:
+        """Channels of the source in what its discriminators see."""
+        return self.config.generator.in_channels if isinstance(self.config, Pix2PixConfig) else 0
+
+    @property
     def has_discriminators(self) -> bool:
         """Whether the discriminators of its last snapshot are there: to translate, nobody needs them."""
         if self.source:
@@ -333,7 +338,9 @@ class Run:
         """
         if self.source:
             return self.source.load_discriminator(self, domain)
-        return load_discriminator(self.discriminator_folder(domain), in_channels=self.judged[domain])[1]
+        return load_discriminator(
+            self.discriminator_folder(domain), in_channels=self.judged[domain], source_channels=self.source_channels
+        )[1]
 
     def history(self) -> list[dict[str, Any]]:
         """Return a record for each epoch, ascending: losses, learning rate, seconds. A torn last line, without its end,

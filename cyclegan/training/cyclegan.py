@@ -12,7 +12,7 @@ from cyclegan.data.batches import Pair
 from cyclegan.networks.build import build_discriminator, build_generator, initialize
 from cyclegan.networks.generators import with_class_logits
 from cyclegan.training.augmentation import Augment
-from cyclegan.training.losses import Losses, class_terms, discriminator_losses, gan_loss, l1_loss
+from cyclegan.training.losses import Logits, Losses, class_terms, discriminator_losses, generator_gan_loss, l1_loss
 from cyclegan.training.pools import ImagePool
 from cyclegan.training.updates import Updates
 
@@ -53,14 +53,14 @@ class CycleGAN(nn.Module):
             # One cycle at a time: each backward() frees its activations before the next cycle is computed.
             with updates.autocast():
                 fake_b, same_b = self._translate(g, real.a, real.b)
-                terms = {"gan_b": gan_loss(mode, d_b(fake_b), True)}  # equation 1
+                terms = {"gan_b": generator_gan_loss(mode, d_b(fake_b))}  # equation 1
                 if same_b is not None:
                     terms["identity_b"] = lambda_identity * l1_loss(same_b, real.b)  # section 5.2
                 terms["cycle_a"] = lambda_cycle * l1_loss(f(fake_b), real.a)  # equation 2
             losses |= updates.backward(terms)
             with updates.autocast():
                 fake_a, same_a = self._translate(f, real.b, real.a)
-                terms = {"gan_a": gan_loss(mode, d_a(fake_a), True)}
+                terms = {"gan_a": generator_gan_loss(mode, d_a(fake_a))}
                 if same_a is not None:
                     terms["identity_a"] = lambda_identity * l1_loss(same_a, real.a)
                 logits, reconstructed_b = with_class_logits(g, fake_a)
@@ -81,7 +81,7 @@ class CycleGAN(nn.Module):
         updates.step("discriminators")
         return losses
 
-    def _discriminator(self, domain: str) -> Callable[[Tensor], Tensor]:
+    def _discriminator(self, domain: str) -> Callable[[Tensor], Logits]:
         """Return the discriminator of a domain behind DiffAugment, which draws anew for each batch."""
         return lambda images: self.discriminators[domain](Augment(self.config.diffaugment, images).image(images))
 

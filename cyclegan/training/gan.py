@@ -8,7 +8,7 @@ from torch import nn
 from cyclegan.config import GANConfig
 from cyclegan.data.batches import Pair
 from cyclegan.networks.build import build_discriminator, build_generator, initialize
-from cyclegan.training.losses import Losses, discriminator_losses, gan_loss
+from cyclegan.training.losses import Losses, discriminator_losses, generator_gan_loss
 from cyclegan.training.pools import ImagePool
 from cyclegan.training.updates import Updates
 
@@ -39,7 +39,7 @@ class GAN(nn.Module):
         if update_generators:
             updates.freeze_all_but("generators")
             with updates.autocast():
-                terms = {"gan": gan_loss(mode, discriminator(fake), True)}
+                terms = {"gan": generator_gan_loss(mode, discriminator(fake))}
             losses |= updates.backward(terms)
             updates.step("generators")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,8 @@ from cyclegan.training.edges import smooth_edges
 
 Losses = dict[str, Tensor]
 """Weighted terms of a loss by their names in the log."""
+Logits = Tensor | list[Tensor]
+"""What a discriminator gives: one map of logits, or one for each of its heads."""
 PENALTY_WEIGHT = 10.0
 """Weight of the gradient penalty. Gulrajani et al. 2017 (arXiv:1704.00028), section 4."""
 
@@ -37,7 +40,17 @@ def wgangp(logits: Tensor, is_real: bool) -> Tensor:
     return -logits.mean() if is_real else logits.mean()
 
 
-GAN_LOSSES: dict[GanMode, Callable[[Tensor, bool], Tensor]] = {"lsgan": lsgan, "vanilla": vanilla, "wgangp": wgangp}
+def hinge(logits: Tensor, is_real: bool) -> Tensor:
+    """Mean distance of the logits to beyond 1 (real) or -1 (fake). Lim & Ye 2017 (arXiv:1705.02894)."""
+    return F.relu(1 - logits if is_real else 1 + logits).mean()
+
+
+GAN_LOSSES: dict[GanMode, Callable[[Tensor, bool], Tensor]] = {
+    "lsgan": lsgan,
+    "vanilla": vanilla,
+    "wgangp": wgangp,
+    "hinge": hinge,
+}
 
 
 def l1_loss(x: Tensor, y: Tensor) -> Tensor:
@@ -45,16 +58,27 @@ def l1_loss(x: Tensor, y: Tensor) -> Tensor:
     return F.l1_loss(_wide(x), _wide(y))
 
 
-def gan_loss(mode: GanMode, logits: Tensor | Sequence[Tensor], is_real: bool) -> Tensor:
-    """Return the adversarial loss of logits of any shape, or the mean over several discriminators': a scalar."""
+def gan_loss(mode: GanMode, logits: Logits, is_real: bool) -> Tensor:
+    """Return the adversarial loss of logits of any shape, or the sum over several heads': a scalar.
+
+    Sauer et al. 2021 (arXiv:2111.01007), section 3.1, for the sum.
+    """
     if isinstance(logits, Tensor):
         return GAN_LOSSES[mode](_wide(logits), is_real)
-    return torch.stack([gan_loss(mode, each, is_real) for each in logits]).mean()
+    return torch.stack([gan_loss(mode, each, is_real) for each in logits]).sum()
+
+
+def generator_gan_loss(mode: GanMode, logits: Logits) -> Tensor:
+    """Return the adversarial loss of a generator, whose fakes got these logits: as if they were real images.
+
+    For hinge there is no margin then: minus the mean of the logits, as for a critic (Lim & Ye 2017).
+    """
+    return gan_loss("wgangp" if mode == "hinge" else mode, logits, True)
 
 
 def discriminator_losses(
     mode: GanMode,
-    discriminator: Callable[[Tensor], Tensor],
+    discriminator: Callable[[Tensor], Logits],
     real: Tensor,
     fakes: Sequence[Tensor],
     lambda_edges: float = 0.0,
@@ -111,7 +135,7 @@ def _squared_distances(images: Tensor, palette: Tensor) -> Tensor:
     return images.square().sum(1, keepdim=True) - 2 * products + palette.square().sum(1)[:, None, None]
 
 
-def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Any], real: Tensor, fake: Tensor) -> Tensor:
     """Mean squared distance from 1 of the norm of the critic's gradient, at random points between real and fake.
 
     Gulrajani et al. 2017 (arXiv:1704.00028), equation 3: a point a pair of images [N, C, H, W], drawn evenly; each

@@ -11,9 +11,18 @@ from cyclegan.config import Pix2PixConfig
 from cyclegan.data.batches import Pair
 from cyclegan.networks.build import build_discriminator, build_generator, initialize
 from cyclegan.networks.discriminators import layer_outputs
+from cyclegan.networks.features import feature_network, perceptual_distance
 from cyclegan.networks.generators import with_class_logits
 from cyclegan.training.augmentation import Augment
-from cyclegan.training.losses import Losses, class_terms, discriminator_losses, feature_loss, gan_loss, l1_loss
+from cyclegan.training.losses import (
+    Logits,
+    Losses,
+    class_terms,
+    discriminator_losses,
+    feature_loss,
+    generator_gan_loss,
+    l1_loss,
+)
 from cyclegan.training.pools import ImagePool
 from cyclegan.training.updates import Updates
 
@@ -31,7 +40,11 @@ class Pix2Pix(nn.Module):
         self.generators = nn.ModuleDict({config.direction: build_generator(config.generator)})
         channels = config.generator.in_channels + config.generator.out_channels
         self.discriminators = nn.ModuleDict(
-            {config.direction[1]: build_discriminator(config.discriminator, in_channels=channels)}
+            {
+                config.direction[1]: build_discriminator(
+                    config.discriminator, in_channels=channels, source_channels=config.generator.in_channels
+                )
+            }
         )
         self.pools: dict[str, ImagePool] = {}
         initialize(self, init=config.init)
@@ -53,19 +66,23 @@ class Pix2Pix(nn.Module):
             updates.freeze_all_but("generators")
             with updates.autocast():
                 judged, matching = self._judge_and_match(source, fake, target)
-                terms = {"gan": gan_loss(mode, judged, True)}  # equation 1, non-saturating (section 3.3)
+                terms = {"gan": generator_gan_loss(mode, judged)}  # equation 1, non-saturating (section 3.3)
                 terms["l1"] = config.lambda_l1 * l1_loss(fake, target)  # equation 3
                 terms |= class_terms(config.generator.classes, logits, target, config.lambda_l1) | matching
+                if config.lambda_perceptual:
+                    features = feature_network("lite0", target)
+                    distance = perceptual_distance(features(fake), features(target))
+                    terms["perceptual"] = config.lambda_perceptual * distance
             losses |= updates.backward(terms)  # equation 4
             updates.step("generators")
         return losses
 
-    def _judge(self, source: Tensor) -> Callable[[Tensor], Tensor]:
+    def _judge(self, source: Tensor) -> Callable[[Tensor], Logits]:
         """Return the discriminator for translations of these sources."""
         (discriminator,) = self.discriminators.values()
         return lambda images: discriminator(*self._seen(source, images))
 
-    def _judge_and_match(self, source: Tensor, fake: Tensor, target: Tensor) -> tuple[Tensor, Losses]:
+    def _judge_and_match(self, source: Tensor, fake: Tensor, target: Tensor) -> tuple[Logits, Losses]:
         """Return the logits of the fake and, with feature matching (pix2pixHD), its weighted loss."""
         if not self.config.lambda_features:
             return self._judge(source)(fake), {}

@@ -13,6 +13,7 @@ from cyclegan.config import ConfigError, Direction
 from cyclegan.data.batches import Batches, Pair
 from cyclegan.data.noise import NoiseBatches
 from cyclegan.images.encodings import encodings
+from cyclegan.networks.features import weights_path
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run
 from cyclegan.runs.samples import Inputs, render
@@ -58,6 +59,8 @@ class Trainer:
                 f"critic_steps is {self.config.critic_steps}, but the whole training has {steps} steps: the generators "
                 "would never be updated; train for more epochs, or lower --critic-steps"
             )
+        if self.config.discriminator.architecture == "projected" or getattr(self.config, "lambda_perceptual", 0.0) > 0:
+            weights_path("lite0")  # says what to install
         dtype = distributed.from_first(lambda: choose_precision(device, self.config.precision))
         torch.manual_seed(self.config.seed)
         self.objective = build_objective(self.config).to(device)

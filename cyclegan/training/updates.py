@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cyclegan.config import TrainingConfig
+from cyclegan.config import MethodConfig
 from cyclegan.runtime import distributed
 from cyclegan.training.data_parallel import weighted
 
 NAMES = ("generators", "discriminators")
+PROJECTED_BETAS = (0.0, 0.99)
+"""Adam's decay rates for a projected discriminator: Karras et al. 2018 (arXiv:1710.10196), appendix A.1."""
 
 
 class Updates:
@@ -21,21 +23,27 @@ class Updates:
     """
 
     def __init__(
-        self, objective: nn.Module, config: TrainingConfig, *, device: torch.device, dtype: torch.dtype = torch.float32
+        self, objective: nn.Module, config: MethodConfig, *, device: torch.device, dtype: torch.dtype = torch.float32
     ) -> None:
         self.device, self.dtype, self.limit = device, dtype, config.gradient_limit
         self.networks = {name: objective.get_submodule(name) for name in NAMES}
+        projected = config.discriminator.architecture == "projected"
+        betas = {"generators": config.betas, "discriminators": PROJECTED_BETAS if projected else config.betas}
         self.optimizers = {
-            name: torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=config.betas, fused=True)
+            name: torch.optim.Adam(network.parameters(), betas=betas[name], fused=True)
             for name, network in self.networks.items()
         }
+        self.pace = (config.discriminator_learning_rate or config.learning_rate) / config.learning_rate
+        """Learning rate of the discriminators, as a multiple of the generators'."""
+        self.set_learning_rate(config.learning_rate)
         self.skipped = torch.zeros((), dtype=torch.int64, device=device)
         """Steps skipped since the last look; on the device, so that no step waits for it."""
 
     def set_learning_rate(self, rate: float) -> None:
-        for optimizer in self.optimizers.values():
+        """Set the learning rate of the generators, and with it that of the discriminators."""
+        for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * self.pace if name == "discriminators" else rate
 
     def autocast(self) -> torch.autocast:
         """Return the context of the losses; gradients are computed outside of it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ Realness = NDArray[np.float32]
 SCALES: dict[GanMode, Callable[[Tensor], Tensor]] = {
     "lsgan": lambda logits: logits.clamp(0, 1),  # trained towards 0 for fake and 1 for real
     "vanilla": torch.sigmoid,  # trained as a probability
+    "hinge": lambda logits: ((logits + 1) / 2).clamp(0, 1),  # trained to pass -1 for fake and 1 for real
 }
 """From logits to 0 (fake) .. 1 (real). Scores of a Wasserstein critic have neither zero nor unit: there is none."""
 
@@ -44,10 +46,11 @@ class Eye:
 
     def realness(self, image: Image.Image, domain: Domain, *, source: Image.Image | None = None) -> Realness:
         """How real every patch of an RGB image of a domain looks, float32 [h, w] in 0..1; `over_pixels` lays it over
-        the image. pix2pix's discriminator judges the image as the translation of `source`, of the same size.
+        the image: the mean over the heads of a projected discriminator, as fine as the finest. pix2pix's discriminator
+        judges the image as the translation of `source`, of the same size.
 
-        Raises ImageError where the image is too small, KeyError where the run does not judge this domain, WeightsError
-        or ConfigError where the weights are damaged.
+        Raises ImageError if the image is too small, KeyError if the run does not judge this domain, WeightsError or
+        ConfigError if the weights are damaged, or those of the feature network are not installed.
         """
         smallest = smallest_judged(self.run.discriminator(domain))
         if min(image.size) < smallest:
@@ -60,7 +63,9 @@ class Eye:
             x = torch.cat([encode(source, seen["a" if domain == "b" else "b"]), x])
         with self._lock, torch.inference_mode():
             logits = self._network(domain)(x[None].to(self.device))
-        patches: Realness = SCALES[self.run.config.gan_mode](logits)[0, 0].cpu().numpy()
+            first, *others = map(SCALES[self.run.config.gan_mode], logits if isinstance(logits, list) else [logits])
+            coarse = [F.interpolate(each, first.shape[2:], mode="bilinear") for each in others]
+            patches: Realness = torch.stack([first, *coarse]).mean(0)[0, 0].cpu().numpy()
         return patches
 
     def _network(self, domain: Domain) -> nn.Module:
@@ -74,13 +79,14 @@ def over_pixels(patches: Realness, size: tuple[int, int], config: DiscriminatorC
     """For every pixel of an image of this size (width, height) the value of the patch whose middle is nearest: [H, W].
 
     The middle of patch i is at 2**layers * (i + 1.5) pixels from the edge: what the strides and paddings of
-    `discriminators.PatchDiscriminator` add up to.
+    `discriminators.PatchDiscriminator` add up to. A projected one has a value for each square of 4 pixels.
     """
     if config.architecture == "pixel":
         return patches
+    stride, first = (4, 0) if config.architecture == "projected" else (2**config.layers, 1)
     width, height = size
     rows, columns = (
-        np.clip(np.arange(side) // 2**config.layers - 1, 0, count - 1)
+        np.clip(np.arange(side) // stride - first, 0, count - 1)
         for side, count in zip((height, width), patches.shape, strict=True)
     )
     return patches[rows[:, None], columns]

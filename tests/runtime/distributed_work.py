@@ -80,6 +80,16 @@ CONFIGS: dict[str, CycleGANConfig | Pix2PixConfig | GANConfig] = {
         gan_mode="wgangp",
         critic_steps=2,
     ),
+    "projected": Pix2PixConfig(
+        **TRANSLATING,
+        generator=GeneratorConfig(architecture="resnet_6blocks", width=2),
+        discriminator=DiscriminatorConfig(architecture="projected", width=2, norm="none"),
+        load_size=36,
+        crop_size=32,
+        gan_mode="hinge",
+        discriminator_learning_rate=1e-4,
+        lambda_perceptual=10.0,
+    ),
     "gan": GANConfig(
         **TRAINED | {"dataset": "squares"},
         generator=GeneratorConfig(architecture="mlp", width=4, norm="batch", in_channels=8, out_channels=1),

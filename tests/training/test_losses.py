@@ -31,6 +31,8 @@ def softplus(x: float) -> float:
         ("vanilla", False, sum(softplus(x) for x in LOGITS) / 4),
         ("wgangp", True, -2.5 / 4),
         ("wgangp", False, 2.5 / 4),
+        ("hinge", True, (2.0 + 1.0 + 0.5 + 0.0) / 4),
+        ("hinge", False, (0.0 + 1.0 + 1.5 + 4.0) / 4),
     ],
 )
 def test_gan_loss_is_the_papers(mode: GanMode, is_real: bool, expected: float) -> None:

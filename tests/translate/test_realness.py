@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from cyclegan.config import CycleGANConfig, DiscriminatorConfig, Pix2PixConfig
+from cyclegan.config import ConfigError, CycleGANConfig, DiscriminatorConfig, Pix2PixConfig
 from cyclegan.facades.labels import draw_facade
 from cyclegan.images.io import ImageError, to_tensor
+from cyclegan.networks import features
 from cyclegan.networks.build import build_discriminator, initialize
 from cyclegan.runs.run import Domains, Run
 from cyclegan.training.objectives import Objective, build_objective
@@ -66,6 +67,27 @@ def test_pix2pixs_eye_sees_the_source_beside_the_image(make_eye: MakeEye) -> Non
         expected = objective.discriminators["a"].train()(pair).sigmoid()[0, 0].numpy()
     np.testing.assert_allclose(patches, expected, atol=0.01)
     assert not np.allclose(patches, eye.realness(photo, "a", source=draw_facade(2)), atol=0.01)
+
+
+def test_a_projected_eye_is_the_mean_of_its_heads(make_eye: MakeEye, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = DiscriminatorConfig("projected", width=4, norm="none")
+    eye, objective = make_eye(replace(PIX2PIX, discriminator=judge, gan_mode="hinge"))
+    assert eye.is_open
+    labels, photo = draw_facade(1), make_photo(1)
+    patches = eye.realness(photo, "a", source=labels)
+    with torch.no_grad():
+        logits = objective.discriminators["a"](torch.cat([to_tensor(labels), to_tensor(photo)])[None])
+    heads = [((each + 1) / 2).clamp(0, 1) for each in logits]
+    expected = torch.stack([torch.nn.functional.interpolate(each, (64, 64), mode="bilinear") for each in heads]).mean(0)
+    assert patches.std() > 0.01
+    np.testing.assert_allclose(patches, expected[0, 0].numpy(), atol=0.01)
+    pixels = over_pixels(patches, (256, 256), judge)
+    assert pixels.shape == (256, 256)
+    assert np.array_equal(pixels[2::4, 1::4], patches)
+    monkeypatch.setattr("cyclegan.networks.features.find_spec", lambda _: None)
+    features._load.cache_clear()
+    with pytest.raises(ConfigError, match=r"pip install -r requirements-features\.txt"):
+        eye.realness(photo, "a", source=labels)
 
 
 def test_scores_without_a_scale_are_not_shown(make_eye: MakeEye, tmp_path: Path) -> None:

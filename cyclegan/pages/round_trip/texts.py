@@ -41,9 +41,11 @@ NO_EYES = Text(
     "这里的网络都不带判别器：判别器只用于训练，转换时并不需要。自己训练的网络会保留判别器。",
 )
 NOT_JUDGED = Text(
-    "The discriminators of {title} cannot judge this picture: it is too small, or their files are damaged.",
-    "{title}의 판별자가 이 그림을 판별할 수 없습니다. 그림이 너무 작거나 판별자 파일이 손상되었습니다.",
-    "{title} 的判别器无法评判这张图片：图片太小，或判别器文件已损坏。",
+    "The discriminators of {title} cannot judge this picture: it is too small, their files are damaged, or they need "
+    "packages that are missing (requirements-features.txt).",
+    "{title}의 판별자가 이 그림을 판별할 수 없습니다. 그림이 너무 작거나, 판별자 파일이 손상되었거나, "
+    "필요한 패키지(requirements-features.txt)가 없습니다.",
+    "{title} 的判别器无法评判这张图片：图片太小、判别器文件已损坏，或缺少所需的软件包（requirements-features.txt）。",
 )
 EYE_AWAY = Text(
     "The discriminators of this {title} did not come from the Hub. Choose a picture to try again.",
