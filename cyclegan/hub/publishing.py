@@ -153,7 +153,7 @@ class BackgroundPublisher:
             with self._change:
                 self._change.wait_for(lambda: self._wanted > max(self._done, self._refused) or self._closing)
                 goal = self._wanted
-            if goal == self._done:
+            if goal == max(self._done, self._refused):
                 return
             try:
                 publish(Run.open(self.folder), self.repository)
@@ -164,8 +164,6 @@ class BackgroundPublisher:
                 self._pause(error, DELAYS[min(failures, len(DELAYS)) - 1])
             except Exception as error:  # whatever it is, the training goes on
                 log.warning("not published: %s", error)
-                if self._closing:
-                    return
                 self._refused = goal
             else:
                 failures, self._done = 0, goal

@@ -72,7 +72,7 @@ def test_a_published_repository_of_format_1_translates() -> None:
     [
         (lambda options: options.update(lambda_new=3.0), "lambda_new"),
         (lambda options: options.update(new={"a": 1, "b": [2]}), "new"),
-        (lambda options: options.update(gan_mode="hinge"), "gan_mode"),
+        (lambda options: options.update(gan_mode="relativistic"), "gan_mode"),
         (lambda options: options.update(betas=[0.5, "adaptive"]), "betas"),
         (lambda options: options.update(snapshot_epochs=[3] * 90_000), "snapshot_epochs"),
         (lambda options: options.update(lambda_edges=-1.0), "lambda_edges"),
