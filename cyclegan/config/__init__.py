@@ -4,6 +4,7 @@ from cyclegan.config.checks import ConfigError
 from cyclegan.config.methods import (
     METHODS, SNAPSHOT_EPOCHS, Augmentation, CycleGANConfig, DatasetMode, Direction, Domain, GANConfig, GanMode, Init,
     LrPolicy, Method, MethodConfig, Pix2PixConfig, PoolMode, Precision, Preprocess, TrainingConfig, TranslationConfig,
+    method_of,
 )  # fmt: skip
 from cyclegan.config.networks import (
     SIZE_MULTIPLE, SMALLEST_SIZE, Activation, Bias, DiscriminatorConfig, DiscriminatorName, GeneratorConfig,

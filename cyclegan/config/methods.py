@@ -233,3 +233,8 @@ class GANConfig(TrainingConfig):
 MethodConfig = CycleGANConfig | Pix2PixConfig | GANConfig
 Method = Literal["cyclegan", "pix2pix", "gan"]
 METHODS: dict[Method, type[MethodConfig]] = {"cyclegan": CycleGANConfig, "pix2pix": Pix2PixConfig, "gan": GANConfig}
+
+
+def method_of(config: MethodConfig) -> Method:
+    """Return the method of a configuration."""
+    return next(name for name, kind in METHODS.items() if isinstance(config, kind))

@@ -95,9 +95,9 @@ def own_rows(count: int) -> slice:
     return rows if rows.start < rows.stop else slice(0, 1)
 
 
-def own_weight(count: int, process: int | None = None) -> float:
-    """By how much the mean over a process's rows counts in the mean over all rows; of this process unless told."""
-    rows = rows_of(count, rank() if process is None else process)
+def own_weight(count: int) -> float:
+    """By how much the mean over this process's rows counts in the mean over all rows."""
+    rows = rows_of(count, rank())
     return (rows.stop - rows.start) / count
 
 
@@ -166,21 +166,18 @@ def add_up_together(tensors: Sequence[Tensor]) -> None:
     """Make each tensor, all of one type, the sum of those of all processes, in place and in one exchange."""
     if size() > 1 and tensors:
         sums = add_up(torch.cat([tensor.flatten() for tensor in tensors]))
-        parts = sums.split([tensor.numel() for tensor in tensors])
-        torch._foreach_copy_(list(tensors), [part.view(each.shape) for part, each in zip(parts, tensors, strict=True)])
+        for tensor, part in zip(tensors, sums.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(part.view(tensor.shape))
 
 
 def all_rows(own: Tensor, count: int) -> Tensor:
     """A whole batch of `count` rows, from the rows that each process has of it. Raises LostError."""
     if size() == 1:
         return own
-    kept = [len(range(count)[rows_of(count, process)]) for process in range(size())]
-    padded = own.new_zeros(max(kept), *own.shape[1:])
-    padded[: len(own)] = own
-    parts = [torch.empty_like(padded) for _ in kept]
-    with _answered():
-        dist.all_gather(parts, padded)
-    return torch.cat([part[:rows] for part, rows in zip(parts, kept, strict=True)])
+    whole = own.new_zeros(count, *own.shape[1:])
+    rows = rows_of(count, rank())
+    whole[rows] = own[: rows.stop - rows.start]
+    return add_up(whole)
 
 
 def _store(here: Place) -> dist.Store | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
@@ -24,16 +24,8 @@ from torch import Tensor, nn
 from cyclegan.config import ConfigError, MethodConfig
 from cyclegan.runtime import distributed
 
-
-@dataclass
-class _Batch:
-    """The batch in work."""
-
-    rows: int | None = None
-    """Of all processes together; None in one that is alone."""
-
-
-_batch = _Batch()
+_batch = SimpleNamespace(rows=None)
+"""The rows of the batch in work, of all processes together; None in one that is alone."""
 
 
 def check_processes(config: MethodConfig, *, compiled: bool = False) -> None:
@@ -119,16 +111,8 @@ def parallelize(network: nn.Module) -> None:
     for name, module in list(network.named_modules()):
         if isinstance(module, nn.Dropout | nn.BatchNorm1d | nn.BatchNorm2d):
             parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, _over_processes(module))
-
-
-def _over_processes(module: nn.Dropout | nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
-    if isinstance(module, nn.Dropout):
-        return ParallelDropout(module.p)
-    kind = ParallelBatchNorm1d if isinstance(module, nn.BatchNorm1d) else ParallelBatchNorm2d
-    parallel = kind(module.num_features, module.eps, module.momentum)
-    parallel.load_state_dict(module.state_dict(), assign=True)
-    return parallel
+            parallel = ParallelDropout(module.p) if isinstance(module, nn.Dropout) else ParallelBatchNorm(module)
+            setattr(network.get_submodule(parent), child, parallel)
 
 
 class ParallelDropout(nn.Dropout):
@@ -144,49 +128,35 @@ class ParallelDropout(nn.Dropout):
         return x * mask.permute(0, *(order.index(dim) + 1 for dim in range(1, x.ndim)))
 
 
-class ParallelBatchNorm1d(nn.BatchNorm1d):
-    """Batch norm with the statistics of the whole batch: see `_batch_norm`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _batch_norm(self, x) if self.training and _batch.rows is not None else super().forward(x)
-
-
-class ParallelBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm with the statistics of the whole batch: see `_batch_norm`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _batch_norm(self, x) if self.training and _batch.rows is not None else super().forward(x)
-
-
-def _batch_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
-    """Normalise by the mean and variance of the whole batch (Ioffe & Szegedy 2015, arXiv:1502.03167).
+class ParallelBatchNorm(nn.BatchNorm2d):
+    """Normalise by the mean and variance of the whole batch (Ioffe & Szegedy 2015, arXiv:1502.03167), of maps
+    [N, C, H, W] or values [N, C].
 
     `nn.SyncBatchNorm` does the same, but on GPUs alone.
     """
-    rows = _batch.rows or len(x)
-    dims, across = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
-    with torch.autocast(x.device.type, enabled=False):
-        wide = x if x.dtype == torch.float64 else x.float()
-        own = torch.stack(torch.var_mean(wide, dims, correction=0))
-        places = own.new_zeros(distributed.size(), 1, 1)
-        places[distributed.rank()] = 1
-        variances, means = _Sum.apply(places * own).unbind(1)  # each process's
-        weights = [distributed.own_weight(rows, process) for process in range(distributed.size())]
-        shares = own.new_tensor(weights)[:, None]
-        mean = (shares * means).sum(0)
-        variance = (shares * (variances + (means - mean).square())).sum(0)
-        _update_statistics(norm, mean.detach(), variance.detach(), rows * x[0, 0].numel())
-        scale = norm.weight * torch.rsqrt(variance + norm.eps)
-        normed = (wide - mean.view(across)) * scale.view(across) + norm.bias.view(across)
-    return normed.to(x.dtype)
 
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+        super().__init__(norm.num_features, norm.eps, norm.momentum)
+        self.load_state_dict(norm.state_dict(), assign=True)
 
-def _update_statistics(norm: nn.Module, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Move the running statistics, as `nn.BatchNorm2d` does: with the unbiased variance of so many values."""
-    statistics, momentum = dict(norm.named_buffers()), cast(float, norm.momentum)
-    statistics["num_batches_tracked"].add_(1)
-    statistics["running_mean"].lerp_(mean, momentum)
-    statistics["running_var"].lerp_(variance * (count / (count - 1)), momentum)
+    def forward(self, x: Tensor) -> Tensor:
+        momentum, statistics = cast(float, self.momentum), (self.running_mean, self.running_var)
+        if not self.training or _batch.rows is None:
+            return F.batch_norm(x, *statistics, self.weight, self.bias, self.training, momentum, self.eps)
+        dims, across = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
+        share = distributed.own_weight(_batch.rows)
+        with torch.autocast(x.device.type, enabled=False):
+            wide = x if x.dtype == torch.float64 else x.float()
+            mean = _Sum.apply(share * wide.mean(dims))
+            centred = wide - mean.view(across)
+            variance = _Sum.apply(share * centred.square().mean(dims))
+            scale = self.weight * torch.rsqrt(variance + self.eps)
+            normed = centred * scale.view(across) + self.bias.view(across)
+        values = _batch.rows * x[0, 0].numel()
+        for name, new in (("running_mean", mean), ("running_var", variance * (values / (values - 1)))):
+            self.get_buffer(name).lerp_(new.detach(), momentum)
+        self.get_buffer("num_batches_tracked").add_(1)
+        return normed.to(x.dtype)
 
 
 class _Sum(torch.autograd.Function):

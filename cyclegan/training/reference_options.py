@@ -1,4 +1,4 @@
-"""The options of junyanz/pytorch-CycleGAN-and-pix2pix that have other names here."""
+"""The options of junyanz/pytorch-CycleGAN-and-pix2pix that have other names here, or are not needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = {
     "--netD": "--discriminator.architecture",
     "--ndf": "--discriminator.width",
     "--n_layers_D": "--discriminator.layers",
-    "--norm": "--generator.norm and --discriminator.norm",
+    "--norm": "--generator.norm and --discriminator.norm; batch is syncbatch, for several processes",
     "--init_type": "--init",
     "--n_epochs": "--epochs",
     "--n_epochs_decay": "--decay-epochs",
@@ -32,15 +32,24 @@ NAMES = {
     "--lambda_B": "--lambda-cycle, for both directions",
     "--lambda_L1": "--lambda-l1",
     "--save_epoch_freq": "--snapshot-epochs, which lists them",
+    "--save_by_iter": "--snapshot-epochs for generators, by epoch, and --checkpoint-steps for the checkpoint, by step",
+    "--load_iter": "--resume RUN, from the newest checkpoint",
     "--save_latest_freq": "--checkpoint-steps, in steps",
     "--continue_train": "--resume RUN, or --init-from RUN with optimisers that begin anew",
     "--epoch_count": "--resume RUN, which knows its epoch",
-    "--phase": "nothing: training takes train",
+}
+NOT_NEEDED = {
+    "--phase": "training takes the images of train",
+    "--num_threads": "a thread reads each batch while the one before is trained on",
+    "--print_freq": "the progress bar shows the losses of every step, and history.jsonl keeps those of every epoch",
+    "--display_id": "python app.py --run RUN shows samples and curves while the run is trained",
+    "--use_wandb": "history.jsonl in the run's folder keeps the losses, and python app.py --run RUN plots them",
 }
 
 
-def renamed(arguments: Sequence[str]) -> str:
-    """What the reference's options among the arguments are called here; nothing where there are none."""
+def explain(arguments: Sequence[str]) -> str:
+    """Return what to use for the reference's options among the arguments; nothing if there are none."""
     words = [argument.partition("=")[0] for argument in arguments]
     said = [f"{word} is {NAMES[word]} here" for word in words if word in NAMES]
+    said += [f"{word} is not needed: {NOT_NEEDED[word]}" for word in words if word in NOT_NEEDED]
     return "; ".join(said)

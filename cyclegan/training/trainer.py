@@ -20,9 +20,9 @@ from cyclegan.runs.samples import Inputs, render
 from cyclegan.runtime import distributed
 from cyclegan.runtime.devices import choose_precision, to_device
 from cyclegan.training import checkpoint
-from cyclegan.training.beginning import initialize_from
 from cyclegan.training.data_parallel import begin_batch, check_equal, parallelize
 from cyclegan.training.ema import EMA
+from cyclegan.training.init_from import initialize_from
 from cyclegan.training.losses import Losses
 from cyclegan.training.objectives import build_objective
 from cyclegan.training.progress import NotFiniteError, Progress, generator_loss
@@ -78,7 +78,7 @@ class Trainer:
         self.progress = Progress()
 
     def initialize_from(self, source: Run) -> str:
-        """Take the newest networks of another run; return which. Raises as `beginning.initialize_from` does."""
+        """Take the newest networks of another run; return which. Raises as `init_from.initialize_from` does."""
         taken = initialize_from(self.objective, self.run, source)
         for name, ema in self.ema.items():
             ema.network.load_state_dict(self.objective.generators[name].state_dict(), strict=True)
@@ -116,12 +116,12 @@ class Trainer:
         self,
         *,
         on_progress: Callable[[Progress], None] = lambda _: None,
-        on_snapshot: Callable[[int], None] = lambda _: None,
+        on_snapshot: Callable[[], object] = lambda: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Train to the end, or until `should_stop`, and save everything. Return whether the training is finished.
 
-        `on_snapshot` is called with every epoch whose generators are kept, when all of the epoch is on disk. Of several
+        `on_snapshot` is called after every epoch whose generators are kept, when all of it is on disk. Of several
         processes the first writes; if one should stop, all do.
 
         Raises TrainingError if a loss is not finite, OSError if the run cannot be written, LostError if
@@ -151,7 +151,7 @@ class Trainer:
             on_progress(progress)
             self._finish_epoch(rate)
             if self.config.keeps_snapshot(progress.epoch):
-                on_snapshot(progress.epoch)
+                on_snapshot()
         return True
 
     def _read(self, unread: list[Losses]) -> None:

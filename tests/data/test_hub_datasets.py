@@ -25,6 +25,7 @@ from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.comparison import plan
 from cyclegan.facades.labels import draw_facade
 from cyclegan.runs.run import Run
+from cyclegan.training.launch import settled_dataset
 from tests.conftest import make_photo, ramp
 from tests.hub_server import TOKEN, LoopbackHub
 
@@ -132,11 +133,11 @@ def test_a_run_trains_and_goes_on_with_the_commit_that_it_began_with(
     newest = f"hf:{NAME}@{commit_of(houses)}"
     assert plan([run.folder], dataset=f"hf:{NAME}", split="train", limit=None).dataset == newest
     wanted = replace(run.config, dataset=f"hf:{NAME}")
-    assert train.settled_dataset(wanted, run.method, train.Launch()) == newest
+    assert settled_dataset(wanted, None, None) == newest
     with monkeypatch.context() as several:
         several.setattr("cyclegan.runtime.distributed.size", lambda: 2)
-        assert train.settled_dataset(wanted, run.method, train.Launch()) == run.config.dataset, "torchrun begins again"
-        assert train.settled_dataset(replace(wanted, dataset=f"hf:{NAME}@main"), run.method, train.Launch()) == newest
+        assert settled_dataset(wanted, None, None) == run.config.dataset, "torchrun begins again"
+        assert settled_dataset(replace(wanted, dataset=f"hf:{NAME}@main"), None, None) == newest
     elsewhere = ["--data-root", str(tmp_path / "elsewhere"), "--device", "cpu", "--threads", "1"]
     assert train.main(["--resume", str(run.folder), *elsewhere]) == 0
     assert [path.name for path in (tmp_path / "elsewhere" / "hf" / "owner" / "houses").iterdir()] == [commit]

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 import train
-from cyclegan.config import METHODS
 from cyclegan.hub.cards import write_card
 from cyclegan.runs.redaction import public
 from cyclegan.runs.run import Run
@@ -24,7 +23,15 @@ from tests.hub_server import LoopbackHub
 STILL = ["--learning-rate", "1e-12"]
 """With which a training ends where it began, up to the rounding of its snapshots."""
 CYCLEGAN = ["--generator.architecture", "resnet_6blocks", "--generator.width", "4", "--discriminator.width", "8"]
-UNET = ["--generator.architecture", "unet_256", "--generator.width", "4", "--generator.norm", "batch"]
+UNET = [
+    "--generator.architecture",
+    "unet_256",
+    "--generator.width",
+    "4",
+    "--generator.norm",
+    "batch",
+    "--generator.dropout",
+]
 
 
 class Begin(Protocol):
@@ -81,51 +88,6 @@ def test_discriminators_of_another_shape_begin_anew(begin: Begin, weights: Path)
     assert "generator ab, generator ba of epoch 5; anew: discriminator a, discriminator b\n" in said
 
 
-CLASSES = ["--generator.classes", "facades"]
-
-
-@pytest.mark.parametrize(
-    "network",
-    [
-        ["cyclegan", *CYCLEGAN],
-        [
-            "pix2pix",
-            "--direction",
-            "ab",
-            *CYCLEGAN,
-            "--generator.norm",
-            "instance",
-        ],  # with dropout, which CycleGAN has not
-    ],
-    ids=["cyclegan", "pix2pix"],
-)
-def test_a_generator_of_colours_becomes_one_of_classes_but_for_its_last_layer(
-    begin: Begin, weights: Path, tmp_path: Path, network: list[str]
-) -> None:
-    source = weights / "facades-cyclegan"
-    said = begin(*network[1:], *CLASSES, "--init-from", source, method=network[:1])
-    assert "; anew: the last layer of generator ab, for classes are not colours" in said
-    new, old = (
-        [*Run.open(folder).load_generator(epoch, "ab").parameters()]
-        for folder, epoch in ((tmp_path / "new", 1), (source, 5))
-    )
-    assert len(new) == len(old) and len(new[-1]) == len(new[-2]) == 12 and len(old[-1]) == 3
-    for mine, theirs in zip(new[:-2], old[:-2], strict=True):
-        assert torch.allclose(mine, theirs, rtol=2e-3, atol=1e-6)
-
-
-def test_another_palette_has_the_same_classes(begin: Begin, weights: Path, tmp_path: Path) -> None:
-    begin(*CYCLEGAN, *CLASSES, "--init-from", weights / "facades-cyclegan")
-    (tmp_path / "new").rename(tmp_path / "first")
-    for path in (tmp_path / "first").rglob("*.json"):
-        path.write_text(path.read_text().replace('"classes": "facades"', '"classes": "cmp_base"'))
-    assert Run.open(tmp_path / "first").generator_config("ab").classes == "cmp_base"
-    said = begin(*CYCLEGAN, *CLASSES, "--init-from", tmp_path / "first")
-    assert "generator ab, generator ba, discriminator a, discriminator b of epoch 1\n" in said
-    new, old = (Run.open(tmp_path / name).load_generator(1, "ab") for name in ("new", "first"))
-    assert same(new, old)
-
-
 def test_a_run_of_the_hub(begin: Begin, published: LoopbackHub, weights: Path, tmp_path: Path) -> None:
     said = begin(*CYCLEGAN, "--init-from", "owner/cyclegan")
     new = Run.open(tmp_path / "new")
@@ -137,14 +99,17 @@ def test_a_run_of_the_hub(begin: Begin, published: LoopbackHub, weights: Path, t
 
 
 def test_the_folder_is_another_one_than_that_of_the_run(
-    facades: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    facades: Path,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(weights / "facades-cyclegan", "runs/facades-cyclegan")
     told = ["--dataset", str(facades), "--init-from", "runs/facades-cyclegan", "--dry-run"]
     assert train.main([*told, *CYCLEGAN, "--load-size", "64", "--crop-size", "64", "--device", "cpu"]) == 0
-    config = METHODS["cyclegan"](dataset="facades", init_from="runs/facades-cyclegan")
-    assert train.default_out(config, "facades", "cyclegan") == Path("runs/facades-cyclegan-further")
+    assert "runs/facades-cyclegan-further" in capsys.readouterr().out
 
 
 def test_it_goes_on_without_the_run_it_began_from(begin: Begin, weights: Path, tmp_path: Path) -> None:
@@ -169,6 +134,18 @@ def test_it_goes_on_without_the_run_it_began_from(begin: Begin, weights: Path, t
         ),
         (
             [],
+            UNET[:-1],
+            "facades-pix2pix",
+            ["another generator ba (dropout True, here False)", "use --generator.dropout"],
+        ),
+        (
+            [],
+            [*CYCLEGAN, "--generator.classes", "facades"],
+            "facades-cyclegan",
+            ["(classes None, here facades)", "use --generator.classes None"],
+        ),
+        (
+            [],
             [*UNET, "--generator.in-channels", "1", "--lambda-identity", "0"],
             "facades-pix2pix",
             ["another generator ba (out_channels 3, here 1)", "use --generator.in-channels 3"],
@@ -181,7 +158,7 @@ def test_it_goes_on_without_the_run_it_began_from(begin: Begin, weights: Path, t
         ),
         ([], CYCLEGAN, "nowhere", ["there is no such folder"]),
     ],
-    ids=["width", "channels", "direction", "nowhere"],
+    ids=["width", "dropout", "classes", "channels", "direction", "nowhere"],
 )
 def test_what_does_not_fit_is_refused(
     begin: Begin,
