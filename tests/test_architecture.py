@@ -42,10 +42,9 @@ TRAINING_ONLY = {
             "choice",
             "hub_datasets",
             "noise",
-            "arrivals",
             "downloads",
             "sample_inputs",
-            "transfers",
+            "named_datasets",
         )
     ),
 }
