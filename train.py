@@ -39,7 +39,7 @@ from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import is_address, open_run
 from cyclegan.hub.publishing import BackgroundPublisher
 from cyclegan.hub.repositories import COMMIT, Address, is_on_hub, list_files
-from cyclegan.hub.uploads import Repository, UploadError, check_login, open_repository
+from cyclegan.hub.uploads import Repository, check_login, open_repository
 from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.recipes import options_of
@@ -56,7 +56,7 @@ from cyclegan.training.progress import Progress
 from cyclegan.training.reference_options import renamed
 from cyclegan.training.trainer import Trainer, TrainingError
 
-USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, HubError, ImageError, RunError, UploadError)
+USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, HubError, ImageError, RunError)
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ def set_threads(threads: int) -> None:
 
 
 def check_publishing(machine: Machine) -> None:
-    """Raise UploadError or ConfigError, before the Hub is asked for anything, if what is given cannot be published."""
+    """Raise HubError or ConfigError, before the Hub is asked for anything, if what is given cannot be published."""
     if machine.publish:
         check_login(machine.publish)
     elif machine.private:
@@ -317,7 +317,7 @@ def check_publishing(machine: Machine) -> None:
 def find_repository(machine: Machine) -> Repository | None:
     """Return where to publish, created if it is missing: the last thing that is checked before a training.
 
-    Raises UploadError if it cannot be written. Of several processes the first publishes.
+    Raises HubError if it cannot be written. Of several processes the first publishes.
     """
     if machine.publish and distributed.is_first():
         return open_repository(machine.publish, private=machine.private)

@@ -20,7 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from tqdm import tqdm
 
 from cyclegan.data.downloads import DownloadError, complete_folder, data_root
-from cyclegan.hub.errors import HubError, in_words, is_unreachable
+from cyclegan.hub.errors import HubError, in_words
 from cyclegan.hub.repositories import COMMIT, HF, SECONDS, Address, is_on_hub
 from cyclegan.hub.uploads import limit_waiting
 from cyclegan.runtime.files import write_atomically
@@ -70,7 +70,7 @@ def pinned(dataset: str, root: Path | None = None) -> str:
         commit = str(HfApi().dataset_info(address.name, revision=address.revision, timeout=SECONDS).sha)
     except Exception as error:
         here = [path for path in _home(address.name, root).glob("*") if COMMIT.fullmatch(path.name)]
-        if not here or address.revision is not None or not is_unreachable(error):
+        if not here or address.revision is not None or in_words(error, str(address)).wait is None:
             raise _explain(error, address) from None
         commit = max(here, key=lambda path: path.stat().st_mtime).name
         log.warning("the Hub does not answer (%s); %s is taken as it was in %s", type(error).__name__, dataset, commit)
@@ -226,7 +226,8 @@ def _suffix(content: object, where: str) -> str:
 
 def _explain(error: BaseException, address: Address) -> DownloadError:
     """The error in a line: in our words where it is the Hub's, in those of datasets else."""
-    if isinstance(error, HfHubHTTPError) or is_unreachable(error):
-        return DownloadError(str(in_words(error, f"datasets/{address}")))
+    found = in_words(error, f"datasets/{address}")
+    if isinstance(error, HfHubHTTPError) or found.wait is not None:
+        return DownloadError(str(found))
     said = str(error).partition("\n")[0] or type(error).__name__
     return DownloadError(f"{HF}{address} cannot be read: {said}")

@@ -306,7 +306,7 @@ def test_without_the_package_or_the_hub_the_command_says_what_to_do(
     assert capsys.readouterr().err == f"train.py: {dataset} needs the package datasets: {remedy}\n"
     houses.stop()
     assert train.main(["pix2pix", "--dataset", f"hf:{NAME}", *SMALL]) == 2
-    assert f"{houses.url} does not answer, so datasets/{NAME} cannot be had" in capsys.readouterr().err
+    assert f"{houses.url} does not answer, so datasets/{NAME} cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("method", [["gan"], ["pix2pix", "--dataset-mode", "colorization"]])
