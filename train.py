@@ -28,7 +28,7 @@ from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import open_run
 from cyclegan.hub.publishing import BackgroundPublisher
 from cyclegan.hub.repositories import is_on_hub
-from cyclegan.hub.uploads import Repository, UploadError, check_login, open_repository
+from cyclegan.hub.uploads import Repository, check_login, open_repository
 from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Run, RunError, SampleInputs
@@ -46,7 +46,7 @@ from cyclegan.training.reference_options import explain
 from cyclegan.training.trainer import Trainer, TrainingError
 
 NO_PREFIX = tyro.conf.arg(name="")
-USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, HubError, ImageError, RunError, UploadError)
+USAGE_ERRORS = (ConfigError, DatasetError, DownloadError, HubError, ImageError, RunError)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def run_resume(command: Resume) -> int:
 def check_machine(machine: Machine) -> None:
     """Set the number of threads, and look whether anything can be published, before the Hub is asked for more.
 
-    Raises ConfigError or UploadError.
+    Raises ConfigError or HubError.
     """
     if machine.threads < 0:
         raise ConfigError(f"threads is {machine.threads}; it must be 0 (all cores) or more")
@@ -227,7 +227,7 @@ def check_machine(machine: Machine) -> None:
 def find_repository(machine: Machine) -> Repository | None:
     """Return where to publish, created if it is missing: the last thing that is checked before a training.
 
-    Raises UploadError if it cannot be written. Of several processes the first publishes.
+    Raises HubError if it cannot be written. Of several processes the first publishes.
     """
     if machine.publish and distributed.is_first():
         return open_repository(machine.publish, private=machine.private)

@@ -42,10 +42,9 @@ TRAINING_ONLY = {
             "choice",
             "hub_datasets",
             "noise",
-            "arrivals",
             "downloads",
             "sample_inputs",
-            "transfers",
+            "named_datasets",
         )
     ),
 }
@@ -54,7 +53,7 @@ COMMANDS_ONLY = {
     *(f"runs.{name}" for name in ("convert", "compress", "export", "recipes", "redaction")),
     *(f"evaluation.{name}" for name in ("segmenter", "segmenter_training", "measuring", "command", "compare")),
     *(f"evaluation.{name}" for name in ("comparison", "judging", "report", "charts")),
-    *(f"hub.{name}" for name in ("cards", "seal", "sheets", "uploads", "publishing", "spaces", "command")),
+    *(f"hub.{name}" for name in ("cards", "sheets", "uploads", "publishing", "spaces", "command")),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 COMMANDS = [ROOT / "train.py", ROOT / "app.py"]

@@ -7,8 +7,9 @@ from typing import get_args
 
 from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig
 from cyclegan.data.datasets import DatasetError, Split, find_split
-from cyclegan.data.downloads import DATASETS, NOISE, data_root, fetch
+from cyclegan.data.downloads import data_root
 from cyclegan.data.hub_datasets import fetch_from_hub, is_downloaded
+from cyclegan.data.named_datasets import DATASETS, NOISE, fetch
 from cyclegan.facades.labels import PALETTES, looks_like_labels
 from cyclegan.hub.repositories import is_on_hub
 from cyclegan.runs.run import Domains

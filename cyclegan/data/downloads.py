@@ -1,102 +1,51 @@
-"""Named datasets: where they are, and how they come here."""
+"""Downloads that are there whole or not at all, and that the next call continues where they broke."""
 
 import hashlib
 import logging
 import os
 import shutil
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cyclegan.data.archives import ArchiveError, extract
-from cyclegan.data.arrivals import arrived
-from cyclegan.data.transfers import Archive, MirrorError, download
+from filelock import FileLock
+from huggingface_hub.utils import httpx
+from tqdm import tqdm
+
+from cyclegan.data.archives import ArchiveError
 from cyclegan.runtime.files import cache_folder
 
 logger = logging.getLogger(__name__)
 
-NOISE = "noise"
-"""Domain a of the datasets that pictures are made for from noise: those of the gan method."""
-IDX_FILE = "train-images-idx3-ubyte"
-"""The training images in one file, of MNIST and everything that has its format."""
+MAX_ARCHIVE_BYTES = 16 << 30  # if no size is published; the largest, edges2handbags, has about 8.6 GB
+TIMEOUT_SECONDS = 30.0  # without a byte
+RETRY_DELAYS = (1.0, 4.0)  # seconds before the second and the third attempt
+RETRY_STATUSES = {408, 416, 425, 429, 500, 502, 503, 504}
 
 
 class DownloadError(RuntimeError):
-    """A dataset could not be brought here; the message says what, where, and how to place it by hand."""
+    """A dataset cannot be downloaded; the message says what, where, and what to do."""
 
 
 @dataclass(frozen=True)
-class NamedDataset:
-    """`domains` are the public names of a and b; `archives` are in the order in which to try them, and each holds
-    `content`."""
+class Archive:
+    """A file on one server; `size` in bytes. What is None has not been published and is not checked."""
 
-    domains: tuple[str, str]
-    archives: tuple[Archive, ...]
-    content: str = "its folders train, test, ..."
+    url: str
+    sha256: str | None = None
+    size: int | None = None
+    md5: str | None = None
 
-
-_HOST = "efrosgans.eecs.berkeley.edu"
-
-# Bytes and sha256 of CycleGAN's archives, from tensorflow_datasets, url_checksums/cycle_gan.txt.
-_ZIPS = {
-    "facades": (35135868, "9a31ebf3a31b9b5cd195dd5bf62e9308e00cb94604d1019e3889ac84248695c0"),
-    "horse2zebra": (116867962, "a74d9d392eecca9966b51287a76ca126af473d9de4f3e8fc0e9cda08fa1730a1"),
-    "apple2orange": (78456409, "845a191e9af8926408ea597001cd03a452e3300a1f44a79fe329b3d59f6e3eb8"),
-    "maps": (1476754427, "639534f69dbf9f36bef8d6292a7698006361221f83f0285d7c9ca78afe6e8a9e"),
-    "summer2winter_yosemite": (132640856, "167fe1726807a9d22bd106b4a6c0bd7953b688af924ac1bf967439c4961e49f9"),
-    "monet2photo": (305231073, "88f91b00fc228f97c9411fbf1880ec1d119c98f1722e4cfcfaa2fb35fac05b04"),
-    "cezanne2photo": (279885071, "3a6c10ca21f9485862f1cbd707744b9dc258954a04631271d23a3605eeb63cff"),
-    "ukiyoe2photo": (292946532, "02a2a2fb5ecf425ca1bf86aca7304377da64a2a1d3b86df54eb65e4068bf3b08"),
-    "vangogh2photo": (306590349, "362c3473e70be0944bda08d49d660eafdc2854df55d697835b8186d1d79caaff"),
-    "iphone2dslr_flower": (339964458, "8fcb5e374d631b107e1d961b8c4cd0a186aa2a4ff3e279923f4c426128de7113"),
-}
-
-
-def _paired(name: str) -> tuple[Archive, ...]:
-    """pix2pix's archives: side-by-side pairs in train/, val/, test/. Their checksums are not published, so that they
-    are fetched over https alone."""
-    return (Archive(f"https://{_HOST}/pix2pix/datasets/{name}.tar.gz"),)
-
-
-def _unpaired(name: str) -> tuple[Archive, ...]:
-    """CycleGAN's archives: trainA/, trainB/, testA/, testB/."""
-    size, sha256 = _ZIPS[name]
-    path = f"{_HOST}/cyclegan/datasets/{name}.zip"
-    return Archive(f"https://{path}", sha256, size), Archive(f"http://{path}", sha256, size)
-
-
-DATASETS: dict[str, NamedDataset] = {
-    # The dataset reader recognises either layout by looking.
-    "facades": NamedDataset(("photo", "labels"), _paired("facades") + _unpaired("facades")),
-    "maps": NamedDataset(("aerial photo", "map"), _paired("maps") + _unpaired("maps")),
-    "edges2shoes": NamedDataset(("edges", "shoes"), _paired("edges2shoes")),
-    "edges2handbags": NamedDataset(("edges", "handbags"), _paired("edges2handbags")),
-    "night2day": NamedDataset(("night", "day"), _paired("night2day")),
-    "horse2zebra": NamedDataset(("horse", "zebra"), _unpaired("horse2zebra")),
-    "apple2orange": NamedDataset(("apple", "orange"), _unpaired("apple2orange")),
-    "summer2winter_yosemite": NamedDataset(("summer", "winter"), _unpaired("summer2winter_yosemite")),
-    "monet2photo": NamedDataset(("Monet", "photo"), _unpaired("monet2photo")),
-    "cezanne2photo": NamedDataset(("Cezanne", "photo"), _unpaired("cezanne2photo")),
-    "ukiyoe2photo": NamedDataset(("Ukiyo-e", "photo"), _unpaired("ukiyoe2photo")),
-    "vangogh2photo": NamedDataset(("Van Gogh", "photo"), _unpaired("vangogh2photo")),
-    "iphone2dslr_flower": NamedDataset(("iPhone", "DSLR"), _unpaired("iphone2dslr_flower")),
-    # Xiao et al. 2017 (arXiv:1708.07747): 60,000 images of 28x28; address and checksum are torchvision's. Its labels
-    # and test images are of no use to the plain GAN.
-    "fashion-mnist": NamedDataset(
-        (NOISE, "clothes"),
-        (
-            Archive(
-                f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{IDX_FILE}.gz",
-                md5="8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            ),
-        ),
-        f"{IDX_FILE} or {IDX_FILE}.gz",
-    ),
-}
+    @property
+    def filename(self) -> str:
+        return urlsplit(self.url).path.rpartition("/")[2]
 
 
 def data_root(given: Path | None = None) -> Path:
-    """The folder of all datasets: `given`, else $CYCLEGAN_DATASETS, else one in the user's cache."""
+    """Return the folder of all datasets: `given`, else $CYCLEGAN_DATASETS, else one in the user's cache."""
     if given is not None:
         return given
     if chosen := os.environ.get("CYCLEGAN_DATASETS"):
@@ -104,63 +53,87 @@ def data_root(given: Path | None = None) -> Path:
     return cache_folder() / "datasets"
 
 
-def fetch(name: str, root: Path | None = None) -> Path:
-    """The folder of the named dataset, downloaded first where it is missing.
+def complete_folder(folder: Path, bring: Callable[[Path], Path]) -> Path:
+    """Return the folder; if it is missing or empty, with what `bring` makes for it.
 
-    $CYCLEGAN_MIRROR, the URL of a folder with the archives, is tried before the public mirrors. What arrived
-    of a broken transfer is kept beside the dataset, and the next call continues it.
-
-    Raises ValueError for an unknown name, DownloadError where no mirror delivers or the disk refuses.
+    `bring` is given a folder to work in and returns one in it that is complete. If it fails, or its process is killed,
+    the next call gives it the same folder with everything in it. Of several calls at the same time one works, and the
+    others wait. Raises OSError if the disk refuses, and what `bring` raises.
     """
-    if name not in DATASETS:
-        raise ValueError(
-            f"unknown dataset {name!r}; known are {', '.join(DATASETS)}. "
-            "The path of a folder of your own images works too"
-        )
-    folder = data_root(root) / name
-    try:
-        return arrived(folder, lambda work: _obtain(name, folder, work))
-    except OSError as error:  # a disk's: those of the network have become TransferError
-        raise DownloadError(
-            f"dataset {name!r} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
-            f"another folder, {_by_hand(name, folder)}"
-        ) from error
+    work = folder.with_name(f".{folder.name}.parts")
+    if _is_ready(folder) and not work.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
+        if not _is_ready(folder):
+            work.mkdir(exist_ok=True)
+            content = bring(work)
+            with suppress(OSError):
+                folder.rmdir()  # an empty one; Windows replaces none
+            content.replace(folder)
+        shutil.rmtree(work, ignore_errors=True)
+        with suppress(OSError):  # Windows removes no open file
+            Path(lock.lock_file).unlink()
+    return folder
 
 
-def _by_hand(name: str, folder: Path) -> str:
-    dataset = DATASETS[name]
-    return f"or unpack {dataset.archives[0].url} yourself, so that {folder} holds {dataset.content}"
+def _is_ready(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
-def _obtain(name: str, folder: Path, work: Path) -> Path:
-    failures = []
-    unpacked = work / "unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)  # by a process that was killed
-    for archive in _mirrors(DATASETS[name]):
-        # The parts of different mirrors are never mixed: they may be different files.
-        path = work / hashlib.sha256(archive.url.encode()).hexdigest()[:16]
+def download(archive: Archive, path: Path) -> None:
+    """Download the archive to `path`, if it is not there, and check it. A broken transfer leaves its part beside
+    `path`, and the next call continues it; parts of two versions fail the check.
+
+    Raises ArchiveError if the server does not deliver it after a few attempts, or has something else.
+    """
+    for delay in (*RETRY_DELAYS, None):
+        if path.exists():
+            break
         try:
-            download(archive, path)
-            if archive.filename == f"{IDX_FILE}.gz":  # no archive of files: it is read as it is
-                unpacked.mkdir()
-                return path.replace(unpacked / archive.filename).parent
-            return extract(path, unpacked)
-        except (MirrorError, ArchiveError) as error:
-            path.unlink(missing_ok=True)  # the wrong bytes are not worth keeping
-            logger.warning("%s: %s", archive.url, error)
-            failures.append(f"  {archive.url}: {error}")
-    raise DownloadError(
-        "\n".join([f"dataset {name!r} cannot be downloaded:", *failures])
-        + "\nTry again later: what arrived of a broken transfer is kept. Or set CYCLEGAN_MIRROR to the URL "
-        f"of a folder with the archive, {_by_hand(name, folder)}"
-    )
+            _transfer(archive, path)
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
+            status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+            message = f"HTTP {status}" if status else str(error) or type(error).__name__
+            if delay is None or not (status in RETRY_STATUSES or isinstance(error, httpx.TransportError)):
+                raise ArchiveError(message) from error
+            logger.info("%s: %s; again in %g s", archive.url, message, delay)
+            time.sleep(delay)
+    kind, expected = ("md5", archive.md5) if archive.md5 else ("sha256", archive.sha256)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, kind).hexdigest()
+    if expected is None:
+        logger.info("%s has the sha256 %s; none is published to compare it with", archive.filename, found)
+    elif found != expected:
+        raise ArchiveError(f"the archive has the {kind} {found}, but should have {expected}")
 
 
-def _mirrors(dataset: NamedDataset) -> list[Archive]:
-    near = os.environ.get("CYCLEGAN_MIRROR")
-    if not near:
-        return list(dataset.archives)
-    if urlsplit(near).scheme not in ("http", "https"):
-        raise DownloadError(f"CYCLEGAN_MIRROR is {near!r}; it must be a folder's http:// or https:// URL")
-    local = [replace(each, url=f"{near.rstrip('/')}/{each.filename}") for each in dataset.archives]
-    return list(dict.fromkeys([*local, *dataset.archives]))
+def _transfer(archive: Archive, path: Path) -> None:
+    """Request what is missing of `path`, once."""
+    part = path.with_name(f"{path.name}.part")
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "cyclegan-pix2pix-demo", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with httpx.stream("GET", archive.url, headers=headers, follow_redirects=True, timeout=TIMEOUT_SECONDS) as response:
+        if response.status_code == 416:
+            part.unlink()  # it is no part of what is there: the next attempt begins anew
+        response.raise_for_status()
+        have = have if response.status_code == 206 else 0  # a server without ranges sends everything
+        length, limit = response.headers.get("Content-Length"), archive.size or MAX_ARCHIVE_BYTES
+        total = have + int(length) if length else None
+        if (total or 0) > limit:
+            raise ArchiveError(f"the archive has {total:,} bytes there, more than {limit:,}")
+        with (
+            part.open("ab" if have else "wb") as file,
+            tqdm(None, archive.filename, total, initial=have, unit="B", unit_scale=True, disable=None) as bar,
+        ):
+            for chunk in response.iter_raw():
+                have += len(chunk)
+                if have > limit:
+                    file.truncate(0)  # the wrong bytes are not worth continuing
+                    raise ArchiveError(f"the archive has more than {limit:,} bytes there, the limit")
+                file.write(chunk)
+                file.flush()  # what a killed process had in memory would be fetched again
+                bar.update(len(chunk))
+    part.replace(path)

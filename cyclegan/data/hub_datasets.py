@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 from collections.abc import Generator
-from contextlib import closing, suppress
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,8 @@ from huggingface_hub import HfApi, HfFileSystem
 from huggingface_hub.errors import HfHubHTTPError
 from tqdm import tqdm
 
-from cyclegan.data.arrivals import arrived
-from cyclegan.data.downloads import DownloadError, data_root
-from cyclegan.hub.errors import HubError, in_words, is_unreachable
+from cyclegan.data.downloads import DownloadError, complete_folder, data_root
+from cyclegan.hub.errors import HubError, in_words
 from cyclegan.hub.repositories import COMMIT, HF, SECONDS, Address, is_on_hub
 from cyclegan.hub.uploads import limit_waiting
 from cyclegan.runtime.files import write_atomically
@@ -47,8 +46,6 @@ MAX_ROWS = 2_000_000
 MIN_FREE_BYTES = 1_000_000_000
 """What is left free on the disk."""
 CHOOSE = "download it yourself, and give the path of a folder with what you choose of it"
-NEWEST = "newest.txt"
-"""The file beside a dataset's commits which says what was newest when."""
 ROWS = 100
 """After so many rows it is noted how far a download is."""
 
@@ -62,46 +59,29 @@ def address_of(dataset: str) -> Address:
 
 
 def pinned(dataset: str, root: Path | None = None) -> str:
-    """A dataset of the Hub by its commit, so that a run goes on with the same images; any other as it is.
+    """Return a dataset of the Hub by its commit, so that a run goes on with the same images; any other as it is.
 
-    Where the Hub does not answer, the one of those that are here that was newest last. Raises DownloadError.
+    If the Hub does not answer, the commit that was downloaded last. Raises DownloadError.
     """
     if not is_on_hub(dataset) or COMMIT.fullmatch(address_of(dataset).revision or ""):
         return dataset
     address = address_of(dataset)
-    home = _home(address.name, root)
     try:
-        info = HfApi().dataset_info(address.name, revision=address.revision, timeout=SECONDS)
+        commit = str(HfApi().dataset_info(address.name, revision=address.revision, timeout=SECONDS).sha)
     except Exception as error:
-        here = [commit for commit in _noted(home) if (home / commit).is_dir()]
-        if not here or address.revision is not None or not is_unreachable(error):
+        here = [path for path in _home(address.name, root).glob("*") if COMMIT.fullmatch(path.name)]
+        if not here or address.revision is not None or in_words(error, str(address)).wait is None:
             raise _explain(error, address) from None
-        log.warning("the Hub does not answer (%s); %s is taken as it was in %s", type(error).__name__, dataset, here[0])
-        return f"{HF}{address.name}@{here[0]}"
-    commit = str(info.sha)
+        commit = max(here, key=lambda path: path.stat().st_mtime).name
+        log.warning("the Hub does not answer (%s); %s is taken as it was in %s", type(error).__name__, dataset, commit)
     if not COMMIT.fullmatch(commit):
         raise DownloadError(f"the Hub's answer about {dataset} names no commit, but {commit[:80]!r}; try again later")
-    if address.revision is None:
-        _note(home, commit)
     return f"{HF}{address.name}@{commit}"
 
 
 def _home(name: str, root: Path | None) -> Path:
     """The folder of a dataset's commits."""
     return data_root(root) / "hf" / name
-
-
-def _noted(home: Path) -> list[str]:
-    """The commits that the Hub has called the newest, the last one first."""
-    note = home / NEWEST
-    return [line for line in note.read_text().split() if COMMIT.fullmatch(line)] if note.is_file() else []
-
-
-def _note(home: Path, commit: str) -> None:
-    with suppress(OSError):  # a full or read-only disk: it is asked again next time
-        home.mkdir(parents=True, exist_ok=True)
-        lines = [commit, *(each for each in _noted(home) if each != commit)]
-        write_atomically(home / NEWEST, "\n".join(lines).encode())
 
 
 def is_downloaded(dataset: str, root: Path | None = None) -> bool:
@@ -113,8 +93,9 @@ def is_downloaded(dataset: str, root: Path | None = None) -> bool:
 def fetch_from_hub(dataset: str, root: Path | None = None) -> Path:
     """The folder of a dataset of the Hub, downloaded where it is missing. Raises DownloadError."""
     address = address_of(pinned(dataset, root))
+    folder = _home(address.name, root) / str(address.revision)
     try:
-        return arrived(_home(address.name, root) / str(address.revision), lambda work: _bring(address, work))
+        return complete_folder(folder, lambda work: _bring(address, work))
     except OSError as error:  # a disk's: those of the network have become DownloadError
         raise DownloadError(
             f"dataset {HF}{address} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
@@ -245,7 +226,8 @@ def _suffix(content: object, where: str) -> str:
 
 def _explain(error: BaseException, address: Address) -> DownloadError:
     """The error in a line: in our words where it is the Hub's, in those of datasets else."""
-    if isinstance(error, HfHubHTTPError) or is_unreachable(error):
-        return DownloadError(str(in_words(error, f"datasets/{address}")))
+    found = in_words(error, f"datasets/{address}")
+    if isinstance(error, HfHubHTTPError) or found.wait is not None:
+        return DownloadError(str(found))
     said = str(error).partition("\n")[0] or type(error).__name__
     return DownloadError(f"{HF}{address} cannot be read: {said}")

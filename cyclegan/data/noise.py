@@ -18,7 +18,7 @@ from torch import Tensor
 from cyclegan.config import GANConfig
 from cyclegan.data.batches import Pair
 from cyclegan.data.datasets import DatasetError, list_images
-from cyclegan.data.downloads import IDX_FILE
+from cyclegan.data.named_datasets import IDX_FILE
 from cyclegan.images.encodings import Pixels
 from cyclegan.images.io import open_image
 from cyclegan.networks.generators import MLP_SIZE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from huggingface_hub import EvalResult, ModelCardData
 from cyclegan.config import METHODS, Method
 from cyclegan.hub.citations import CITATIONS
 from cyclegan.hub.repositories import HF, Address, is_on_hub
-from cyclegan.hub.seal import sealed
 from cyclegan.hub.sheets import side_by_side, through_epochs, to_webp
 from cyclegan.networks.reference import describe
 from cyclegan.runs.recipes import options_of
@@ -23,10 +23,13 @@ from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.scores import ScoresError, read_scores
 
 TEMPLATE = Path(__file__).with_name("card.md")
+CARD = "README.md"
 LICENSE = "apache-2.0"
 """Of a card unless told otherwise: this project's own."""
 SIDE_BY_SIDE, THROUGH_EPOCHS = "card/side-by-side.webp", "card/epochs.webp"
 """The card's pictures, by their names in the repository."""
+_SEAL = "<!-- written by cyclegan.hub, and again at the next publication unless it is edited: {} -->\n"
+"""The last line of a card, by which a publication knows whether a person has edited it since."""
 TITLES: Mapping[Method, str] = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix", "gan": "plain GAN"}
 
 
@@ -82,7 +85,7 @@ def write_card(run: Run, repository: str, *, license: str = LICENSE) -> dict[str
         limits=_limits(run, training),
         citation=CITATIONS[run.method],
     )
-    return {"README.md": sealed(text).encode(), **pictures}
+    return {CARD: sealed(text).encode(), **pictures}
 
 
 def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:
@@ -247,3 +250,19 @@ def _limits(run: Run, training: Training | None) -> list[str]:
     if run.method == "gan":
         limits.append("Its pictures are small, and may come close to single images of its training data.")
     return [*limits, "The terms of the training images may restrict what it may be used for."]
+
+
+def sealed(text: str) -> str:
+    """The text with the line that belongs to it."""
+    text = text.rstrip("\n") + "\n\n"
+    return text + _seal(text)
+
+
+def is_untouched(text: str) -> bool:
+    """Whether a text is as `sealed` made it: what a person has edited ends with the seal of another text."""
+    before, mark, rest = text.rpartition(_SEAL.partition("{}")[0])
+    return bool(mark) and mark + rest == _seal(before)
+
+
+def _seal(text: str) -> str:
+    return _SEAL.format(hashlib.sha256(text.encode()).hexdigest()[:16])

@@ -13,9 +13,10 @@ import tyro
 
 from cyclegan.config import ConfigError
 from cyclegan.hub.cards import LICENSE
-from cyclegan.hub.publishing import Publication, publish_patiently
+from cyclegan.hub.errors import HubError
+from cyclegan.hub.publishing import Publication, publish
 from cyclegan.hub.spaces import ROOT, WEIGHTS, contents, push
-from cyclegan.hub.uploads import Repository, TemporaryUploadError, UploadError, open_repository
+from cyclegan.hub.uploads import Repository, open_repository, retried
 from cyclegan.images.io import ImageError
 from cyclegan.runs.run import Run, RunError
 
@@ -64,9 +65,10 @@ def main(arguments: Sequence[str]) -> int:
     command: Publish | Space = tyro.cli(Command, args=arguments, prog=PROG)
     try:
         done = _publish(command) if isinstance(command, Publish) else _space(command)
-    except (ConfigError, ImageError, OSError, RunError, UploadError) as error:
+    except (ConfigError, ImageError, OSError, RunError, HubError) as error:
         sys.stderr.write(f"cyclegan.hub: {' '.join(str(error).split())}\n")
-        return 1 if isinstance(error, TemporaryUploadError | OSError) else 2
+        passing = error.wait is not None or error.fault == "disk" if isinstance(error, HubError) else False
+        return 1 if passing or isinstance(error, OSError) else 2
     sys.stderr.write(f"{done}\n")
     return 0
 
@@ -75,7 +77,7 @@ def _publish(command: Publish) -> str:
     run = Run.open(command.run)
     run.check_epoch(None)
     repository = open_repository(command.repository, private=command.private)
-    published = publish_patiently(run, repository, license=command.license)
+    published = retried(lambda: publish(run, repository, license=command.license))
     return _told(repository, published, "published")
 
 
@@ -85,7 +87,7 @@ def _space(command: Space) -> str:
         raise RunError(f"{ROOT / WEIGHTS} holds no runs; name some with --runs")
     files = contents([Run.open(folder) for folder in folders], gpu=command.gpu)
     repository = open_repository(command.repository, "space", private=command.private)
-    return _told(repository, push(files, repository), "pushed; it is built now, which takes minutes")
+    return _told(repository, retried(lambda: push(files, repository)), "pushed; it is built now, which takes minutes")
 
 
 def _told(repository: Repository, publication: Publication, done: str) -> str:

@@ -14,20 +14,13 @@ from pathlib import Path
 
 import torch
 
-from cyclegan.config import ConfigError, Direction, GeneratorConfig
+from cyclegan.config import Direction, GeneratorConfig
 from cyclegan.hub.errors import HubError
-from cyclegan.hub.repositories import (
-    Address,
-    Listing,
-    Transfer,
-    get_file,
-    list_files,
-    repository_cache,
-)
-from cyclegan.hub.source import WEIGHTS, HubSource, public
+from cyclegan.hub.repositories import Address, Listing, Transfer, get_file, list_files, repository_cache
+from cyclegan.hub.source import WEIGHTS, HubSource, without_paths
 from cyclegan.networks.build import build_generator
-from cyclegan.networks.storage import WeightsError, read_architecture
-from cyclegan.runs.run import Run, RunError
+from cyclegan.networks.storage import read_architecture
+from cyclegan.runs.run import Run
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import unpack_samples
 from cyclegan.runtime.files import CONFIG_BYTES, RECORD_BYTES
@@ -46,7 +39,6 @@ HEADER = MB
 """Bytes of a safetensors file beside its tensors: tens of kB, and pages of notes."""
 MOST_SAMPLES = 500
 """Sample images that are fetched one by one, two requests each; of more, so many spread over the training."""
-_SNAPSHOT = re.compile(r"snapshots/([0-9]{4}|[1-9][0-9]{4,5})/(ab|ba)/model\.safetensors")
 _SAMPLE = re.compile(r"samples/[0-9]{4,6}\.webp")
 _REFERENCE = re.compile(r"(?P<folder>.*/)?(?P<epoch>latest|[0-9]{1,6})_net_G(?:_[AB])?\.pth")
 
@@ -77,78 +69,66 @@ def open_run(source: str | Path, transfer: Transfer | None = None, *, samples: b
         if Path(address.name).parent.is_dir():  # then it may be a path, mistyped
             raise HubError(error.fault, error.repository, f"there is no folder {address.name}, and {error}") from None
         raise
-    try:
-        transfer = transfer or Transfer()
+    transfer = transfer or Transfer()
+    with without_paths(listing):
         if "run.json" not in listing.files:
             return _open_foreign(listing, transfer)
         return _open_listed(listing, transfer, samples)
-    except (RunError, ConfigError, WeightsError, OSError) as error:
-        raise public(error, listing) from None
 
 
 def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Run:
     transfer.total += listing.files["run.json"].size
     folder = get_file(listing, "run.json", transfer, limit=LIMITS["run.json"]).parent
     run = Run.open(folder)
-    source = HubSource(listing, _generators(listing, run), run.directions)
+    weights = {
+        (int(match[1]), direction): name
+        for name in listing.files
+        for direction in run.directions
+        if (match := re.fullmatch(rf"snapshots/([0-9]{{4}}|[1-9][0-9]{{4,5}})/{direction}/{re.escape(WEIGHTS)}", name))
+    }
+    source = HubSource(listing, weights, run.directions)
     if not source.epochs:
         empty = f"{listing.address} holds no whole epoch yet; publish the run again, or train it further"
         raise HubError("foreign", str(listing.address), empty)
     run = replace(run, source=source)
-    archived = with_samples and SAMPLE_ARCHIVE in listing.files
-    names = [name for name in LIMITS if name in listing.files and name != "run.json"]
-    if not archived:
-        names = [name for name in names if name != SAMPLE_ARCHIVE]
-    if with_samples and not archived:
-        samples = sorted(name for name in listing.files if _SAMPLE.fullmatch(name))
-        names += samples[:: -(-len(samples) // MOST_SAMPLES) or 1]
-    transfer.total += sum(listing.files[name].size for name in names)
-    stated = [name for each in run.directions if (name := _architecture(source, each)) in listing.files]
+    names = {name for name in LIMITS if name in listing.files and (with_samples or name != SAMPLE_ARCHIVE)}
+    if with_samples and SAMPLE_ARCHIVE not in names:
+        samples = sorted(filter(_SAMPLE.fullmatch, listing.files))
+        names.update(samples[:: -(-len(samples) // MOST_SAMPLES) or 1])
+    transfer.total += sum(listing.files[name].size for name in names - {"run.json"})
+    first = [weights[source.epochs[0], each].replace(WEIGHTS, "config.json") for each in run.directions]
     with ThreadPoolExecutor(8, "hub-files") as pool:
         # Two directions often have one content, which comes once or twice: it is not counted.
-        small = pool.map(lambda name: get_file(listing, name, Transfer(), limit=CONFIG_BYTES), stated)
-        list(pool.map(lambda name: get_file(listing, name, transfer, limit=LIMITS.get(name, RECORD_BYTES)), names))
-        for path in small:
+        small = {name: Transfer() for name in first if name in listing.files}
+        fetched = pool.map(
+            lambda name: get_file(
+                listing,
+                name,
+                small.get(name, transfer),
+                limit=CONFIG_BYTES if name in small else LIMITS.get(name, RECORD_BYTES),
+            ),
+            [*small, *names - {"run.json"}],
+        )
+        for path in list(fetched)[: len(small)]:
             read_architecture(GeneratorConfig, path)
     for direction in run.directions:
         _check_sizes(run, source, direction)
-    if archived:
+    if SAMPLE_ARCHIVE in names:
         unpack_samples(folder / SAMPLE_ARCHIVE, folder)
     return run
 
 
-def _architecture(source: HubSource, direction: Direction) -> str:
-    """Return the path of the `config.json` that says how the generators of a direction are built."""
-    return source.names[source.epochs[0], direction].replace(WEIGHTS, "config.json")
-
-
-def _generators(listing: Listing, run: Run) -> dict[tuple[int, Direction], str]:
-    """The weights files of a run by epoch and direction."""
-    found: dict[tuple[int, Direction], str] = {}
-    for match in filter(None, map(_SNAPSHOT.fullmatch, listing.files)):
-        direction = next((each for each in run.directions if each == match[2]), None)
-        if direction:
-            found[int(match[1]), direction] = match[0]
-    return found
-
-
 def _check_sizes(run: Run, source: HubSource, direction: Direction) -> None:
     """Raise HubError if weights of a direction cannot be what its architecture says."""
-    listing, count = source.listing, _count_weights(run.generator_config(direction))
+    listing = source.listing
+    with torch.device("meta"):
+        count = sum(weight.numel() for weight in build_generator(run.generator_config(direction)).parameters())
     for name in (name for (_, each), name in source.names.items() if each == direction):
         size = listing.files[name].size
         if not count <= size <= 4 * count + HEADER:  # 1 to 4 bytes each
-            raise HubError(
-                "refused",
-                str(listing.address),
-                f"{name} in {listing.address} has {size / 1e6:.1f} MB; the {count / 1e6:.1f} million weights that its "
-                "config.json tells of have another size: it is not opened",
-            )
-
-
-def _count_weights(config: GeneratorConfig) -> int:
-    with torch.device("meta"):
-        return sum(weight.numel() for weight in build_generator(config).parameters())
+            told = f"the {count / 1e6:.1f} million weights that its config.json tells of have another size"
+            message = f"{name} in {listing.address} has {size / 1e6:.1f} MB; {told}: it is not opened"
+            raise HubError("refused", str(listing.address), message)
 
 
 def _open_foreign(listing: Listing, transfer: Transfer) -> Run:
@@ -169,7 +149,7 @@ def _open_foreign(listing: Listing, transfer: Transfer) -> Run:
 
 
 def _foreign_files(listing: Listing) -> list[str]:
-    """The newest generators that the reference has left, G_A and G_B or G alone, or one without a telling name."""
+    """The newest generators that the reference has left, G_A and G_B or G alone."""
     found = [match for match in map(_REFERENCE.fullmatch, listing.files) if match]
     folders = sorted({match["folder"] or "" for match in found}, key=lambda folder: (folder.count("/"), folder))
     if len(folders) > 1 and folders[0]:
@@ -179,14 +159,8 @@ def _foreign_files(listing: Listing) -> list[str]:
     if beside:
         newest = max((match["epoch"] for match in beside), key=lambda epoch: int(epoch) if epoch.isdigit() else inf)
         return sorted(match[0] for match in beside if match["epoch"] == newest)
-    if WEIGHTS in listing.files:
-        return [WEIGHTS]
-    raise HubError(
-        "foreign",
-        str(listing.address),
-        f"{listing.address} is no run of this program: it has no run.json, and no generator of the reference, "
-        f"latest_net_G.pth or {WEIGHTS}",
-    )
+    none = "it has no run.json, and no generator of the reference, such as latest_net_G.pth"
+    raise HubError("foreign", str(listing.address), f"{listing.address} is no run of this program: {none}")
 
 
 def _domains(name: str) -> tuple[str, str]:

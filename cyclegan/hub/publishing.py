@@ -7,23 +7,14 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
 from huggingface_hub.utils import disable_progress_bars
 
-from cyclegan.hub.cards import LICENSE, write_card
-from cyclegan.hub.seal import is_untouched
-from cyclegan.hub.uploads import (
-    RETRY_DELAYS,
-    Content,
-    Head,
-    Repository,
-    TemporaryUploadError,
-    commit,
-    head_of,
-    read_text,
-    retried,
-)
+from cyclegan.hub.cards import CARD, LICENSE, is_untouched, write_card
+from cyclegan.hub.errors import HubError
+from cyclegan.hub.uploads import RETRY_DELAYS, Content, Head, Repository, commit, head_of, read_text, retried
 from cyclegan.runs.redaction import public, redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
@@ -32,7 +23,6 @@ from cyclegan.runtime.files import RECORD_BYTES, read_small
 
 log = logging.getLogger(__name__)
 
-CARD = "README.md"
 DELAYS = (*RETRY_DELAYS, 300.0)
 """Seconds between attempts while a training goes on, or longer where the Hub asks for it."""
 LAST_WAIT = 600.0
@@ -76,8 +66,8 @@ def publish(run: Run, repository: Repository, *, license: str = LICENSE) -> Publ
     also all of them in one file, which is what the app fetches.
 
     What is there of an older state of the run goes; a card that a person has edited, there or as README.md in the
-    run's folder, stays. Raises UploadError where the Hub does not take it, RunError or ImageError where the run is
-    damaged or has no snapshot yet.
+    run's folder, stays. Raises HubError if the Hub does not take it, RunError or ImageError if the run is damaged or
+    has no snapshot yet.
     """
     head = head_of(repository, marker="run.json")
     files = {**write_card(run, repository.name, license=license), **contents(run)}
@@ -109,23 +99,17 @@ def is_edited(repository: Repository, head: Head) -> bool:
     return CARD in head.files and not is_untouched(read_text(repository, head, CARD))
 
 
-def publish_patiently(run: Run, repository: Repository, *, license: str = LICENSE) -> Publication:
-    """`publish`, attempted again where it fails for a time."""
-    return retried(lambda: publish(run, repository, license=license), on_wait=say_later)
-
-
 class BackgroundPublisher:
     """Publishes a run whenever it is told that it has grown, in a thread of its own.
 
     Training never waits for it and never fails by it: what cannot be published now is published later, in the state
-    of then, so that the end is that of a single publication at the end. The thread is a daemon, since a commit that is
-    not finished leaves no trace.
+    of then. The thread is a daemon, since a commit that is not finished leaves no trace.
     """
 
     def __init__(self, folder: Path, repository: Repository) -> None:
         self.folder, self.repository = folder, repository
         self._change = threading.Condition()
-        self._wanted = self._done = self._refused = 0
+        self._wanted = self._attempted = self._done = 0
         self._closing = self._given_up = False
         disable_progress_bars()  # they would fight with that of the training
         self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
@@ -138,7 +122,7 @@ class BackgroundPublisher:
             self._change.notify_all()
 
     def finish(self, timeout: float = LAST_WAIT) -> bool:
-        """Wait until everything is published, but no longer than this many seconds; whether it is. What is not
+        """Wait for at most this many seconds until everything is published, and return whether it is. What is not
         published then is not attempted again."""
         with self._change:
             self._closing = True
@@ -148,38 +132,29 @@ class BackgroundPublisher:
         return self._done == self._wanted
 
     def _work(self) -> None:
-        failures = 0
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: self._wanted > max(self._done, self._refused) or self._closing)
-                goal = self._wanted
-            if goal == max(self._done, self._refused):
-                return
+        while self._waits_for_more():
             try:
-                publish(Run.open(self.folder), self.repository)
-            except TemporaryUploadError as error:
-                if self._given_up:
-                    return
-                failures += 1
-                self._pause(error, DELAYS[min(failures, len(DELAYS)) - 1])
+                retried(self._publish, chain(DELAYS, repeat(DELAYS[-1])), self._pause)
             except Exception as error:  # whatever it is, the training goes on
                 log.warning("not published: %s", error)
-                self._refused = goal
-            else:
-                failures, self._done = 0, goal
 
-    def _pause(self, error: TemporaryUploadError, delay: float) -> None:
-        wait = max(delay, error.wait)
-        say_later(error, wait)
+    def _waits_for_more(self) -> bool:
         with self._change:
-            closing = self._change.wait_for(lambda: self._closing, timeout=wait)
+            self._change.wait_for(lambda: self._wanted > self._attempted or self._closing)
+            return self._wanted > self._attempted
+
+    def _publish(self) -> None:
+        self._attempted = goal = self._wanted
+        publish(Run.open(self.folder), self.repository)
+        self._done = goal
+
+    def _pause(self, seconds: float, error: HubError) -> None:
+        with self._change:
+            closing = self._change.wait_for(lambda: self._closing, timeout=seconds)
         if closing:
-            time.sleep(min(wait, CLOSING_DELAY))
-
-
-def say_later(error: TemporaryUploadError, wait: float) -> None:
-    """Log why nothing was uploaded yet, and when the next attempt is."""
-    log.warning("not published yet: %s; again in %.0f s", error, wait)
+            time.sleep(min(seconds, CLOSING_DELAY))
+        if self._given_up:
+            raise error
 
 
 def _redacted(path: Path) -> bytes:

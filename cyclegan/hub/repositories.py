@@ -9,15 +9,20 @@ import logging
 import re
 import shutil
 import threading
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from cyclegan.hub.errors import HubError, in_words, is_unreachable
-from cyclegan.runtime.files import write_atomically
+from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.utils.sha import git_hash
+from tqdm import tqdm
+
+from cyclegan.hub.errors import HubError, in_words
+from cyclegan.runtime.files import STALE, last_change, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +69,7 @@ class Address:
         return f"{self.name}@{self.revision}" if self.revision else self.name
 
 
-@dataclass(frozen=True)
-class RemoteFile:
+class RemoteFile(NamedTuple):
     """What the Hub says of a file: bytes, and the sha256 of its content or, if it is small, git's sha1."""
 
     size: int
@@ -99,18 +103,14 @@ class Transfer:
 
 
 def list_files(address: Address) -> Listing:
-    """What the repository holds, by one request; what it held when it was last listed if the Hub does not answer.
-
-    A commit that was listed before is never asked for again. Raises HubError.
-    """
-    path = _listing_path(address)
+    """Return what the repository holds, by one request; what it held when it was last listed if the Hub does not
+    answer. A commit that was listed before is never asked for again. Raises HubError."""
+    path = repository_cache(address.name) / "listings" / f"{quote(address.revision or 'main', safe='')}.json"
     known = _read_listing(path, address)
     if known is not None and address.revision == known.commit:
         with suppress(OSError):
             path.touch()  # `evict` goes by it
         return known
-    from huggingface_hub import HfApi
-
     try:
         # `resolve_revision` and `list_repo_tree` have no time limit: with them a silent Hub is waited for without end.
         info = HfApi().model_info(
@@ -119,48 +119,65 @@ def list_files(address: Address) -> Listing:
             files_metadata=True,
             timeout=SECONDS if known is None else SECONDS_CACHED,
         )
+        siblings = info.siblings or ()
         files = {
             each.rfilename: RemoteFile(each.size or 0, each.lfs.sha256 if each.lfs else str(each.blob_id))
-            for each in info.siblings or ()
+            for each in siblings
         }
     except Exception as error:
-        if known is None or not is_unreachable(error):
-            raise in_words(error, str(address)) from None
-        log.warning("the Hub does not tell of %s now (%s); it is shown as it last was", address, type(error).__name__)
+        told = in_words(error, str(address))
+        if known is None or told.wait is None:
+            raise told from None
+        log.warning("%s; it is shown as it last was", told)
         return known
     if not COMMIT.fullmatch(info.sha or ""):
         raise HubError("trouble", str(address), f"the Hub's answer about {address} names no commit; try again later")
-    listing = Listing(address, str(info.sha), files)
-    _refuse_unsafe_names(listing)
+    for name in files:  # none would be asked for: but who puts one into a repository is not to be trusted
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or set(name) & set("\\:\0"):
+            unsafe = f"{address} holds a file of the unsafe name {name[:80]!r}: it is not opened"
+            raise HubError("refused", str(address), unsafe)
     with suppress(OSError):  # a full or read-only disk: it is asked again next time
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"commit": listing.commit, "files": {name: asdict(file) for name, file in files.items()}}
-        write_atomically(path, json.dumps(content).encode())
-    return listing
+        write_atomically(path, json.dumps({"commit": info.sha, "files": files}).encode())
+        _sweep(repository_cache(address.name))
+    return Listing(address, str(info.sha), files)
+
+
+def _read_listing(path: Path, address: Address) -> Listing | None:
+    try:
+        content = json.loads(path.read_bytes())
+        files = {name: RemoteFile(int(size), str(digest)) for name, (size, digest) in content["files"].items()}
+        return Listing(address, str(content["commit"]), files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _sweep(cache: Path) -> None:
+    """Delete what killed processes left: the client neither continues nor deletes it."""
+    for part in cache.glob("blobs/*.incomplete"):
+        if time.time() - part.stat().st_mtime > STALE:
+            part.unlink()
 
 
 def get_file(listing: Listing, name: str, transfer: Transfer, *, limit: int) -> Path:
-    """The file in huggingface_hub's cache, fetched where it is missing or damaged there: two requests, or none.
+    """Return the file in huggingface_hub's cache, fetched if it is missing or damaged there: two requests, or none.
 
     It lies in the folder of its commit, at the place that it has in the repository. Raises HubError, without having
-    fetched anything, where it has more than `limit` bytes or the disk has less room; Cancelled.
+    fetched anything, if it has more than `limit` bytes or the disk has less room; Cancelled.
     """
-    from huggingface_hub import hf_hub_download
-
-    file, address = listing.files[name], str(listing.address)
+    file, address, repository = listing.files[name], str(listing.address), listing.address.name
     if file.size > limit:
-        raise HubError(
-            "refused",
-            address,
-            f"{name} in {address} has {file.size / 1e6:.0f} MB; at most {limit / 1e6:.0f} MB are expected of it",
-        )
+        sizes = f"has {file.size / 1e6:.0f} MB; at most {limit / 1e6:.0f} MB are expected of it"
+        raise HubError("refused", address, f"{name} in {address} {sizes}")
     for _ in range(2):
         transfer.add(0)
         try:
-            _check_disk(listing, name)
-            path = Path(
-                hf_hub_download(listing.address.name, name, revision=listing.commit, tqdm_class=_meter(transfer))
-            )
+            if not isinstance(try_to_load_from_cache(repository, name, revision=listing.commit), str):
+                cache = repository_cache(repository)
+                there = next(path for path in (cache, *cache.parents) if path.exists())
+                if shutil.disk_usage(there).free < file.size:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+            path = Path(hf_hub_download(repository, name, revision=listing.commit, tqdm_class=_meter(transfer)))
             if _is_whole(path, file):
                 return path
             log.warning("%s in %s has the wrong content: it is fetched anew", name, address)
@@ -174,10 +191,17 @@ def get_file(listing: Listing, name: str, transfer: Transfer, *, limit: int) -> 
     raise HubError("incomplete", address, message)
 
 
-def repository_cache(name: str) -> Path:
-    """The folder in huggingface_hub's cache where all that belongs to a repository lies, and goes with it."""
-    from huggingface_hub import constants
+def _is_whole(path: Path, expected: RemoteFile) -> bool:
+    if path.stat().st_size != expected.size:
+        return False
+    with path.open("rb") as file:
+        large = len(expected.digest) == 64
+        found = hashlib.file_digest(file, "sha256").hexdigest() if large else git_hash(file.read())
+    return found == expected.digest
 
+
+def repository_cache(name: str) -> Path:
+    """Return the folder in huggingface_hub's cache where all that belongs to a repository lies, and goes with it."""
     return Path(constants.HF_HUB_CACHE).expanduser().resolve() / f"models--{name.replace('/', '--')}"
 
 
@@ -190,7 +214,9 @@ def evict(limit: int, *, keep: Collection[str]) -> None:
     """
     kept = {repository_cache(name) for name in keep}
     sizes = {folder: _size(folder) for folder in repository_cache("any").parent.glob("models--*")}
-    for folder in sorted(sizes.keys() - kept, key=_last_used):
+    for folder in sorted(
+        sizes.keys() - kept, key=lambda each: max(map(last_change, each.glob("listings/*")), default=0)
+    ):
         if sum(sizes.values()) <= limit:
             return
         log.info("%s is deleted to make room", folder.name)
@@ -206,60 +232,8 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _last_used(folder: Path) -> float:
-    return max((path.stat().st_mtime for path in folder.glob("listings/*")), default=0.0)
-
-
-def _listing_path(address: Address) -> Path:
-    return repository_cache(address.name) / "listings" / f"{quote(address.revision or 'main', safe='')}.json"
-
-
-def _read_listing(path: Path, address: Address) -> Listing | None:
-    try:
-        content = json.loads(path.read_bytes())
-        files = {name: RemoteFile(int(file["size"]), str(file["digest"])) for name, file in content["files"].items()}
-        return Listing(address, str(content["commit"]), files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _refuse_unsafe_names(listing: Listing) -> None:
-    """No such name would be asked for: but who puts one into a repository is not to be trusted with the others."""
-    for name in listing.files:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or set(name) & set("\\:\0"):
-            message = f"{listing.address} holds a file of the unsafe name {name[:80]!r}: it is not opened"
-            raise HubError("refused", str(listing.address), message)
-
-
-def _check_disk(listing: Listing, name: str) -> None:
-    """Raise OSError where the file is not there yet and would not fit."""
-    from huggingface_hub import try_to_load_from_cache
-
-    if try_to_load_from_cache(listing.address.name, name, revision=listing.commit) is not None:
-        return
-    folder = repository_cache(listing.address.name)
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if shutil.disk_usage(there).free < listing.files[name].size:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def _git_digest(content: bytes) -> str:
-    """What git, and so the Hub, calls a small file of this content."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
-def _is_whole(path: Path, expected: RemoteFile) -> bool:
-    if path.stat().st_size != expected.size:
-        return False
-    with path.open("rb") as file:
-        large = len(expected.digest) == 64
-        found = hashlib.file_digest(file, "sha256").hexdigest() if large else _git_digest(file.read())
-    return found == expected.digest
-
-
 def _meter(transfer: Transfer) -> Any:
-    """A progress bar, as huggingface_hub takes one, that draws nothing and counts for the transfer."""
-    from tqdm import tqdm
+    """Return a progress bar, as huggingface_hub takes one, that draws nothing and counts for the transfer."""
 
     class Meter(tqdm):  # type: ignore[type-arg]
         def __init__(self, *args: Any, **options: Any) -> None:

@@ -1,40 +1,30 @@
-"""Where the generators of a run on the Hugging Face Hub come from: each is fetched when it is wanted, and only then."""
+"""The networks of a run on the Hugging Face Hub: each is fetched when it is wanted, and only then."""
 
 from __future__ import annotations
 
 import re
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 
 from cyclegan.config import ConfigError, Direction, DiscriminatorConfig, Domain, GeneratorConfig
 from cyclegan.hub.errors import HubError, HubFault, in_words
 from cyclegan.hub.repositories import Listing, Transfer, get_file, repository_cache
-from cyclegan.networks.storage import WeightsError, describe_network, load_generator
-from cyclegan.runs.run import NewerFormatError, Run
+from cyclegan.networks.storage import WeightsError, describe_network
+from cyclegan.runs.run import NewerFormatError, Run, RunError
 from cyclegan.runtime.files import CONFIG_BYTES, write_atomically
 
 WEIGHTS = "model.safetensors"
 LARGEST_DISCRIMINATOR = 512_000_000
 """Bytes that are fetched of one at most: six layers of width 256 are 491 MB in fp16."""
-SILENCE = 30.0
-"""Seconds without a byte after which a fetch is no longer waited for; it goes on. The client gives up after 23."""
 POLL = 0.2
-"""Seconds between looks at how far it is."""
-
-
-class _Weights(NamedTuple):
-    """A weights file in the repository, the architecture of its network, and how many bytes it may have."""
-
-    name: str
-    config: GeneratorConfig | DiscriminatorConfig
-    limit: int
+"""Seconds between looks at how far a fetch is."""
 
 
 @dataclass
@@ -63,117 +53,97 @@ class HubSource:
         return tuple(sorted(e for e in epochs if all((e, direction) in self.names for direction in self.directions)))
 
     def follow(self, run: Run, epoch: int, direction: Direction) -> Iterator[Transfer]:
-        """Have the generator of an epoch in the folder of the run: fetched by two requests if it is not, and verified.
-        Until it is, again and again how far; who stops listening does not stop it.
-
-        Raises HubError where it cannot be had, or where nothing comes of it for SILENCE seconds.
-        """
-        return self._follow(run, self._generator(run, epoch, direction))
+        """Fetch the generator of an epoch into the folder of the run, by two requests, unless it is there, and verify
+        it. Until then yield how far it is; closing the iterator does not cancel the fetch. Raises HubError."""
+        return self._follow(run, self.names[epoch, direction], run.generator_config(direction))
 
     def follow_discriminator(self, run: Run, domain: Domain) -> Iterator[Transfer]:
         """The same for the discriminator of a domain."""
-        return self._follow(run, self._discriminator(run, domain))
+        return self._follow(run, _discriminator(domain), run.discriminator(domain))
 
     def bring(self, run: Run, epoch: int, direction: Direction, watched: Transfer | None = None) -> None:
-        """`follow` to its end. Raises Cancelled by way of `watched`, which is told how far it is."""
-        total = done = 0
+        """`follow` to its end, adding to `watched` how far it is. Raises Cancelled if `watched` is cancelled."""
+        watched = watched or Transfer()
+        total, done = watched.total, watched.done
         for transfer in self.follow(run, epoch, direction):
-            if watched:
-                now = transfer.done
-                watched.total += transfer.total - total
-                watched.add(now - done)
-                total, done = transfer.total, now
+            watched.total, watched.done = total + transfer.total, done + transfer.done
+            watched.add(0)
 
     def load_generator(self, run: Run, epoch: int, direction: Direction) -> nn.Module:
-        """The generator of an epoch. Raises HubError as `follow` does, and where it is no such generator."""
+        """Return the generator of an epoch. Raises HubError as `follow` does, and if it is no such generator."""
         self.bring(run, epoch, direction)
-        try:
-            return load_generator(run.snapshot_folder(epoch, direction))[1]
-        except (ConfigError, WeightsError, OSError) as error:
-            raise public(error, self.listing) from None
+        with without_paths(self.listing):
+            return replace(run, source=None).load_generator(epoch, direction)
 
     def has_discriminator(self, domain: Domain) -> bool:
-        return _judge(domain) in self.listing.files
+        return _discriminator(domain) in self.listing.files
 
     def load_discriminator(self, run: Run, domain: Domain) -> nn.Module:
-        """The discriminator of a domain. Raises HubError as `load_generator` does."""
+        """Return the discriminator of a domain. Raises HubError as `load_generator` does."""
         deque(self.follow_discriminator(run, domain), 0)
-        try:
+        with without_paths(self.listing):
             return replace(run, source=None).load_discriminator(domain)
-        except (ConfigError, WeightsError, OSError) as error:
-            raise public(error, self.listing) from None
 
     def look_ahead(self, run: Run, epoch: int, direction: Direction) -> None:
         """Begin to fetch the epochs before and after this one, and wait for none; who wants one meets its errors."""
         place = self.epochs.index(epoch)
         for neighbour in self.epochs[max(place - 1, 0) : place + 2]:
-            there = (run.snapshot_folder(neighbour, direction) / WEIGHTS).exists()
-            if neighbour != epoch and not there:
-                self._fetch(run, self._generator(run, neighbour, direction))
+            if neighbour != epoch and not (run.snapshot_folder(neighbour, direction) / WEIGHTS).exists():
+                self._fetch(run, self.names[neighbour, direction], run.generator_config(direction))
 
-    def _generator(self, run: Run, epoch: int, direction: Direction) -> _Weights:
-        name = self.names[epoch, direction]
-        return _Weights(name, run.generator_config(direction), self.listing.files[name].size)
-
-    def _discriminator(self, run: Run, domain: Domain) -> _Weights:
-        return _Weights(_judge(domain), run.discriminator(domain), LARGEST_DISCRIMINATOR)
-
-    def _follow(self, run: Run, wanted: _Weights) -> Iterator[Transfer]:
-        if wanted.name in self._verified and (run.folder / wanted.name).exists():
+    def _follow(self, run: Run, name: str, config: GeneratorConfig | DiscriminatorConfig) -> Iterator[Transfer]:
+        if name in self._verified and (run.folder / name).exists():
             return
-        fetched, transfer = self._fetch(run, wanted)
-        counted, heard = 0, time.monotonic()
+        fetched, transfer = self._fetch(run, name, config)
         while not fetched.done():
             yield transfer
             wait([fetched], POLL)
-            if transfer.done > counted:
-                counted, heard = transfer.done, time.monotonic()
-            if time.monotonic() > heard + SILENCE:
-                raise HubError(
-                    "network",
-                    self.name,
-                    f"{wanted.name} of {self.name} is on its way, but nothing came for {SILENCE:.0f} seconds "
-                    f"({transfer.done / 1e6:.0f} of {transfer.total / 1e6:.0f} MB are here); try again in a moment",
-                )
         fetched.result()
         yield transfer
 
-    def _fetch(self, run: Run, wanted: _Weights) -> tuple[Future[None], Transfer]:
-        """The fetch of a network in a thread of its own: two that want the same one share it."""
+    def _fetch(
+        self, run: Run, name: str, config: GeneratorConfig | DiscriminatorConfig
+    ) -> tuple[Future[None], Transfer]:
+        """Fetch a network in a thread of its own: two that want the same one share it."""
         with self._lock:
-            if wanted.name not in self._fetches:
-                self._fetches[wanted.name] = Future(), Transfer(total=self.listing.files[wanted.name].size)
+            if name not in self._fetches:
+                self._fetches[name] = Future(), Transfer(total=self.listing.files[name].size)
                 # A daemon: a program that has what it wanted does not wait for what was fetched ahead.
-                threading.Thread(target=self._work, args=(run, wanted), name="hub-epoch", daemon=True).start()
-            return self._fetches[wanted.name]
+                threading.Thread(target=self._work, args=(name, config), name="hub-epoch", daemon=True).start()
+            return self._fetches[name]
 
-    def _work(self, run: Run, wanted: _Weights) -> None:
-        fetched, transfer = self._fetches[wanted.name]
+    def _work(self, name: str, config: GeneratorConfig | DiscriminatorConfig) -> None:
+        fetched, transfer = self._fetches[name]
+        judges, beside = isinstance(config, DiscriminatorConfig), name.replace(WEIGHTS, "config.json")
         try:
-            path = get_file(self.listing, wanted.name, transfer, limit=wanted.limit)
-            config = path.parent / "config.json"
-            stated = f"{wanted.name.removesuffix(WEIGHTS)}config.json"
-            if isinstance(wanted.config, DiscriminatorConfig) and stated in self.listing.files:
-                get_file(self.listing, stated, Transfer(), limit=CONFIG_BYTES)
-            if not config.exists():  # every epoch has the architecture of the first: no two requests for that
-                write_atomically(config, describe_network(wanted.config))
-            self._verified.add(wanted.name)
+            limit = LARGEST_DISCRIMINATOR if judges else self.listing.files[name].size
+            path = get_file(self.listing, name, transfer, limit=limit)
+            if judges and beside in self.listing.files:
+                get_file(self.listing, beside, Transfer(), limit=CONFIG_BYTES)
+            if not path.with_name("config.json").exists():  # every epoch has the architecture of the first
+                write_atomically(path.with_name("config.json"), describe_network(config))
+            self._verified.add(name)
             fetched.set_result(None)
         except Exception as error:
             fetched.set_exception(in_words(error, self.name))
         finally:
             with self._lock:
-                del self._fetches[wanted.name]
+                del self._fetches[name]
 
 
-def _judge(domain: Domain) -> str:
+def _discriminator(domain: Domain) -> str:
     return f"discriminators/{domain}/{WEIGHTS}"
 
 
-def public(error: Exception, listing: Listing) -> HubError:
-    """The error without paths of this machine: those of the repository remain."""
-    if isinstance(error, OSError):
-        return in_words(error, str(listing.address))
-    here = re.escape(str(repository_cache(listing.address.name))) + r"[/\\]\w+[/\\][0-9a-f]{40}[/\\]?"
-    fault: HubFault = "newer" if isinstance(error, NewerFormatError) else "refused"
-    return HubError(fault, str(listing.address), f"{listing.address}: {re.sub(here, '', str(error))}")
+@contextmanager
+def without_paths(listing: Listing) -> Iterator[None]:
+    """Raise errors of a run in the cache as HubError, without paths of this machine: those of the repository remain."""
+    try:
+        yield
+    except OSError as error:
+        raise in_words(error, str(listing.address)) from None
+    except (ConfigError, RunError, WeightsError) as error:
+        here = re.escape(str(repository_cache(listing.address.name))) + r"[/\\]\w+[/\\][0-9a-f]{40}[/\\]?"
+        fault: HubFault = "newer" if isinstance(error, NewerFormatError) else "refused"
+        message = f"{listing.address}: {re.sub(here, '', str(error))}"
+        raise HubError(fault, str(listing.address), message) from None

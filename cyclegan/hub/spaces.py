@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cyclegan.hub import publishing
-from cyclegan.hub.publishing import CARD, Publication
-from cyclegan.hub.seal import sealed
-from cyclegan.hub.uploads import Content, Repository, commit, head_of, retried
+from cyclegan.hub.cards import CARD, sealed
+from cyclegan.hub.publishing import Publication
+from cyclegan.hub.uploads import Content, Repository, commit, head_of
 from cyclegan.runs.run import Run, RunError
 
 ROOT = Path(__file__).parents[2]
@@ -47,16 +47,11 @@ def contents(runs: Sequence[Run], *, gpu: bool = False) -> dict[str, Content]:
 
 
 def push(files: Mapping[str, Content], repository: Repository) -> Publication:
-    """Make the Space hold these files, in one commit; a card that a person has edited there stays. Raises UploadError
-    where the Hub does not take it."""
-
-    def attempt() -> Publication:
-        head = head_of(repository, marker=MARKER)
-        kept = MARKER in head.files and publishing.is_edited(repository, head)
-        new = {path: content for path, content in files.items() if not (kept and path == CARD)}
-        older = [path for path in head.files if path.split("/")[0] in (*FOLDERS, WEIGHTS) and path not in files]
-        names = sorted({path.split("/")[1] for path in files if path.startswith(f"{WEIGHTS}/")})
-        changed = commit(repository, head, new, removed=older, message=f"The app with {', '.join(names)}")
-        return Publication(changed, kept)
-
-    return retried(attempt, on_wait=publishing.say_later)
+    """Make the Space hold these files, in one commit; a card that a person has edited there stays. Raises HubError."""
+    head = head_of(repository, marker=MARKER)
+    kept = MARKER in head.files and publishing.is_edited(repository, head)
+    new = {path: content for path, content in files.items() if not (kept and path == CARD)}
+    older = [path for path in head.files if path.split("/")[0] in (*FOLDERS, WEIGHTS) and path not in files]
+    names = sorted({path.split("/")[1] for path in files if path.startswith(f"{WEIGHTS}/")})
+    changed = commit(repository, head, new, removed=older, message=f"The app with {', '.join(names)}")
+    return Publication(changed, kept)

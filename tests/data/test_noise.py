@@ -15,7 +15,7 @@ from PIL import Image
 import train
 from cyclegan.config import ConfigError, GANConfig
 from cyclegan.data.datasets import DatasetError
-from cyclegan.data.downloads import IDX_FILE
+from cyclegan.data.named_datasets import IDX_FILE
 from cyclegan.data.noise import NoiseBatches, read_pictures
 from cyclegan.images.encodings import encodings
 from cyclegan.images.io import ImageError

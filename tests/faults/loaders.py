@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from cyclegan.config import ConfigError, CycleGANConfig, DiscriminatorConfig, GANConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.data.archives import ArchiveError, extract
 from cyclegan.data.datasets import DatasetError, find_split
-from cyclegan.data.downloads import IDX_FILE
+from cyclegan.data.named_datasets import IDX_FILE
 from cyclegan.data.noise import IDX_IMAGES, read_pictures
 from cyclegan.hub.cards import read_metrics
 from cyclegan.images.io import FORMATS, ImageError, open_image

@@ -15,8 +15,7 @@ from PIL import Image
 
 import train
 from cyclegan.config import CycleGANConfig
-from cyclegan.hub.cards import write_card
-from cyclegan.hub.seal import is_untouched
+from cyclegan.hub.cards import is_untouched, write_card
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import spread
 from tests.conftest import TINY_CYCLEGAN, TINY_GAN, make_run

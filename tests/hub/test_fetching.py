@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import pickle
 import re
 import shutil
@@ -13,9 +14,11 @@ import sys
 import threading
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -24,8 +27,7 @@ from huggingface_hub import constants
 from cyclegan import Translator
 from cyclegan.config import CycleGANConfig
 from cyclegan.facades.labels import draw_facade
-from cyclegan.hub import fetching, repositories
-from cyclegan.hub import source as hub_source
+from cyclegan.hub import repositories
 from cyclegan.hub.errors import HubError, in_words
 from cyclegan.hub.fetching import open_run
 from cyclegan.hub.repositories import Cancelled, Transfer
@@ -64,10 +66,6 @@ def test_a_run_comes_back_byte_for_byte(published: LoopbackHub, weights: Path) -
     assert Run.open(run.folder).epochs == run.epochs, "now it is a run folder like any other"
 
 
-def test_a_run_without_discriminators_has_none(published: LoopbackHub) -> None:
-    assert not open_run("owner/pix2pix").has_discriminators
-
-
 def test_few_requests(published: LoopbackHub) -> None:
     run = open_run("owner/cyclegan")
     assert published.count("/api/") == 1, "one request lists it and pins the commit"
@@ -88,20 +86,12 @@ def test_few_requests(published: LoopbackHub) -> None:
     assert published.count() == before + 1, "content that another commit brought is not fetched twice"
 
 
-def test_samples_without_an_archive_come_one_by_one(published: LoopbackHub, weights: Path) -> None:
-    run = open_run("owner/pix2pix")
-    assert files_of(run.folder / "samples") == files_of(weights / "facades-pix2pix" / "samples")
-
-
-def test_of_very_many_samples_some_are_fetched(published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "MOST_SAMPLES", 2)
-    assert open_run("owner/pix2pix").sample_epochs == (1, 4)
-
-
 def test_a_translator_of_a_repository(published: LoopbackHub, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     local = Translator.load(weights / "facades-pix2pix", device="cpu", precision="fp32")
     fetched = Translator.load("owner/pix2pix", device="cpu", precision="fp32")
     assert (fetched.name, fetched.epochs, fetched.targets) == ("owner/pix2pix", local.epochs, local.targets)
+    assert not fetched.run.has_discriminators
+    assert files_of(fetched.run.folder / "samples") == files_of(weights / "facades-pix2pix" / "samples")
     for epoch in (1, 5):
         ours, theirs = (each.translate(PHOTO, to="photo", epoch=epoch) for each in (fetched, local))
         assert ours.tobytes() == theirs.tobytes()
@@ -151,7 +141,7 @@ class TestWithoutTheHub:
     def test_nothing_cached(self, published: LoopbackHub) -> None:
         published.stop()
         assert re.match(
-            r"http://127\.0\.0\.1:\d+ does not answer, so owner/cyclegan cannot be had", failure("owner/cyclegan")
+            r"http://127\.0\.0\.1:\d+ does not answer, so owner/cyclegan cannot be read", failure("owner/cyclegan")
         )
 
     def test_what_is_cached_is_shown(self, published: LoopbackHub, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,262 +184,214 @@ class TestWithoutTheHub:
         assert "HF_HUB_OFFLINE forbids to ask the Hub; unset it" in failure("owner/pix2pix")
         assert published.count() == before
 
-    @pytest.mark.parametrize("status", [500, 503])
-    def test_it_is_ill(self, published: LoopbackHub, status: int) -> None:
-        published.fail("GET /api/", status=status)
-        assert f"answers {status} instead of owner/cyclegan; try again later" in failure("owner/cyclegan")
 
-    def test_it_is_silent(self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(repositories, "SECONDS", 0.3)
-        published.fail("GET /api/", wait=2)
-        assert "does not answer" in failure("owner/cyclegan")
-
-    def test_an_epoch_does_not_come(self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
-        run = open_run("owner/cyclegan")
-        monkeypatch.setattr(hub_source, "SILENCE", 0.3)
-        published.fail("HEAD .*/snapshots/0001/", times=1, wait=1)
-        with pytest.raises(
-            HubError,
-            match=r"snapshots/0001/ba/model.safetensors of owner/cyclegan is on its way.*try again in a moment",
-        ):
-            run.load_generator(1, "ba")
-        monkeypatch.setattr(hub_source, "SILENCE", 20)
-        assert run.load_generator(1, "ba")
+DAMAGED = "snapshots/0005/ba/model.safetensors"
+ARCHITECTURE = "snapshots/0001/ab/config.json"
 
 
-class TestRefusals:
-    @pytest.mark.parametrize(
-        ("address", "message"),
-        [
-            ("owner/none", "the Hub has no repository owner/none, or it is private; check the name, or log in with"),
-            (
-                "owner/secret",
-                "owner/secret, or it is private; check the name, or log in with `hf auth login`, or set HF_TOKEN",
-            ),
-            ("owner/gated", r"owner/gated is gated: ask for access at http://127.0.0.1:\d+/owner/gated, then log in"),
-            ("owner/cyclegan@v9", "owner/cyclegan@v9 is no revision of that repository"),
-        ],
-    )
-    def test_not_to_be_had(self, published: LoopbackHub, weights: Path, address: str, message: str) -> None:
-        files = files_of(weights / "facades-pix2pix")
-        published.publish("owner/secret", files, private=True)
-        published.publish("owner/gated", files, gated=True)
-        assert re.search(message, failure(address))
+def archive(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, member in members.items():
+            made.writestr(name, member)
+    return content.getvalue()
 
-    def test_a_mistyped_path(self, hub: LoopbackHub, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(weights.parent)
-        assert failure(f"{weights.name}/facades-pixpix").startswith(
-            f"there is no folder {weights.name}/facades-pixpix, and the Hub has no repository"
-        )
 
-    def test_a_token_opens_what_is_private(
-        self, published: LoopbackHub, weights: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        published.publish_folder("owner/secret", weights / "facades-pix2pix", private=True)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        caplog.set_level("DEBUG")
-        run = open_run("owner/secret")
+def run_json(**changed: object) -> Callable[[bytes], bytes]:
+    """What a JSON file becomes with these values."""
+    return lambda content: json.dumps(json.loads(content) | changed).encode()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (("GET /api/", {"status": 503}), "answers 503 instead of owner/cyclegan; try again later"),
+        (("GET /api/", {"wait": 1}), "does not answer"),
+        (("GET /api/", {"status": 429, "headers": {"Retry-After": "7"}}), "try again in 7 seconds, or log in"),
+        (("HEAD .*/run.json", {"status": 403}), "owner/cyclegan may not be read by you; log in"),
+        (("GET .*/history.jsonl", {"truncate": 5}), "owner/cyclegan cannot be read"),
+    ],
+    ids=str,
+)
+def test_a_hub_that_has_faults_is_one_clear_line(
+    fault: tuple[str, dict[str, Any]], message: str, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repositories, "SECONDS", 0.3)
+    published.fail(fault[0], **fault[1])
+    assert message in failure("owner/cyclegan")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("owner/none", "the Hub has no repository owner/none, or it is private; check the name, or log in with"),
+        ("owner/secret", "owner/secret, or it is private; check the name, or log in with `hf auth login`, or set"),
+        ("owner/gated", r"owner/gated is gated: ask for access at http://127.0.0.1:\d+/owner/gated, then log in"),
+        ("owner/cyclegan@v9", "owner/cyclegan@v9 is no revision of that repository"),
+        ("weights/facades", "there is no folder weights/facades, and the Hub has no repository weights/facades"),
+        ("someone/bert", "someone/bert is no run of this program: it has no run.json"),
+        ("someone/zoo", "holds several models, in a/, b/"),
+        ("someone/other", "someone/other: latest_net_G.pth is no generator of the reference"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    address: str, message: str, published: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("weights").mkdir()
+    files = {"run.json": b"{}"}
+    published.publish("owner/secret", files, private=True)
+    published.publish("owner/gated", files, gated=True)
+    published.publish("someone/bert", {"config.json": b"{}", "pytorch_model.bin": b"x"})
+    published.publish("someone/zoo", {f"{folder}/latest_net_G.pth": b"x" for folder in "ab"})
+    content = io.BytesIO()
+    torch.save(OrderedDict(bert=torch.zeros(1)), content)
+    published.publish("someone/other", {"latest_net_G.pth": content.getvalue()})
+    assert re.search(message, failure(address))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message", "fetched"),
+    [
+        ("../../outside", b"x", "holds a file of the unsafe name", 0),
+        ("/etc/passwd", b"x", "holds a file of the unsafe name", 0),
+        ("samples/..\\0001.webp", b"x", "holds a file of the unsafe name", 0),
+        ("run.json", b" " * 2_000_000, "run.json in owner/cyclegan has 2 MB; at most 1 MB are expected", 0),
+        ("history.jsonl", bytes(9 * 2**20), "history.jsonl in owner/cyclegan has 9 MB; at most 8 MB", None),
+        ("run.json", run_json(format=3), "run.json has format 3; this version reads formats 1 and 2: update", None),
+        (ARCHITECTURE, run_json(width=100_000), "it must be 1 to 256 channels", None),
+        (ARCHITECTURE, run_json(width=64), "million weights that its config.json tells of have another size", None),
+        (DAMAGED, b"x" * 5_000_000, f"{DAMAGED} in owner/cyclegan has 5.0 MB", None),
+        (NAME, archive({"../0001.webp": b"x"}), "holds '../0001.webp', which is no sample", None),
+        (NAME, archive({"0001.webp": bytes(10**6)}), "unpacks to more than it holds", None),
+        (NAME, b"no zip at all", "is damaged", None),
+    ],
+)
+def test_malice_is_refused_before_any_weights_are_fetched(
+    name: str, content: bytes | Callable[[bytes], bytes], message: str, fetched: int | None, published: LoopbackHub
+) -> None:
+    files = published.repositories["model", "owner/cyclegan"].files
+    published.publish("owner/cyclegan", {name: content if isinstance(content, bytes) else content(files[name])})
+    assert message in failure("owner/cyclegan")
+    assert published.count(r"resolve/.*safetensors") == 0
+    assert fetched is None or published.count("resolve") == fetched
+
+
+@pytest.mark.parametrize(
+    ("header", "message"), [(bytes(8), "is damaged"), ((2**40).to_bytes(8, "little"), r"is damaged \(.*header")]
+)
+def test_damaged_weights(header: bytes, message: str, published: LoopbackHub, weights: Path) -> None:
+    size = (weights / "facades-cyclegan" / DAMAGED).stat().st_size
+    published.publish("owner/cyclegan", {DAMAGED: header + bytes(size - 8)})
+    with pytest.raises(HubError, match=rf"^owner/cyclegan: {DAMAGED} {message}"):
+        open_run("owner/cyclegan").load_generator(5, "ba")
+
+
+@pytest.mark.parametrize("times", [1, None])
+def test_wrong_bytes_are_fetched_once_more(published: LoopbackHub, times: int | None) -> None:
+    run = open_run("owner/cyclegan")
+    published.fail("GET /large/", times=times, garble=True)
+    if times == 1:
+        assert run.load_generator(5, "ba")
+        return
+    with pytest.raises(HubError, match="comes damaged from owner/cyclegan"):
         run.load_generator(5, "ba")
-        assert {asked.token for asked in published.requests if not asked.cdn} == {TOKEN}
-        assert [asked.token for asked in published.requests if asked.cdn] and not any(
-            asked.token for asked in published.requests if asked.cdn
-        ), "the host of the large files gets no token"
-        assert TOKEN not in caplog.text
-        assert not any(TOKEN.encode() in content for content in files_of(HUB_HOME).values())
-        monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-        assert "does not know the token that it was sent for owner/secret; log in" in failure("owner/secret")
+    assert not (run.snapshot_folder(5, "ba") / "model.safetensors").exists()
 
-    @pytest.mark.parametrize("asked", ["GET /api/", "GET .*/resolve/.*/run.json", "GET /large/"])
-    def test_no_other_host_gets_the_token_wherever_the_hub_sends_to(
-        self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch, asked: str
-    ) -> None:
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
+
+def test_a_full_disk(published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = open_run("owner/cyclegan")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(HubError, match="the disk is full, so owner/cyclegan cannot be kept; free some space"):
+        run.load_generator(5, "ba")
+    assert published.count("GET /large/") == 1, "nothing was fetched but the samples before"
+    message = str(in_words(PermissionError(errno.EACCES, "Permission denied", "/secret/path"), "owner/name"))
+    assert "owner/name cannot be kept here (Permission denied)" in message and "/secret" not in message
+
+
+def test_what_a_killed_fetch_left_is_deleted(published: LoopbackHub) -> None:
+    part = repositories.repository_cache("owner/cyclegan") / "blobs" / "0123.4567.incomplete"
+    part.parent.mkdir(parents=True)
+    part.touch()
+    open_run("owner/cyclegan")
+    assert part.exists(), "it may be that of another process"
+    os.utime(part, (0, 0))
+    open_run("owner/cyclegan")
+    assert not part.exists()
+
+
+def test_cancelled(published: LoopbackHub) -> None:
+    with pytest.raises(Cancelled):
+        open_run("owner/cyclegan", Transfer(cancelled=True))
+    transfer = Transfer()
+    assert open_run("owner/cyclegan", transfer).epochs
+    assert transfer.done >= transfer.total > 0
+
+
+def test_a_token_opens_what_is_private_and_goes_to_no_other_host(
+    published: LoopbackHub, weights: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    published.publish_folder("owner/secret", weights / "facades-pix2pix", private=True)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    caplog.set_level("DEBUG")
+    open_run("owner/secret").load_generator(5, "ba")
+    assert {asked.token for asked in published.requests if not asked.cdn} == {TOKEN}
+    assert {asked.token for asked in published.requests if asked.cdn} == {None}
+    assert TOKEN not in caplog.text
+    assert not any(TOKEN.encode() in content for content in files_of(HUB_HOME).values())
+    for asked in ("GET /api/", "GET .*/resolve/.*/run.json", "GET /large/"):
+        published.faults.clear()
         published.fail(asked, status=302, headers={"Location": f"{published.cdn_url}/elsewhere"})
         failure("owner/cyclegan")
-        elsewhere = [request.token for request in published.requests if request.path == "/elsewhere"]
-        assert elsewhere and not any(elsewhere)
-
-    def test_the_app_sends_no_token_where_xet_says(
-        self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.delenv("HF_HUB_DISABLE_XET")
-        published.xet = True
-        code = "import app; from cyclegan.hub.fetching import open_run; open_run('owner/cyclegan')"
-        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
-        assert published.count("/large/") and not any(asked.token for asked in published.requests if asked.cdn)
-
-    def test_a_rate_limit(self, published: LoopbackHub) -> None:
-        published.fail("GET /api/", status=429, headers={"Retry-After": "7"})
-        assert "try again in 7 seconds, or log in" in failure("owner/cyclegan")
-
-    @pytest.mark.usefixtures("impatient")
-    def test_a_403_while_downloading(self, published: LoopbackHub) -> None:
-        published.fail("HEAD .*/run.json", status=403)
-        assert "the Hub forbids to read owner/cyclegan" in failure("owner/cyclegan")
-
-    @pytest.mark.parametrize("text", ["", "owner", "a/../x", "owner/a b", "https://example.org/a/b", "a/b/c", "/a/b"])
-    def test_no_name(self, text: str) -> None:
-        with pytest.raises(HubError, match="names no repository; write owner/name"):
-            repositories.Address.parse(text)
-
-    @pytest.mark.parametrize("text", [" owner/name ", "https://huggingface.co/owner/name", "https://hf.co/owner/name/"])
-    def test_a_name_may_be_pasted(self, text: str) -> None:
-        assert repositories.Address.parse(text) == repositories.Address("owner/name")
-
-    def test_not_one_of_our_runs(self, published: LoopbackHub) -> None:
-        published.publish("someone/bert", {"config.json": b"{}", "pytorch_model.bin": b"x"})
-        assert "someone/bert is no run of this program: it has no run.json" in failure("someone/bert")
-
-    def test_a_newer_format(self, published: LoopbackHub, weights: Path) -> None:
-        content = json.loads((weights / "facades-pix2pix" / "run.json").read_text()) | {"format": 3}
-        published.publish("owner/pix2pix", {"run.json": json.dumps(content).encode()})
-        assert failure("owner/pix2pix") == (
-            "owner/pix2pix: run.json has format 3; this version reads formats 1 and 2: update the program"
-        )
-
-    def test_a_large_history(self, published: LoopbackHub) -> None:
-        published.publish("owner/pix2pix", {"history.jsonl": bytes(9 * 2**20)})
-        assert "history.jsonl" in failure("owner/pix2pix")
-
-    def test_damaged_weights(self, published: LoopbackHub, weights: Path) -> None:
-        name = "snapshots/0005/ba/model.safetensors"
-        published.publish("owner/pix2pix", {name: bytes((weights / "facades-pix2pix" / name).stat().st_size)})
-        with pytest.raises(HubError, match=rf"^owner/pix2pix: {name} is damaged"):
-            open_run("owner/pix2pix").load_generator(5, "ba")
-
-    @pytest.mark.parametrize("times", [1, None])
-    def test_wrong_bytes(self, published: LoopbackHub, times: int | None) -> None:
-        run = open_run("owner/cyclegan")
-        published.fail("GET /large/", times=times, garble=True)
-        if times == 1:
-            assert run.load_generator(5, "ba"), "they are fetched once more"
-            return
-        with pytest.raises(HubError, match="comes damaged from owner/cyclegan"):
-            run.load_generator(5, "ba")
-        assert not (run.snapshot_folder(5, "ba") / "model.safetensors").exists()
-
-    @pytest.mark.usefixtures("impatient")
-    def test_a_file_that_never_comes_whole(self, published: LoopbackHub) -> None:
-        published.fail("GET .*/history.jsonl", truncate=5)
-        assert "cannot be had" in failure("owner/cyclegan")
-
-    def test_a_full_disk(self, published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
-        run = open_run("owner/cyclegan")
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-        with pytest.raises(HubError, match="the disk is full, so owner/cyclegan cannot be kept; free some space"):
-            run.load_generator(5, "ba")
-        assert published.count("GET /large/") == 1, "nothing was fetched but the samples before"
-
-    def test_a_folder_that_cannot_be_written(self) -> None:
-        message = str(in_words(PermissionError(errno.EACCES, "Permission denied", "/secret/path"), "owner/name"))
-        assert "owner/name cannot be kept here (Permission denied)" in message and "/secret" not in message
-
-    def test_cancelled(self, published: LoopbackHub) -> None:
-        transfer = Transfer(cancelled=True)
-        with pytest.raises(Cancelled):
-            open_run("owner/cyclegan", transfer)
-        transfer = Transfer()
-        assert open_run("owner/cyclegan", transfer).epochs
-        assert transfer.done >= transfer.total > 0
+    elsewhere = [request.token for request in published.requests if request.path == "/elsewhere"]
+    assert len(elsewhere) >= 3 and not any(elsewhere)
+    published.faults.clear()
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert "does not know your token, so owner/secret cannot be read; log in" in failure("owner/secret")
 
 
-class TestMalice:
-    @pytest.mark.parametrize("name", ["../../outside", "/etc/passwd", "samples/..\\0001.webp", "C:/run.json"])
-    def test_file_names_that_lead_outside(self, published: LoopbackHub, name: str) -> None:
-        published.publish("owner/cyclegan", {name: b"x"})
-        assert "holds a file of the unsafe name" in failure("owner/cyclegan")
-        assert published.count("resolve") == 0
-
-    def test_run_json_of_absurd_size(self, published: LoopbackHub) -> None:
-        published.publish("owner/cyclegan", {"run.json": b" " * 2_000_000})
-        assert "run.json in owner/cyclegan has 2 MB; at most 1 MB are expected" in failure("owner/cyclegan")
-        assert published.count("resolve") == 0
-
-    @pytest.mark.parametrize("width", [100_000, 64])
-    def test_a_config_of_absurd_size(self, published: LoopbackHub, width: int) -> None:
-        files = published.repositories["model", "owner/cyclegan"].files
-        name = min(name for name in files if name.endswith("ab/config.json"))
-        published.publish("owner/cyclegan", {name: json.dumps(json.loads(files[name]) | {"width": width}).encode()})
-        expected = "it must be 1 to 256 channels" if width > 256 else "million weights that its config.json tells of"
-        assert expected in failure("owner/cyclegan")
-        assert published.count(r"resolve/.*safetensors") == 0
-
-    def test_weights_far_larger_than_the_network(self, published: LoopbackHub) -> None:
-        published.publish("owner/cyclegan", {"snapshots/0005/ba/model.safetensors": b"x" * 5_000_000})
-        assert "snapshots/0005/ba/model.safetensors in owner/cyclegan has 5.0 MB" in failure("owner/cyclegan")
-        assert published.count(r"resolve/.*safetensors") == 0
-
-    def test_a_safetensors_header_of_absurd_size(self, published: LoopbackHub, weights: Path) -> None:
-        name = "snapshots/0005/ba/model.safetensors"
-        size = (weights / "facades-cyclegan" / name).stat().st_size
-        published.publish("owner/cyclegan", {name: (2**40).to_bytes(8, "little") + bytes(size)})
-        with pytest.raises(HubError, match=r"is damaged \(.*header"):
-            open_run("owner/cyclegan").load_generator(5, "ba")
-
-    @pytest.mark.parametrize(
-        ("members", "message"),
-        [
-            ({"../0001.webp": b"x"}, "holds '../0001.webp', which is no sample"),
-            ({"0001.webp": bytes(10**6)}, "unpacks to more than it holds"),
-            (None, "is damaged"),
-        ],
-    )
-    def test_a_malicious_archive(self, published: LoopbackHub, members: dict[str, bytes] | None, message: str) -> None:
-        content = io.BytesIO(b"no zip at all")
-        if members:
-            with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, member in members.items():
-                    archive.writestr(name, member)
-        published.publish("owner/cyclegan", {NAME: content.getvalue()})
-        assert message in failure("owner/cyclegan")
-
-    def test_a_pickle_runs_nothing(self, hub: LoopbackHub, tmp_path: Path) -> None:
-        class Evil:
-            def __reduce__(self) -> tuple[object, tuple[str]]:
-                return Path.touch, (str(tmp_path / "owned"),)
-
-        content = io.BytesIO()
-        torch.save({"model.1.weight": Evil()}, content, pickle_module=pickle)
-        hub.publish("owner/evil", {"latest_net_G.pth": content.getvalue(), "run.pkl": pickle.dumps(Evil())})
-        assert "code is not run here" in failure("owner/evil")
-        assert not (tmp_path / "owned").exists()
+def test_the_app_sends_no_token_where_xet_says(published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.delenv("HF_HUB_DISABLE_XET")
+    published.xet = True
+    code = "import app; from cyclegan.hub.fetching import open_run; open_run('owner/cyclegan')"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
+    assert published.count("/large/") and not any(asked.token for asked in published.requests if asked.cdn)
 
 
-class TestForeignRepositories:
-    @pytest.fixture
-    def reference(self, tmp_path: Path) -> dict[str, bytes]:
-        config = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, epochs=1, decay_epochs=1)
-        run = make_run(tmp_path / "run", config, epochs=(2,), sample_epochs=1)
-        export_reference(run, tmp_path / "reference")
-        return files_of(tmp_path / "reference")
+@pytest.mark.parametrize("text", ["", "owner", "a/../x", "owner/a b", "https://example.org/a/b", "a/b/c", "/a/b"])
+def test_no_name(text: str) -> None:
+    with pytest.raises(HubError, match="names no repository; write owner/name"):
+        repositories.Address.parse(text)
 
-    @pytest.mark.parametrize("folder", ["", "horse2zebra/"])
-    def test_of_the_reference(self, hub: LoopbackHub, reference: dict[str, bytes], folder: str) -> None:
-        hub.publish("someone/horse2zebra", {folder + name: content for name, content in reference.items()})
-        translator = Translator.load("someone/horse2zebra", device="cpu", precision="fp32")
-        assert (translator.name, translator.targets, translator.epochs) == ("horse2zebra", ("zebra", "horse"), (200,))
-        assert translator.translate(PHOTO, to="zebra").size == PHOTO.size
-        before = hub.count()
-        assert open_run("someone/horse2zebra").epochs == (200,)
-        assert hub.count() == before + 1, "converted once"
 
-    def test_a_bare_safetensors_file(self, hub: LoopbackHub, weights: Path) -> None:
-        weights_file = weights / "facades-pix2pix" / "snapshots" / "0005" / "ba" / "model.safetensors"
-        hub.publish("someone/net", {"model.safetensors": weights_file.read_bytes(), "config.json": b"{}"})
-        ours = Translator.load("someone/net", device="cpu", precision="fp32")
-        theirs = Translator.load(weights / "facades-pix2pix", device="cpu", precision="fp32")
-        assert ours.targets == ("translation",)
-        assert ours.translate(PHOTO, to="translation").tobytes() == theirs.translate(PHOTO, to="photo").tobytes()
+@pytest.mark.parametrize("text", [" owner/name ", "https://huggingface.co/owner/name", "https://hf.co/owner/name/"])
+def test_a_name_may_be_pasted(text: str) -> None:
+    assert repositories.Address.parse(text) == repositories.Address("owner/name")
 
-    def test_several_models(self, hub: LoopbackHub, reference: dict[str, bytes]) -> None:
-        hub.publish("someone/zoo", {f"{folder}/{name}": b for folder in "ab" for name, b in reference.items()})
-        assert "holds several models, in a/, b/" in failure("someone/zoo")
 
-    def test_something_else(self, hub: LoopbackHub) -> None:
-        hub.publish("someone/bert", {"model.safetensors": b"no weights"})
-        assert failure("someone/bert").startswith("someone/bert: model.safetensors is damaged")
-        content = io.BytesIO()
-        torch.save(OrderedDict(bert=torch.zeros(1)), content)
-        hub.publish("someone/bert", {"latest_net_G.pth": content.getvalue()})
-        assert "someone/bert: latest_net_G.pth is no generator of the reference" in failure("someone/bert")
+def test_a_pickle_runs_nothing(hub: LoopbackHub, tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (str(tmp_path / "owned"),)
+
+    content = io.BytesIO()
+    torch.save({"model.1.weight": Evil()}, content, pickle_module=pickle)
+    hub.publish("owner/evil", {"latest_net_G.pth": content.getvalue(), "run.pkl": pickle.dumps(Evil())})
+    assert "code is not run here" in failure("owner/evil")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("folder", ["", "horse2zebra/"])
+def test_a_repository_of_the_reference(hub: LoopbackHub, tmp_path: Path, folder: str) -> None:
+    config = CycleGANConfig(dataset="facades", generator=TINY_CYCLEGAN, epochs=1, decay_epochs=1)
+    export_reference(make_run(tmp_path / "run", config, epochs=(2,), sample_epochs=1), tmp_path / "reference")
+    files = {folder + name: content for name, content in files_of(tmp_path / "reference").items()}
+    hub.publish("someone/horse2zebra", files)
+    translator = Translator.load("someone/horse2zebra", device="cpu", precision="fp32")
+    assert (translator.name, translator.targets, translator.epochs) == ("horse2zebra", ("zebra", "horse"), (200,))
+    assert translator.translate(PHOTO, to="zebra").size == PHOTO.size
+    before = hub.count()
+    assert open_run("someone/horse2zebra").epochs == (200,)
+    assert hub.count() == before + 1, "converted once"
