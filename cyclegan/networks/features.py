@@ -6,7 +6,6 @@ the files of two optional packages (requirements-features.txt). They are read as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,16 +106,6 @@ class FeatureNetwork(nn.Module):
         return self.head(maps[-1]).mean((2, 3))
 
 
-def perceptual_distance(fake: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Return the L1 distance of feature maps, relative to the size of the target's: the mean over scales and images.
-
-    In the manner of Johnson et al. 2016 (arXiv:1603.08155, section 3.2), who take squared distances in VGG-16.
-    """
-    one = (1, 2, 3)
-    scales = [(x - y).abs().mean(one) / y.abs().mean(one) for x, y in zip(fake, target, strict=True)]
-    return torch.stack(scales).mean()
-
-
 def feature_network(name: FeatureName, like: Tensor) -> FeatureNetwork:
     """Return the network with its ImageNet weights for such images, one for all callers: on their device, in float32 or
     wider.
@@ -137,7 +126,7 @@ def _load(name: FeatureName, device: torch.device, dtype: torch.dtype) -> Featur
         network.load_state_dict(_folded(state, network), strict=True, assign=True)
     except Exception as error:  # torch.load raises whatever a damaged file makes it meet
         reason = str(error).splitlines()[0]
-        raise FeaturesError(f"{path} is damaged ({reason}); install requirements-features.txt again") from error
+        raise FeaturesError(f"{path.name} is damaged ({reason}); install requirements-features.txt again") from error
     return network.eval().requires_grad_(False).to(device, dtype).to(memory_format=torch.channels_last)
 
 
