@@ -137,11 +137,14 @@ def _evaluate(command: Evaluate, line: str) -> None:
             ) as bar,
         ):
             found = evaluate(planned, epochs, tools, device=device, dtype=dtype, on_progress=bar.update)
-            if first and command.limit is None:
-                keep(planned, found)
+            kept = keep(planned, found) if first and command.limit is None else found.scores
         if not first:
             continue
         sys.stdout.write(to_markdown(found.table, line) + "\n")
+        for judged in kept["directions"].values():
+            if best := judged["best"]:
+                route = f"{judged['source']} → {judged['target']}"
+                sys.stdout.write(f"{route}: epoch {best['epoch']} is the best: {best['rule']}.\n\n")
         sys.stderr.write(f"{folder / 'metrics.json'} is {'written' if command.limit is None else 'left as it was'}\n")
 
 
@@ -223,21 +226,23 @@ def evaluate(
     return Evaluation(scores, by_epoch, Comparison(said, planned.targets, tuple(rows), {}))
 
 
-def keep(planned: Plan, found: Evaluation) -> None:
+def keep(planned: Plan, found: Evaluation) -> dict[str, Any]:
     """Write what was found into the run: all of it to metrics.json, values to the history's records of the epochs.
 
-    Epochs that were measured before, and by the same protocol, stay. Raises ScoresError or RunError where what is there
-    is damaged.
+    Epochs that were measured before, and by the same protocol, stay. Returns the figures of the split. Raises
+    ScoresError or RunError if what is there is damaged.
     """
     ((_, run, _),) = planned.runs
     split, scores = planned.split_name, read_scores(run.folder)
-    write_scores(run.folder, scores | {split: merge(scores.get(split), found.scores)})
+    merged = merge(scores.get(split), found.scores)
+    write_scores(run.folder, scores | {split: merged})
     records = run.history()
     for record in records:
         if values := found.by_epoch.get(record["epoch"]):
             record["metrics"] = record.get("metrics", {}) | {split: values}
     if records:
         run.write_history(records)
+    return merged
 
 
 def _numbers(values: Mapping[str, Value]) -> dict[str, float]:

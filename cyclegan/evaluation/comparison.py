@@ -22,8 +22,8 @@ from cyclegan.runs.run import Run
 from cyclegan.runs.scores import CHOSEN_ON
 
 DOMAINS: tuple[Domain, Domain] = ("a", "b")
-TRAINING_IMAGES = 1000
-"""Training images that the mean image and the floor of KID are made of, at most."""
+TRAINING_IMAGES = 100
+"""Training images that the mean image and the floor of KID are of, at most."""
 FEWEST = 6
 """Images of each domain from which on a split is halved: KID needs three."""
 
@@ -68,7 +68,7 @@ LABELS = (
     Measure("mean_iou", "mean IoU", "higher", ".3f", interval=True),
 )
 SETS = (
-    Measure("kid_lite1", "KID (Lite1)", "lower", ".3f", interval=True),
+    Measure("kid_lite1", "KID (Lite1)", "lower", ".2f", interval=True),
     Measure("fid", "FID", "lower", ".1f"),
     Measure("kid", "KID", "lower", ".4f"),
 )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from cyclegan.config import Direction
 from cyclegan.data.datasets import Source
-from cyclegan.evaluation.comparison import LABELS, Gap, Plan, Row, Target, Value, domains_of
+from cyclegan.evaluation.comparison import LABELS, TRAINING_IMAGES, Gap, Plan, Row, Target, Value, domains_of
 from cyclegan.evaluation.metrics import (
     RESAMPLES,
     Distance,
@@ -140,6 +140,7 @@ class Bench:
             for each in distributed.own_items(labels):  # NEAREST mixes no colours
                 self.classes.append(class_indices(square(each, Image.Resampling.NEAREST), palette))
         self.real = self._features_of(truths, target.seen[1])
+        self.training = self._features_of(plan.training(target.direction), target.seen[1])
 
     def measure(self, images: Iterable[Image.Image], *, no_sets: Gap | None = None) -> Measured:
         """The measures of these images, in the order of those that are translated; distances between sets unless there
@@ -177,8 +178,8 @@ class Bench:
             counts = distributed.gathered(own, self.target.count)[part]
             agreement = _agreement([each for each in counts if each is not None])
         floor = Measured({}, {})
-        if self.plan.split_name != "train" and (training := self.plan.training(self.target.direction)):
-            floor = self._between_sets(self._features_of(training, self.target.seen[1]), part)
+        if self.plan.split_name != "train" and self.plan.training(self.target.direction):
+            floor = self._between_sets(self.training, part)
         return self._as_reference(Gap("these are the real images"), agreement, floor)
 
     def untranslated(self, part: slice = WHOLE) -> Measured | None:
@@ -260,7 +261,7 @@ class Bench:
                 values[key] = tool
                 continue
             try:
-                found = distance(real[network], features[network])
+                found = distance(self._centered(real, network), self._centered(features, network))
             except MetricError as error:
                 values[key] = Gap(str(error))
                 continue
@@ -269,6 +270,14 @@ class Bench:
             else:
                 values[key] = found
         return Measured(values, intervals)
+
+    def _centered(self, features: SetFeatures, network: str) -> torch.Tensor:
+        """The features; Lite1's minus their mean over the training images, or else the real ones.
+
+        The means of its channels lie far from 0, and their cubes would hide the differences between the images.
+        """
+        real = self.training.get(network, self.real[network])
+        return features[network] - real.mean(0) if network == "lite1" else features[network]
 
     def _gaps(self) -> dict[str, Value]:
         """Why there are no values, of all measures that do not get one."""
@@ -329,9 +338,10 @@ def protocol(
         used.append("torchvision")
     if not isinstance(tools.lite1, Gap):
         measures.append(
-            "KID (Lite1) between the translations and the real images, by what the classifier of EfficientNet-Lite1 is "
-            "given; of the real images, between those of training and those of the split; perceptual (Lite1), the "
-            "distance of its normalised features at four scales"
+            "KID (Lite1) between translations and real images (Binkowski et al. 2018: cubic kernel, unbiased), by the "
+            "1280 means of EfficientNet-Lite1's last convolution before ReLU6, less the mean of training images; of "
+            f"the real images, to at most {TRAINING_IMAGES} of training; perceptual (Lite1), the distance of its "
+            "normalised features at four scales"
         )
     if not isinstance(tools.inception, Gap):
         measures.append("FID and KID the same by Inception v3")

@@ -70,7 +70,8 @@ class FeatureNetwork(nn.Module):
     """Multi-scale features of images, with frozen weights.
 
     Shapes: [N, 1 or 3, H, W] in [-1, 1] -> four maps [N, CHANNELS[i], H / 2**(i+2), W / 2**(i+2)], sides rounded up;
-    `pooled` takes these to [N, 1280], what the classifier is given. Grey images are repeated thrice. Autocast changes
+    `pooled` takes these to [N, 1280], the means of the head's channels before its ReLU6, by which images are
+    measured: after it most are 0, and differences disappear. Grey images are repeated thrice. Autocast changes
     nothing: bf16 makes depthwise convolutions no faster.
     """
 
@@ -84,7 +85,7 @@ class FeatureNetwork(nn.Module):
                 blocks.append(Block(channels, out_channels, kernel=kernel, stride=step, expand=expand))
                 channels = out_channels
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(nn.Conv2d(320, 1280, 1), nn.ReLU6())
+        self.head = nn.Conv2d(320, 1280, 1)
         self.taps = TAPS[name]
 
     @property
@@ -103,7 +104,7 @@ class FeatureNetwork(nn.Module):
         return maps
 
     def pooled(self, maps: list[Tensor]) -> Tensor:
-        return self.head(maps[-1]).mean((2, 3))
+        return self.head(maps[-1].mean((2, 3), keepdim=True)).flatten(1)
 
 
 def feature_network(name: FeatureName, like: Tensor) -> FeatureNetwork:

