@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan.evaluation.comparison import LABELS, PAIRED, SETS, Measure
-from cyclegan.evaluation.measuring import CEILING
+from cyclegan.evaluation.measuring import CEILING, UNTRANSLATED
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import CHOSEN_ON, read_scores
 
@@ -28,9 +28,9 @@ class Line:
 
 
 def results(weights: Path) -> str:
-    """For each direction the chosen epoch of every run in a folder, and the real images that bound it, in Markdown."""
+    """For each direction the chosen epoch of every run in a folder, and what it is to be seen beside, in Markdown."""
     lines: dict[str, list[Line]] = {}
-    ceilings: dict[str, Line] = {}
+    references: dict[str, dict[str, Line]] = {}
     notes: dict[str, None] = {}
     protocol: dict[str, list[str]] = {}
     for folder in sorted(path.parent for path in weights.glob("*/metrics.json")):
@@ -42,13 +42,14 @@ def results(weights: Path) -> str:
             epoch = best["epoch"] if best else max(map(int, judged["epochs"]))
             shown = Line(folder.name, f"{epoch} of {run.config.total_epochs}", judged["epochs"][str(epoch)])
             lines.setdefault(route, []).append(shown)
-            if judged["ceiling"]:
-                ceilings[route] = Line(CEILING, "", judged["ceiling"])
+            for name, figures in ((UNTRANSLATED, judged.get("untranslated")), (CEILING, judged["ceiling"])):
+                if figures:
+                    references.setdefault(route, {})[name] = Line(name, "", figures)
             if best:
                 notes[f"{route}: the epoch of {best['rule']}."] = None
         for heading, said in scores[CHOSEN_ON]["protocol"].items():
             protocol.setdefault(heading, []).append(said)
-    parts = [table(route, [*rows, *([ceilings[route]] if route in ceilings else [])]) for route, rows in lines.items()]
+    parts = [table(route, [*rows, *references.get(route, {}).values()]) for route, rows in lines.items()]
     said = [f"{heading}: {' / '.join(widest(texts))}" for heading, texts in protocol.items()]
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in (*notes, *said))]) + "\n"
 
@@ -72,12 +73,12 @@ def table(route: str, lines: Sequence[Line]) -> str:
 
 
 def cell(figures: Mapping[str, Any], measure: Measure) -> str:
-    """A value; of label agreement with its interval."""
+    """A value; with its interval, if the measure is written so."""
     value = figures["values"].get(measure.key)
     if value is None:
         return ""
     said = format(float(value), measure.form)
-    if measure not in LABELS:
+    if not measure.interval:
         return said
     low, high = (format(bound, measure.form) for bound in figures["intervals"][measure.key])
     return f"{said} ({low} to {high})"

@@ -22,12 +22,13 @@ from cyclegan.data.downloads import DownloadError
 from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.comparison import Comparison, ComparisonError, Plan, Row, Value, plain, plan
 from cyclegan.evaluation.measuring import (
-    CEILING,
+    WHOLE,
     Bench,
     Instruments,
     Measured,
     instruments,
     protocol,
+    reference_rows,
     translations,
     with_figures,
 )
@@ -75,7 +76,8 @@ class Evaluate:
     dataset: str | None = None
     """A named dataset, one of the Hub, hf:owner/name, or the path of a folder; that of the run unless given."""
     split: str = CHOSEN_ON
-    """Split of the dataset: val, on which the best epoch is chosen, test, train."""
+    """Split of the dataset: val, test, train. On every second image of val the best epoch is chosen, and figures are of
+    the others."""
     epochs: Literal["all", "last"] | tuple[int, ...] = "all"
     """Epochs that are measured: all, the last, or those of these numbers."""
     limit: int | None = None
@@ -135,11 +137,14 @@ def _evaluate(command: Evaluate, line: str) -> None:
             ) as bar,
         ):
             found = evaluate(planned, epochs, tools, device=device, dtype=dtype, on_progress=bar.update)
-            if first and command.limit is None:
-                keep(planned, found)
+            kept = keep(planned, found) if first and command.limit is None else found.scores
         if not first:
             continue
         sys.stdout.write(to_markdown(found.table, line) + "\n")
+        for judged in kept["directions"].values():
+            if best := judged["best"]:
+                route = f"{judged['source']} → {judged['target']}"
+                sys.stdout.write(f"{route}: epoch {best['epoch']} is the best: {best['rule']}.\n\n")
         sys.stderr.write(f"{folder / 'metrics.json'} is {'written' if command.limit is None else 'left as it was'}\n")
 
 
@@ -187,57 +192,65 @@ def evaluate(
     ((_, run, _),) = planned.runs
     translator = Translator(run, device=device, dtype=dtype)
     found: dict[int, dict[Direction, Measured]] = {epoch: {} for epoch in epochs}
-    ceilings: dict[Direction, Measured] = {}
+    ceilings: dict[Direction, Measured | None] = {}
+    untranslated: dict[Direction, Measured | None] = {}
     directions: dict[Direction, Any] = {}
+    chosen_on, part = planned.halves or (None, WHOLE)
     for target in planned.targets:
         way, bench = target.direction, Bench(planned, target, tools)
-        if ceiling := bench.ceiling(on_progress):
-            ceilings[way] = ceiling
+        ceilings[way], untranslated[way] = bench.ceiling(part, on_progress), bench.untranslated(part)
+        figures = {}
         for epoch in epochs:
-            found[epoch][way] = bench.measure(translations(planned, target, translator, epoch, on_progress))
+            looks = bench.looks(translations(planned, target, translator, epoch, on_progress))
+            found[epoch][way] = bench.figures(looks, part)
+            figures[str(epoch)] = _as_json(found[epoch][way])
+            if chosen_on:
+                figures[str(epoch)]["choice"] = _as_json(bench.figures(looks, chosen_on))
         directions[way] = {
             "source": target.source,
             "target": target.target,
-            "images": target.count,
+            "images": len(range(target.count)[part]),
             "read_by": target.read_by,
-            "ceiling": _as_json(ceiling) if ceiling else None,
-            "epochs": {str(epoch): _as_json(found[epoch][way]) for epoch in epochs},
+            "ceiling": _as_json(ceilings[way]),
+            "untranslated": _as_json(untranslated[way]),
+            "epochs": figures,
         }
     rows = [with_figures(Row(f"epoch {epoch}"), found[epoch]) for epoch in epochs]
-    if ceilings:
-        rows.append(with_figures(Row(CEILING, ranks=False), ceilings))
-    said = protocol(planned, tools, device, dtype)
+    rows += reference_rows(untranslated, ceilings)
+    said = protocol(planned, tools, device, dtype, part)
     by_epoch = {
         epoch: {way: _numbers(measured.values) for way, measured in measured_ways.items()}
         for epoch, measured_ways in found.items()
     }
-    scores = merge(planned.split_name, None, {"protocol": dict(said), "directions": directions})
+    scores = merge(None, {"protocol": dict(said), "directions": directions})
     return Evaluation(scores, by_epoch, Comparison(said, planned.targets, tuple(rows), {}))
 
 
-def keep(planned: Plan, found: Evaluation) -> None:
+def keep(planned: Plan, found: Evaluation) -> dict[str, Any]:
     """Write what was found into the run: all of it to metrics.json, values to the history's records of the epochs.
 
-    Epochs that were measured before, and by the same protocol, stay. Raises ScoresError or RunError where what is there
-    is damaged.
+    Epochs that were measured before, and by the same protocol, stay. Returns the figures of the split. Raises
+    ScoresError or RunError if what is there is damaged.
     """
     ((_, run, _),) = planned.runs
     split, scores = planned.split_name, read_scores(run.folder)
-    write_scores(run.folder, scores | {split: merge(split, scores.get(split), found.scores)})
+    merged = merge(scores.get(split), found.scores)
+    write_scores(run.folder, scores | {split: merged})
     records = run.history()
     for record in records:
         if values := found.by_epoch.get(record["epoch"]):
             record["metrics"] = record.get("metrics", {}) | {split: values}
     if records:
         run.write_history(records)
+    return merged
 
 
 def _numbers(values: Mapping[str, Value]) -> dict[str, float]:
     return {key: value for key, value in values.items() if isinstance(value, float) and math.isfinite(value)}
 
 
-def _as_json(measured: Measured) -> dict[str, Any]:
-    return {"values": plain(measured.values), "intervals": dict(measured.intervals)}
+def _as_json(measured: Measured | None) -> Any:
+    return measured and {"values": plain(measured.values), "intervals": dict(measured.intervals)}
 
 
 def _train(command: TrainSegmenter) -> None:

@@ -19,10 +19,13 @@ from cyclegan.facades.labels import Array, label_palette
 from cyclegan.images.encodings import Encoding
 from cyclegan.runs.curves import Curve
 from cyclegan.runs.run import Run
+from cyclegan.runs.scores import CHOSEN_ON
 
 DOMAINS: tuple[Domain, Domain] = ("a", "b")
-MEAN_IMAGES = 1000
-"""Training images that the mean image is made of, at most."""
+TRAINING_IMAGES = 100
+"""Training images that the mean image and the floor of KID are of, at most."""
+FEWEST = 6
+"""Images of each domain from which on a split is halved: KID needs three."""
 
 
 class ComparisonError(ValueError):
@@ -48,6 +51,8 @@ class Measure:
     better: Literal["lower", "higher"]
     form: str
     """How its values are written, as a format specification."""
+    interval: bool = False
+    """Whether its confidence interval is written beside it: epochs are chosen by it."""
 
 
 PAIRED = (
@@ -55,13 +60,18 @@ PAIRED = (
     Measure("psnr", "PSNR, dB", "higher", ".2f"),
     Measure("ssim", "SSIM", "higher", ".3f"),
     Measure("lpips", "LPIPS", "lower", ".3f"),
+    Measure("perceptual", "perceptual (Lite1)", "lower", ".3f"),
 )
 LABELS = (
-    Measure("pixel_accuracy", "pixel accuracy", "higher", ".3f"),
-    Measure("class_accuracy", "class accuracy", "higher", ".3f"),
-    Measure("mean_iou", "mean IoU", "higher", ".3f"),
+    Measure("pixel_accuracy", "pixel accuracy", "higher", ".3f", interval=True),
+    Measure("class_accuracy", "class accuracy", "higher", ".3f", interval=True),
+    Measure("mean_iou", "mean IoU", "higher", ".3f", interval=True),
 )
-SETS = (Measure("fid", "FID", "lower", ".1f"), Measure("kid", "KID", "lower", ".4f"))
+SETS = (
+    Measure("kid_lite1", "KID (Lite1)", "lower", ".2f", interval=True),
+    Measure("fid", "FID", "lower", ".1f"),
+    Measure("kid", "KID", "lower", ".4f"),
+)
 
 
 @dataclass(frozen=True)
@@ -151,21 +161,35 @@ class Plan:
         """Calls of `on_progress`: images judged, of each run, of the mean image, and of the real ones."""
         return sum(
             target.count * sum(target.direction in translated(run) for _, run, _ in self.runs)
-            + target.count * (bool(self.mean_sources(target.direction)) + (target.read_by == "segmenter"))
+            + target.count * (self.has_mean_image(target.direction) + (target.read_by == "segmenter"))
             for target in self.targets
         )
+
+    @property
+    def halves(self) -> tuple[slice, slice] | None:
+        """The images, by name, that epochs are chosen on, and the others, that figures are reported of.
+
+        None if no epoch is chosen: on another split than val, on a part of it, or on few images.
+        """
+        count = min(len(self.split.a), len(self.split.b))
+        if self.split_name != CHOSEN_ON or self.limit is not None or count < FEWEST:
+            return None
+        return slice(0, None, 2), slice(1, None, 2)
 
     def pictures(self, direction: Direction) -> tuple[Sequence[Source], Sequence[Source]]:
         """The images to translate, and those of the target domain."""
         a, b = self.split.a[: self.limit], self.split.b[: self.limit]
         return (a, b) if direction == "ab" else (b, a)
 
-    def mean_sources(self, direction: Direction) -> Sequence[Source]:
-        """Training images of the target domain, evenly spread; none where they or pairs are missing."""
-        if self.train is None or not self.split.paired:
+    def training(self, direction: Direction) -> Sequence[Source]:
+        """Training images of the target domain, evenly spread; none if the dataset has none."""
+        if self.train is None:
             return ()
-        sources = self.train.b if direction == "ab" else self.train.a
-        return evenly(sources, MEAN_IMAGES)
+        return evenly(self.train.b if direction == "ab" else self.train.a, TRAINING_IMAGES)
+
+    def has_mean_image(self, direction: Direction) -> bool:
+        """Whether the mean training image is compared: it needs pairs."""
+        return self.split.paired and bool(self.training(direction))
 
 
 def plan(

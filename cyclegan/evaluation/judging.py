@@ -14,12 +14,12 @@ from PIL import Image
 from cyclegan.config import Direction
 from cyclegan.evaluation.comparison import Comparison, Gap, Plan, Row, Strip, Target, translated
 from cyclegan.evaluation.measuring import (
-    CEILING,
     SIZE,
     Bench,
     Measured,
     instruments,
     protocol,
+    reference_rows,
     square,
     translations,
     true_image,
@@ -73,9 +73,10 @@ def compare(
         rows.append(with_figures(row, measured))
     if plan.targets and plan.split.paired:
         rows.append(_baseline(plan, benches, on_progress))
-    ceilings = {bench.target.direction: bench.ceiling(on_progress) for bench in benches}
-    if any(ceilings.values()):
-        rows.append(with_figures(Row(CEILING, ranks=False), {way: each for way, each in ceilings.items() if each}))
+    rows += reference_rows(
+        {bench.target.direction: bench.untranslated() for bench in benches},
+        {bench.target.direction: bench.ceiling(on_progress=on_progress) for bench in benches},
+    )
     return Comparison(
         protocol(plan, tools, device, dtype),
         plan.targets,
@@ -181,7 +182,7 @@ def _baseline(plan: Plan, benches: Sequence[Bench], on_progress: Callable[[], ob
     for bench in benches:
         target = bench.target
         total, count = np.zeros((SIZE, SIZE, 3)), 0
-        for source in plan.mean_sources(target.direction):
+        for source in plan.training(target.direction):
             total += np.asarray(true_image(source, target))
             count += 1
         if not count:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from cyclegan.config import Direction
 from cyclegan.data.datasets import Source
-from cyclegan.evaluation.comparison import LABELS, PAIRED, SETS, Gap, Plan, Row, Target, Value, domains_of
+from cyclegan.evaluation.comparison import LABELS, TRAINING_IMAGES, Gap, Plan, Row, Target, Value, domains_of
 from cyclegan.evaluation.metrics import (
     RESAMPLES,
     Distance,
@@ -25,18 +25,21 @@ from cyclegan.evaluation.metrics import (
     Pixels,
     bootstrap,
     confusion,
-    feature_distances,
+    frechet_distance,
     inception_features,
+    kernel_distance,
     l1,
     label_agreement,
     lpips,
     lpips_network,
+    perceptual_distance,
     psnr,
     ssim,
 )
 from cyclegan.evaluation.segmenter import Segmenter, load_segmenter, segment
 from cyclegan.facades.labels import CLASSES, class_indices
-from cyclegan.images.encodings import as_seen
+from cyclegan.images.encodings import Encoding, as_seen
+from cyclegan.networks.features import FeatureNetwork, FeaturesError, feature_network
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runtime import distributed
 from cyclegan.translate.translator import Translator
@@ -46,14 +49,26 @@ T = TypeVar("T")
 SIZE = 256
 """Side in pixels of the squares that are translated and compared."""
 CEILING = "the real images"
+UNTRANSLATED = "the inputs, untranslated"
+WHOLE = slice(None)
+SET_DISTANCES: dict[str, tuple[str, Callable[[torch.Tensor, torch.Tensor], tuple[float, Interval] | float]]] = {
+    "kid_lite1": ("lite1", kernel_distance),
+    "fid": ("inception", frechet_distance),
+    "kid": ("inception", kernel_distance),
+}
+"""Distances between sets of images by key of the measure, and the network whose features they are of."""
+
+SetFeatures = Mapping[str, torch.Tensor]
+"""Features of images [N, D] by network."""
 
 
 @dataclass(frozen=True)
 class Instruments:
     """What needs weights of its own, or the reason why it is not there."""
 
-    features: Features | Gap
-    perceptual: Distance | Gap
+    inception: Features | Gap
+    lite1: FeatureNetwork | Gap
+    lpips: Distance | Gap
     segmenter: Segmenter | Gap
 
 
@@ -66,13 +81,14 @@ class Measured:
 
 
 def instruments(device: torch.device, *, features: Features | None = None) -> Instruments:
-    """Inception v3, or other features in its place, LPIPS's AlexNet and the shipped segmenter."""
+    """Inception v3, or other features in its place, EfficientNet-Lite1, LPIPS's AlexNet and the shipped segmenter."""
 
     def ready_segmenter() -> Segmenter:
         return load_segmenter().to(device)
 
     return Instruments(
         _or_gap(lambda: inception_features(device)) if features is None else features,
+        _or_gap(lambda: feature_network("lite1", torch.empty(0, device=device))),
         _or_gap(lambda: lpips(lpips_network(device))),
         _or_gap(ready_segmenter),
     )
@@ -102,17 +118,18 @@ class Look:
 
     distances: Mapping[str, float]
     counts: NDArray[np.int64] | None
-    features: torch.Tensor | None
+    features: SetFeatures
 
 
 class Bench:
     """Everything that images of one direction are measured against, made ready once for all runs and epochs.
 
-    Of several processes each looks at its own images, and all get the figures of all.
+    Of several processes each looks at its own images, and all get the figures of all. `part` says of which images, by
+    their order in the split: halves of it are measured apart.
     """
 
     def __init__(self, plan: Plan, target: Target, tools: Instruments) -> None:
-        self.target, self.tools = target, tools
+        self.plan, self.target, self.tools = plan, target, tools
         inputs, truths = plan.pictures(target.direction)
         self.truths = distributed.own_items(truths) if plan.split.paired else None
         source, made = (plan.palettes[domain] for domain in domains_of(target.direction))
@@ -122,56 +139,75 @@ class Bench:
         if target.read_by and palette is not None:
             for each in distributed.own_items(labels):  # NEAREST mixes no colours
                 self.classes.append(class_indices(square(each, Image.Resampling.NEAREST), palette))
-        self.real = torch.empty(0, 0)
-        if not isinstance(tools.features, Gap):
-            own = [
-                tools.features(_batch(np.asarray(true_image(each, target)))) for each in distributed.own_items(truths)
-            ]
-            self.real = torch.cat(distributed.gathered(own, len(truths)))
+        self.real = self._features_of(truths, target.seen[1])
+        self.training = self._features_of(plan.training(target.direction), target.seen[1])
 
     def measure(self, images: Iterable[Image.Image], *, no_sets: Gap | None = None) -> Measured:
         """The measures of these images, in the order of those that are translated; distances between sets unless there
         is a reason for none."""
-        extractor = no_sets or self.tools.features
-        own = [self._look(index, image, extractor) for index, image in enumerate(images)]
-        looks = distributed.gathered(own, self.target.count)
-        counts = [look.counts for look in looks if look.counts is not None]
-        features = [look.features for look in looks if look.features is not None]
-        values = self._gaps() | (_sets(extractor) if isinstance(extractor, Gap) else self._between_sets(features))
-        intervals: dict[str, Interval] = {}
+        return self.figures(self.looks(images), no_sets=no_sets)
+
+    def looks(self, images: Iterable[Image.Image]) -> list[Look]:
+        """What is found of each of these images, in the order of those that are translated."""
+        own = [self._look(index, image) for index, image in enumerate(images)]
+        return distributed.gathered(own, self.target.count)
+
+    def figures(self, looks: Sequence[Look], part: slice = WHOLE, *, no_sets: Gap | None = None) -> Measured:
+        """The measures of a part of the images."""
+        looks = looks[part]
+        features = _stacked([look.features for look in looks])
+        sets = Measured(dict.fromkeys(SET_DISTANCES, no_sets), {}) if no_sets else self._between_sets(features, part)
+        values, intervals = self._gaps() | dict(sets.values), dict(sets.intervals)
         for key in looks[0].distances:
             each = [look.distances[key] for look in looks]
             values[key] = mean(each)
             if np.isfinite(each).all():
                 (intervals[key],) = bootstrap(np.array(each) / len(each), lambda total: [float(total)])
-        if counts:
-            agreement = _agreement(counts)
-            values |= agreement.values
-            intervals |= agreement.intervals
-        return Measured(values, intervals)
+        agreement = _agreement([look.counts for look in looks if look.counts is not None])
+        return Measured({**values, **agreement.values}, {**intervals, **agreement.intervals})
 
-    def ceiling(self, on_progress: Callable[[], object] = lambda: None) -> Measured | None:
-        """How the segmenter's reading of the real images agrees with their label maps: what perfect ones would get."""
-        if self.target.read_by != "segmenter" or self.truths is None:
+    def ceiling(self, part: slice = WHOLE, on_progress: Callable[[], object] = lambda: None) -> Measured | None:
+        """What real images get: of label agreement, as the segmenter reads those of the split; of distances between
+        sets, as those of training differ from those of the split."""
+        agreement = Measured({}, {})
+        if self.target.read_by == "segmenter" and self.truths is not None:
+            own: list[NDArray[np.int64] | None] = []
+            for index, source in enumerate(self.truths):
+                own.append(self._confusion(index, true_image(source, self.target)))
+                on_progress()
+            counts = distributed.gathered(own, self.target.count)[part]
+            agreement = _agreement([each for each in counts if each is not None])
+        floor = Measured({}, {})
+        if self.plan.split_name != "train" and self.plan.training(self.target.direction):
+            floor = self._between_sets(self.training, part)
+        return self._as_reference(Gap("these are the real images"), agreement, floor)
+
+    def untranslated(self, part: slice = WHOLE) -> Measured | None:
+        """The distances of the inputs themselves to the target domain, if the images are not paired."""
+        if self.truths is not None:
             return None
-        own: list[NDArray[np.int64] | None] = []
-        for index, source in enumerate(self.truths):
-            own.append(self._confusion(index, true_image(source, self.target)))
-            on_progress()
-        counts = [each for each in distributed.gathered(own, self.target.count) if each is not None]
-        agreement = _agreement(counts) if counts else Measured(self._gaps(), {})
-        others = {measure.key for measure in self.target.measures} - {measure.key for measure in LABELS}
-        real = dict.fromkeys(others, Gap("these are the real images"))
-        return Measured({**agreement.values, **real}, agreement.intervals)
+        features = self._features_of(self.plan.pictures(self.target.direction)[0], self.target.seen[0])
+        inputs = {network: each[part] for network, each in features.items()}
+        return self._as_reference(Gap("these are the inputs"), self._between_sets(inputs, part))
 
-    def _look(self, index: int, image: Image.Image, extractor: Features | Gap) -> Look:
+    def _as_reference(self, other: Gap, *found: Measured) -> Measured | None:
+        """What was found of real images, with a gap for every other measure; None if nothing was."""
+        values = {key: value for each in found for key, value in each.values.items()}
+        if not any(isinstance(value, float) for value in values.values()):
+            return None
+        gaps = dict.fromkeys((measure.key for measure in self.target.measures), other)
+        return Measured(gaps | values, {key: value for each in found for key, value in each.intervals.items()})
+
+    def _look(self, index: int, image: Image.Image) -> Look:
         pixels = np.asarray(image)
+        maps = self._maps(pixels)
         distances: dict[str, float] = {}
         if self.truths is not None:
             truth = np.asarray(true_image(self.truths[index], self.target))
             distances = {key: distance(pixels, truth) for key, distance in self._distances().items()}
-        features = None if isinstance(extractor, Gap) else extractor(_batch(pixels))
-        return Look(distances, self._confusion(index, image), features)
+            if maps:
+                distances["perceptual"] = perceptual_distance(maps, self._maps(truth))
+        return Look(distances, self._confusion(index, image), self._features(pixels, maps))
 
     def _confusion(self, index: int, image: Image.Image) -> NDArray[np.int64] | None:
         """How the classes of an image's pixels fit the true ones, where both can be told."""
@@ -179,8 +215,9 @@ class Bench:
         return None if read is None else confusion(read, self.classes[index], len(CLASSES))
 
     def _distances(self) -> dict[str, Distance]:
-        perceptual = self.tools.perceptual
-        return {"l1": l1, "psnr": psnr, "ssim": ssim} | ({} if isinstance(perceptual, Gap) else {"lpips": perceptual})
+        return {"l1": l1, "psnr": psnr, "ssim": ssim} | (
+            {} if isinstance(self.tools.lpips, Gap) else {"lpips": self.tools.lpips}
+        )
 
     def _read(self, image: Image.Image) -> NDArray[np.integer] | None:
         """The class of every pixel, where it can be told."""
@@ -188,21 +225,68 @@ class Bench:
             return class_indices(image, self.palette)
         return None if isinstance(self.tools.segmenter, Gap) else segment(self.tools.segmenter, image)
 
-    def _between_sets(self, features: list[torch.Tensor]) -> dict[str, Value]:
-        try:
-            fid, kid = feature_distances(self.real, torch.cat(features))
-        except MetricError as error:
-            return _sets(Gap(str(error)))
-        return {"fid": fid, "kid": kid}
+    def _maps(self, pixels: Pixels) -> list[torch.Tensor]:
+        """The feature maps of an image by EfficientNet-Lite1, if it is there."""
+        network = self.tools.lite1
+        if isinstance(network, Gap):
+            return []
+        with torch.inference_mode():
+            return network(_batch(pixels).to(next(network.parameters())) / 127.5 - 1)
+
+    def _features(self, pixels: Pixels, maps: list[torch.Tensor]) -> SetFeatures:
+        """The features of an image that distances between sets are of."""
+        features = {}
+        if not isinstance(self.tools.lite1, Gap):
+            with torch.inference_mode():
+                features["lite1"] = self.tools.lite1.pooled(maps).cpu()
+        if not isinstance(self.tools.inception, Gap):
+            features["inception"] = self.tools.inception(_batch(pixels))
+        return features
+
+    def _features_of(self, sources: Sequence[Source], encoding: Encoding) -> SetFeatures:
+        """The features of real images."""
+        own = []
+        for source in distributed.own_items(sources):
+            pixels = np.asarray(as_seen(square(source), encoding))
+            own.append(self._features(pixels, self._maps(pixels)))
+        return _stacked(distributed.gathered(own, len(sources)))
+
+    def _between_sets(self, features: SetFeatures, part: slice) -> Measured:
+        """Distances of these images to the real ones of a part."""
+        real = {network: each[part] for network, each in self.real.items()}
+        values: dict[str, Value] = {}
+        intervals: dict[str, Interval] = {}
+        for key, (network, distance) in SET_DISTANCES.items():
+            if isinstance(tool := getattr(self.tools, network), Gap):
+                values[key] = tool
+                continue
+            try:
+                found = distance(self._centered(real, network), self._centered(features, network))
+            except MetricError as error:
+                values[key] = Gap(str(error))
+                continue
+            if isinstance(found, tuple):
+                values[key], intervals[key] = found
+            else:
+                values[key] = found
+        return Measured(values, intervals)
+
+    def _centered(self, features: SetFeatures, network: str) -> torch.Tensor:
+        """The features; Lite1's minus their mean over the training images, or else the real ones.
+
+        The means of its channels lie far from 0, and their cubes would hide the differences between the images.
+        """
+        real = self.training.get(network, self.real[network])
+        return features[network] - real.mean(0) if network == "lite1" else features[network]
 
     def _gaps(self) -> dict[str, Value]:
         """Why there are no values, of all measures that do not get one."""
         unpaired = Gap("the images are not paired: there is no true image to compare with")
         gaps: dict[str, Value] = dict.fromkeys((measure.key for measure in self.target.measures), unpaired)
         if self.truths is not None:
-            for measures, tool in ((LABELS, self.tools.segmenter), (PAIRED, self.tools.perceptual)):
-                if isinstance(tool, Gap):
-                    gaps |= {measure.key: tool for measure in measures if measure in self.target.measures}
+            tools: dict[str, object] = dict.fromkeys((measure.key for measure in LABELS), self.tools.segmenter)
+            tools |= {"lpips": self.tools.lpips, "perceptual": self.tools.lite1}
+            gaps |= {key: tool for key, tool in tools.items() if key in gaps and isinstance(tool, Gap)}
         return gaps
 
 
@@ -215,11 +299,27 @@ def with_figures(row: Row, measured: Mapping[Direction, Measured]) -> Row:
     )
 
 
-def protocol(plan: Plan, tools: Instruments, device: torch.device, dtype: torch.dtype) -> tuple[tuple[str, str], ...]:
-    """How the figures come about, by headings."""
+def reference_rows(
+    untranslated: Mapping[Direction, Measured | None], ceilings: Mapping[Direction, Measured | None]
+) -> list[Row]:
+    """Rows, as far as there is something in them, of what the figures of runs are to be seen beside."""
+    rows = []
+    for name, measured in ((UNTRANSLATED, untranslated), (CEILING, ceilings)):
+        if found := {way: each for way, each in measured.items() if each}:
+            rows.append(with_figures(Row(name, ranks=False), found))
+    return rows
+
+
+def protocol(
+    plan: Plan, tools: Instruments, device: torch.device, dtype: torch.dtype, part: slice = WHOLE
+) -> tuple[tuple[str, str], ...]:
+    """How the figures, which are of a part of the images, come about, by headings."""
     if not plan.targets:
         return (("measures", "none: no run translates images"),)
-    images = ", ".join(f"{each.count} {each.source} to {each.target}" for each in plan.targets)
+    counts = {each.direction: len(range(each.count)[part]) for each in plan.targets}
+    images = ", ".join(f"{counts[each.direction]} {each.source} to {each.target}" for each in plan.targets)
+    if part != WHOLE:
+        images += ": every second one; the epoch is chosen on the others"
     readers = {each.read_by for each in plan.targets}
     measures = ["means over the images; L1 in [0, 1]"]
     if readers - {None}:
@@ -233,31 +333,44 @@ def protocol(plan: Plan, tools: Instruments, device: torch.device, dtype: torch.
             f"split of {learned.dataset}, seed {learned.seed})"
         )
     used = ["torch", "torchmetrics", "pillow"]
-    if not isinstance(tools.perceptual, Gap):
+    if not isinstance(tools.lpips, Gap):
         measures.append("LPIPS 0.1 by AlexNet")
         used.append("torchvision")
-    if not isinstance(tools.features, Gap):
-        measures.append("FID and KID between all translations and all real images of the split")
+    if not isinstance(tools.lite1, Gap):
+        measures.append(
+            "KID (Lite1) between translations and real images (Binkowski et al. 2018: cubic kernel, unbiased), by the "
+            "1280 means of EfficientNet-Lite1's last convolution before ReLU6, less the mean of training images; of "
+            f"the real images, to at most {TRAINING_IMAGES} of training; perceptual (Lite1), the distance of its "
+            "normalised features at four scales"
+        )
+    if not isinstance(tools.inception, Gap):
+        measures.append("FID and KID the same by Inception v3")
     return (
         ("dataset", f"{plan.dataset}, split {plan.split_name} ({plan.split}), in the order of their names"),
         ("images", images),
         ("size", f"{SIZE}x{SIZE} pixels (bicubic), 8 bits a channel"),
         ("measures", "; ".join(measures)),
-        ("intervals", f"95 %, percentiles of a bootstrap over the images, {RESAMPLES} draws, seed 0"),
+        (
+            "intervals",
+            f"95 %, percentiles of a bootstrap over the images, {RESAMPLES} draws, seed 0; of KID 1.96 standard "
+            "errors, by the jackknife",
+        ),
         ("precision", f"{str(dtype).removeprefix('torch.')} on {device}"),
         ("libraries", ", ".join(f"{name} {version(name)}" for name in used)),
     )
 
 
 def _agreement(counts: Sequence[NDArray[np.int64]]) -> Measured:
-    """What the confusion matrices of images say together."""
+    """What the confusion matrices of images say together, if there are any."""
+    if not counts:
+        return Measured({}, {})
     agreement = label_agreement(np.sum(counts, axis=0))
     intervals = bootstrap(np.array(counts), lambda total: astuple(label_agreement(total)))
     return Measured(asdict(agreement), dict(zip(asdict(agreement), intervals, strict=True)))
 
 
-def _sets(gap: Gap) -> dict[str, Value]:
-    return {measure.key: gap for measure in SETS}
+def _stacked(features: Sequence[SetFeatures]) -> SetFeatures:
+    return {network: torch.cat([each[network] for each in features]) for network in (features[0] if features else ())}
 
 
 def _batch(pixels: Pixels) -> torch.Tensor:
@@ -267,5 +380,5 @@ def _batch(pixels: Pixels) -> torch.Tensor:
 def _or_gap(make: Callable[[], T]) -> T | Gap:
     try:
         return make()
-    except (MetricError, WeightsError) as error:
+    except (FeaturesError, MetricError, WeightsError) as error:
         return Gap(str(error))

@@ -115,6 +115,18 @@ def lpips_network(device: torch.device) -> nn.Module:
     return LearnedPerceptualImagePatchSimilarity("alex").net.to(device)
 
 
+def perceptual_distance(maps: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
+    """Return the distance of two images in a network's feature maps [1, C, H, W] at several scales: 0 for equal ones.
+
+    Zhang et al. 2018, arXiv:1801.03924, equation 1, with equal weights for all channels, as a mean over the scales:
+    twice the cosine distance of the features of a place. Two photos of different things get about 1.5.
+    """
+    units = (
+        (x / x.norm(dim=1, keepdim=True), y / y.norm(dim=1, keepdim=True)) for x, y in zip(maps, truth, strict=True)
+    )
+    return float(torch.stack([(x - y).square().sum(1).mean() for x, y in units]).mean())
+
+
 def bootstrap(per_image: NDArray[Any], statistic: Callable[[NDArray[Any]], Sequence[float]]) -> list[Interval]:
     """95 % confidence intervals of the figures that a statistic makes of the sum over images [images, ...].
 
@@ -163,7 +175,7 @@ def label_agreement(counts: NDArray[np.int64]) -> LabelAgreement:
 
 
 class _AsTheyAre(nn.Module):
-    """Stands where torchmetrics has its network, so that features are computed once for both distances."""
+    """Stands where torchmetrics has its network, so that features are computed once."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -173,24 +185,51 @@ class _AsTheyAre(nn.Module):
         return features
 
 
-def feature_distances(real: Tensor, made: Tensor) -> tuple[float, float]:
-    """FID and KID between features of real images [N, D] and made ones [M, D]; 0 where they are distributed alike.
+def frechet_distance(real: Tensor, fake: Tensor) -> float:
+    """Return FID between features of real images [M, D] and fake ones [N, D]; 0 if they are distributed alike.
 
-    FID: Heusel et al. 2017, arXiv:1706.08500; it falls with the number of images, so that only figures of equal
-    counts compare. KID: Binkowski et al. 2018, arXiv:1801.01401, unbiased, here of all images at once and therefore
-    without chance; of the larger set as many as of the smaller. Both sets need 2 images or more.
+    Heusel et al. 2017, arXiv:1706.08500. It falls with the number of images: only figures of equal counts compare.
+    Raises MetricError if a set has fewer than 2 images.
     """
     from torchmetrics.image.fid import FrechetInceptionDistance
-    from torchmetrics.image.kid import poly_mmd
 
-    count = min(len(real), len(made))
-    if count < 2:
-        raise MetricError(f"FID and KID need 2 images or more, not {count}")
-    real, made = real.double(), made.double()
+    _require_images("FID", 2, real, fake)
     frechet = FrechetInceptionDistance(feature=_AsTheyAre(real.shape[1]))
-    frechet.update(real, real=True)
-    frechet.update(made, real=False)
-    return float(frechet.compute()), float(poly_mmd(real[:count], made[:count]))
+    frechet.update(real.double(), real=True)
+    frechet.update(fake.double(), real=False)
+    return float(frechet.compute())
+
+
+def kernel_distance(real: Tensor, fake: Tensor) -> tuple[float, Interval]:
+    """Return KID between features of real images [M, D] and fake ones [N, D], and its 95 % confidence interval.
+
+    Binkowski et al. 2018, arXiv:1801.01401: the unbiased estimate, of all images at once and therefore without chance;
+    about 0, and below it as often as above, if they are distributed alike. The interval is 1.96 standard errors to
+    both sides, by the jackknife over the images of either set. Raises MetricError if a set has fewer than 3 images.
+    """
+    _require_images("KID", 3, real, fake)
+    m, n, real, fake = len(real), len(fake), real.double(), fake.double()
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    def estimate(real_sum: Tensor, fake_sum: Tensor, cross_sum: Tensor, m: int, n: int) -> Tensor:
+        return real_sum / (m * (m - 1)) + fake_sum / (n * (n - 1)) - 2 * cross_sum / (m * n)
+
+    reals, fakes = (kernel(x, x).fill_diagonal_(0) for x in (real, fake))
+    cross = kernel(real, fake)
+    sums = reals.sum(), fakes.sum(), cross.sum()
+    value = float(estimate(*sums, m, n))
+    without_a_real = estimate(sums[0] - 2 * reals.sum(1), sums[1], sums[2] - cross.sum(1), m - 1, n)
+    without_a_fake = estimate(sums[0], sums[1] - 2 * fakes.sum(1), sums[2] - cross.sum(0), m, n - 1)
+    variances = [(len(each) - 1) * each.var(correction=0) for each in (without_a_real, without_a_fake)]
+    reach = 1.96 * float(sum(variances)) ** 0.5
+    return value, (value - reach, value + reach)
+
+
+def _require_images(measure: str, fewest: int, *sets: Tensor) -> None:
+    if (count := min(map(len, sets))) < fewest:
+        raise MetricError(f"{measure} needs {fewest} images or more of each kind, not {count}")
 
 
 def inception_features(device: torch.device) -> Features:

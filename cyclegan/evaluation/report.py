@@ -17,6 +17,7 @@ from PIL import Image
 
 from cyclegan.evaluation import charts
 from cyclegan.evaluation.comparison import Comparison, Gap, Measure, Row, Value, plain
+from cyclegan.evaluation.metrics import Interval
 
 TEMPLATE = Path(__file__).with_name("report.html")
 PARAMETERS = ("generators", "discriminators")
@@ -156,7 +157,11 @@ def _table_of(comparison: Comparison, index: int) -> Table:
     for row in judged:
         values = row.values[target.direction]
         goals = best if row.ranks else dict.fromkeys(best)
-        cells = [_cell(values[each.key], each.form, notes, goals[each.key]) for each in target.measures]
+        spans = row.intervals[target.direction]
+        cells = [
+            _cell(values[each.key], each.form, notes, goals[each.key], spans.get(each.key) if each.interval else None)
+            for each in target.measures
+        ]
         rows.append((row.name, tuple(cells)))
     head = ("run", *(f"{measure.title}\N{NO-BREAK SPACE}{ARROWS[measure.better]}" for measure in target.measures))
     return Table(f"{target.source} → {target.target}", head, tuple(rows), tuple(notes))
@@ -171,12 +176,16 @@ def _best(rows: Sequence[Row], direction: Any, measure: Measure) -> float | None
     return min(values) if measure.better == "lower" else max(values)
 
 
-def _cell(value: Value, form: str, notes: list[str], best: float | None = None) -> Cell:
+def _cell(
+    value: Value, form: str, notes: list[str], best: float | None = None, interval: Interval | None = None
+) -> Cell:
     if isinstance(value, Gap):
         if value.reason not in notes:
             notes.append(value.reason)
         return Cell("-", notes.index(value.reason) + 1)
-    return Cell(_words(value, form), best=best is not None and _words(value, form) == _words(best, form))
+    text = _words(value, form)
+    span = " ({} to {})".format(*(_words(bound, form) for bound in interval)) if interval else ""
+    return Cell(text + span, best=best is not None and text == _words(best, form))
 
 
 def _words(value: float, form: str) -> str:

@@ -6,7 +6,6 @@ the files of two optional packages (requirements-features.txt). They are read as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,7 +70,8 @@ class FeatureNetwork(nn.Module):
     """Multi-scale features of images, with frozen weights.
 
     Shapes: [N, 1 or 3, H, W] in [-1, 1] -> four maps [N, CHANNELS[i], H / 2**(i+2), W / 2**(i+2)], sides rounded up;
-    `pooled` takes these to [N, 1280], what the classifier is given. Grey images are repeated thrice. Autocast changes
+    `pooled` takes these to [N, 1280], the means of the head's channels before its ReLU6, by which images are
+    measured: after it most are 0, and differences disappear. Grey images are repeated thrice. Autocast changes
     nothing: bf16 makes depthwise convolutions no faster.
     """
 
@@ -85,7 +85,7 @@ class FeatureNetwork(nn.Module):
                 blocks.append(Block(channels, out_channels, kernel=kernel, stride=step, expand=expand))
                 channels = out_channels
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(nn.Conv2d(320, 1280, 1), nn.ReLU6())
+        self.head = nn.Conv2d(320, 1280, 1)
         self.taps = TAPS[name]
 
     @property
@@ -104,17 +104,7 @@ class FeatureNetwork(nn.Module):
         return maps
 
     def pooled(self, maps: list[Tensor]) -> Tensor:
-        return self.head(maps[-1]).mean((2, 3))
-
-
-def perceptual_distance(fake: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Return the L1 distance of feature maps, relative to the size of the target's: the mean over scales and images.
-
-    In the manner of Johnson et al. 2016 (arXiv:1603.08155, section 3.2), who take squared distances in VGG-16.
-    """
-    one = (1, 2, 3)
-    scales = [(x - y).abs().mean(one) / y.abs().mean(one) for x, y in zip(fake, target, strict=True)]
-    return torch.stack(scales).mean()
+        return self.head(maps[-1].mean((2, 3), keepdim=True)).flatten(1)
 
 
 def feature_network(name: FeatureName, like: Tensor) -> FeatureNetwork:
@@ -137,7 +127,7 @@ def _load(name: FeatureName, device: torch.device, dtype: torch.dtype) -> Featur
         network.load_state_dict(_folded(state, network), strict=True, assign=True)
     except Exception as error:  # torch.load raises whatever a damaged file makes it meet
         reason = str(error).splitlines()[0]
-        raise FeaturesError(f"{path} is damaged ({reason}); install requirements-features.txt again") from error
+        raise FeaturesError(f"{path.name} is damaged ({reason}); install requirements-features.txt again") from error
     return network.eval().requires_grad_(False).to(device, dtype).to(memory_format=torch.channels_last)
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cyclegan.config import Direction
 from cyclegan.runtime.files import RECORD_BYTES, read_small, write_atomically
@@ -26,46 +26,50 @@ class ScoresError(ValueError):
     """A `metrics.json` that cannot be read: the message names it and says what to do."""
 
 
-class Rule(NamedTuple):
-    """By which measure an epoch is the best."""
-
-    key: str
-    better: Literal["lower", "higher"]
-    reason: str
-
-
-RULES: dict[str | None, tuple[Rule, ...]] = {
-    "segmenter": (
-        Rule("mean_iou", "higher", "highest mean IoU by the segmenter: an ignored class costs as much as a common one"),
-    ),
-    "colour": (Rule("pixel_accuracy", "higher", "highest pixel accuracy by the nearest colour"),),
-    None: (
-        Rule("lpips", "lower", "lowest LPIPS: L1, PSNR and SSIM favour blur"),
-        Rule("kid", "lower", "lowest KID: unlike FID it is unbiased"),
-    ),
-}
-"""By how classes are read from what is made; the first rule whose measure there is decides."""
+REALISM = {"kid_lite1": "KID on EfficientNet-Lite1 features", "kid": "KID on Inception features"}
+"""Distances to the real images, by which epochs are chosen: the first that is there."""
+LABELS = {"segmenter": ("mean_iou", "mean IoU"), "colour": ("pixel_accuracy", "pixel accuracy")}
+"""The measure of label agreement, and its name, by how classes are read from what is generated. By the segmenter mean
+IoU: there an ignored class costs as much as a common one."""
 
 
-def choose(read_by: str | None, values: Mapping[int, Mapping[str, object]]) -> dict[str, Any] | None:
-    """The best of some epochs by their measures, the earlier of equals, and the rule; None where no rule applies."""
-    for rule in RULES[read_by]:
-        found = {epoch: value for epoch in sorted(values) if isinstance(value := values[epoch].get(rule.key), float)}
-        if found:
-            sign = 1 if rule.better == "lower" else -1
-            return {"epoch": min(found, key=lambda epoch: sign * found[epoch]), "rule": rule.reason}
-    return None
+def choose(read_by: str | None, epochs: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the best of some epochs, the earlier of equals, and the rule; None if nothing tells.
+
+    It has the lowest KID of those whose label agreement, if there are labels, is within the interval of the best one's:
+    a generator of fine images of other things than the input says is not the best. Without KID it is that best one.
+    """
+    values = {epoch: each["values"] for epoch, each in sorted(epochs.items())}
+
+    def measured(key: str) -> dict[int, float]:
+        return {epoch: each[key] for epoch, each in values.items() if isinstance(each.get(key), float)}
+
+    key, name = LABELS.get(read_by or "", ("", ""))
+    agreement = measured(key)
+    most = max(agreement, key=agreement.__getitem__, default=None)
+    for distance, title in REALISM.items():
+        distances, rule = measured(distance), f"lowest {title}"
+        if most is not None:
+            lowest, _ = epochs[most]["intervals"][key]
+            distances = {each: value for each, value in distances.items() if agreement.get(each, 0) >= lowest}
+            rule += f" among the epochs whose {name} is within the interval of the best"
+        if distances:
+            return {"epoch": min(distances, key=distances.__getitem__), "rule": rule}
+    return None if most is None else {"epoch": most, "rule": f"highest {name}: KID was not measured"}
 
 
-def merge(split: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a split: new ones, among the older ones of the same protocol, and the best epoch of them all."""
+def merge(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of a split: new ones, among the older ones of the same protocol, and the best epoch of all.
+
+    Epochs are chosen by figures of images apart from those of the reported ones, if there are such figures.
+    """
     kept = old["directions"] if old and old["protocol"] == new["protocol"] else {}
     directions = {}
     for way, found in new["directions"].items():
         epochs = {**kept.get(way, {}).get("epochs", {}), **found["epochs"]}
         epochs = {epoch: epochs[epoch] for epoch in sorted(epochs, key=int)}
-        best = choose(found["read_by"], {int(epoch): each["values"] for epoch, each in epochs.items()})
-        directions[way] = {**found, "best": best if split == CHOSEN_ON else None, "epochs": epochs}
+        choices = {int(epoch): each["choice"] for epoch, each in epochs.items() if "choice" in each}
+        directions[way] = {**found, "best": choose(found["read_by"], choices), "epochs": epochs}
     return {"protocol": new["protocol"], "directions": directions}
 
 

@@ -118,6 +118,16 @@ def feature_loss(fake: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     return torch.stack([l1_loss(x, y.detach()) for x, y in zip(fake, target, strict=True)]).sum()
 
 
+def perceptual_loss(fake: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """Return the L1 distance of feature maps, relative to the size of the target's: the mean over scales and images.
+
+    In the manner of Johnson et al. 2016 (arXiv:1603.08155, section 3.2), who take squared distances in VGG-16.
+    """
+    one = (1, 2, 3)
+    scales = [(x - y).abs().mean(one) / y.abs().mean(one) for x, y in zip(fake, target, strict=True)]
+    return torch.stack(scales).mean()
+
+
 def class_loss(logits: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
     """Mean cross entropy of the logits of the classes of label maps; pixels COLOR_REACH away from
     all colours, the blurred edges of JPEG label maps, are of no class and count as 0.

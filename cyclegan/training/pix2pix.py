@@ -11,7 +11,7 @@ from cyclegan.config import Pix2PixConfig
 from cyclegan.data.batches import Pair
 from cyclegan.networks.build import build_discriminator, build_generator, initialize
 from cyclegan.networks.discriminators import layer_outputs
-from cyclegan.networks.features import feature_network, perceptual_distance
+from cyclegan.networks.features import feature_network
 from cyclegan.networks.generators import with_class_logits
 from cyclegan.training.augmentation import Augment
 from cyclegan.training.losses import (
@@ -22,6 +22,7 @@ from cyclegan.training.losses import (
     feature_loss,
     generator_gan_loss,
     l1_loss,
+    perceptual_loss,
 )
 from cyclegan.training.pools import ImagePool
 from cyclegan.training.updates import Updates
@@ -71,8 +72,8 @@ class Pix2Pix(nn.Module):
                 terms |= class_terms(config.generator.classes, logits, target, config.lambda_l1) | matching
                 if config.lambda_perceptual:
                     features = feature_network("lite0", target)
-                    distance = perceptual_distance(features(fake), features(target))
-                    terms["perceptual"] = config.lambda_perceptual * distance
+                    loss = perceptual_loss(features(fake), features(target))
+                    terms["perceptual"] = config.lambda_perceptual * loss
             losses |= updates.backward(terms)  # equation 4
             updates.step("generators")
         return losses

@@ -25,7 +25,7 @@ from cyclegan.evaluation.compare import main
 from cyclegan.evaluation.comparison import Comparison, ComparisonError, Gap, plan
 from cyclegan.evaluation.judging import compare
 from cyclegan.evaluation.measuring import SIZE
-from cyclegan.evaluation.metrics import confusion, feature_distances, label_agreement, ssim
+from cyclegan.evaluation.metrics import confusion, frechet_distance, kernel_distance, label_agreement, ssim
 from cyclegan.evaluation.segmenter import load_segmenter, segment
 from cyclegan.evaluation.segmenter_training import agreement
 from cyclegan.facades.labels import class_indices
@@ -104,7 +104,15 @@ def test_measures_are_those_of_the_translations(to: str, page: Path, weights: Pa
     assert found["pixel_accuracy"] == expected.pixel_accuracy
     assert found["class_accuracy"] == expected.class_accuracy
     assert found["mean_iou"] == expected.mean_iou
-    assert set(found["intervals"]) == {"l1", "psnr", "ssim", "pixel_accuracy", "class_accuracy", "mean_iou"}
+    assert set(found["intervals"]) == {
+        "l1",
+        "psnr",
+        "ssim",
+        "perceptual",
+        "pixel_accuracy",
+        "class_accuracy",
+        "mean_iou",
+    }
 
 
 def test_the_real_images_are_the_ceiling_of_label_agreement_and_never_the_best(page: Path, facades: Path) -> None:
@@ -193,9 +201,11 @@ def test_markdown_has_the_same_figures(
     printed = capsys.readouterr()
     found = measures_of(tmp_path / "r.html", "facades-cyclegan", "photo to labels")
     row = next(line for line in printed.out.split("photo → labels")[1].splitlines() if line.startswith("| facades-"))
-    figures = [cell.strip(" *") for cell in row.split("|")[2:9]]
-    keys = ("l1", "psnr", "ssim", "lpips", "pixel_accuracy", "class_accuracy", "mean_iou")
-    assert figures.pop(keys.index("lpips")) == "- (1)"
+    figures = [cell.strip(" *").split(" (")[0] for cell in row.split("|")[2:10]]
+    keys = ("l1", "psnr", "ssim", "lpips", "perceptual", "pixel_accuracy", "class_accuracy", "mean_iou")
+    assert figures.pop(keys.index("lpips")) == "-"
+    low, high = found["intervals"]["mean_iou"]
+    assert f"{found['mean_iou']:.3f} ({low:.3f} to {high:.3f})" in row.replace("*", "")
     expected = [found[key] for key in keys if key != "lpips"]
     assert [float(figure) for figure in figures] == pytest.approx(expected, abs=0.006)
     assert "| 3 of 5 |" in printed.out
@@ -247,7 +257,7 @@ def test_unpaired_images_have_set_measures_alone(weights: Path, tmp_path: Path) 
     folder = unpaired(tmp_path / "pictures")
     compared, images = judged([weights / "facades-cyclegan"], dataset=str(folder), split="test")
     assert images == 3 + 4
-    (row,) = compared.rows
+    row, beside = compared.rows
     assert row.options.startswith("--dataset facades ")
     values = row.values["ab"]
     assert values["l1"] == values["ssim"] == Gap("the images are not paired: there is no true image to compare with")
@@ -264,7 +274,15 @@ def test_unpaired_images_have_set_measures_alone(weights: Path, tmp_path: Path) 
         shade(torch.from_numpy(np.stack([np.asarray(image) for image in images])).permute(0, 3, 1, 2))
         for images in (truths, made)
     ]
-    assert (values["fid"], values["kid"]) == pytest.approx(feature_distances(*features))
+    assert values["fid"] == pytest.approx(frechet_distance(*features))
+    assert values["kid"] == pytest.approx(kernel_distance(*features)[0])
+    untranslated = kernel_distance(
+        features[0],
+        shade(torch.from_numpy(np.stack([np.asarray(image) for image in inputs])).permute(0, 3, 1, 2)),
+    )
+    assert beside.name == "the inputs, untranslated"
+    assert beside.values["ab"]["kid"] == pytest.approx(untranslated[0])
+    assert beside.values["ab"]["l1"] == Gap("these are the inputs")
 
 
 def test_a_method_that_translates_nothing_has_a_row_of_gaps(weights: Path, tmp_path: Path) -> None:
@@ -273,7 +291,12 @@ def test_a_method_that_translates_nothing_has_a_row_of_gaps(weights: Path, tmp_p
     compared, _ = judged([tmp_path / "noise", weights / "facades-pix2pix"])
     noise, pix2pix, *_ = compared.rows
     assert set(noise.values["ba"].values()) == {Gap("gan translates nothing")}
-    assert [key for key, value in pix2pix.values["ba"].items() if isinstance(value, Gap)] == ["lpips"]
+    assert [key for key, value in pix2pix.values["ba"].items() if isinstance(value, Gap)] == [
+        "lpips",
+        "kid_lite1",
+        "kid",
+    ]
+    assert pix2pix.values["ba"]["kid_lite1"] == Gap("KID needs 3 images or more of each kind, not 2")
     assert [strip.title for strip in compared.strips["ba"]] == [
         "labels (input)",
         "photo (truth)",

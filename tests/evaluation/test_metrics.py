@@ -83,9 +83,8 @@ def test_confusion_adds_up_over_images_by_true_and_predicted_class() -> None:
 
 
 def test_fid_is_the_distance_of_two_gaussians_and_kid_the_unbiased_kernel_estimate() -> None:
-    real, made = RNG.normal(0, 1, (20, 5)), RNG.normal(0.5, 1.4, (20, 5))
-    fid, kid = metrics.feature_distances(torch.from_numpy(real), torch.from_numpy(made))
-
+    real, made = RNG.normal(0, 1, (20, 5)), RNG.normal(0.5, 1.4, (16, 5))
+    fid = metrics.frechet_distance(torch.from_numpy(real), torch.from_numpy(made))
     covariances = [np.cov(each.T) for each in (real, made)]
     roots = np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real).sum()
     shift = ((real.mean(0) - made.mean(0)) ** 2).sum()
@@ -94,15 +93,27 @@ def test_fid_is_the_distance_of_two_gaussians_and_kid_the_unbiased_kernel_estima
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (x @ y.T / 5 + 1) ** 3
 
-    within = [(kernel(x, x).sum() - np.trace(kernel(x, x))) / (20 * 19) for x in (real, made)]
-    assert kid == pytest.approx(sum(within) - 2 * kernel(real, made).mean())
+    def unbiased(real: np.ndarray, made: np.ndarray) -> float:
+        within = [(kernel(x, x).sum() - np.trace(kernel(x, x))) / (len(x) * (len(x) - 1)) for x in (real, made)]
+        return float(sum(within) - 2 * kernel(real, made).mean())
+
+    kid, (low, high) = metrics.kernel_distance(torch.from_numpy(real), torch.from_numpy(made))
+    assert kid == pytest.approx(unbiased(real, made))
+    without = (
+        [unbiased(np.delete(real, index, 0), made) for index in range(20)],
+        [unbiased(real, np.delete(made, index, 0)) for index in range(16)],
+    )
+    error = sum((len(each) - 1) * np.var(each) for each in without) ** 0.5
+    assert (low, high) == pytest.approx((kid - 1.96 * error, kid + 1.96 * error))
 
 
 def test_equal_sets_have_no_fid_and_one_image_has_no_distribution() -> None:
     features = torch.from_numpy(RNG.normal(0, 1, (30, 4)))
-    assert metrics.feature_distances(features, features)[0] == pytest.approx(0, abs=1e-6)
-    with pytest.raises(metrics.MetricError, match="2 images or more, not 1"):
-        metrics.feature_distances(features, features[:1])
+    assert metrics.frechet_distance(features, features) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(metrics.MetricError, match="FID needs 2 images or more of each kind, not 1"):
+        metrics.frechet_distance(features, features[:1])
+    with pytest.raises(metrics.MetricError, match="KID needs 3 images or more of each kind, not 2"):
+        metrics.kernel_distance(features[:2], features)
 
 
 def test_what_fid_lacks_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -172,6 +183,19 @@ def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
         held += low < 0 < high
         assert 0.3 < high - low < 1  # 2 * 1.96 / sqrt(40) is 0.62
     assert 0.88 < held / 200 < 0.99
+
+
+def test_the_interval_of_kid_covers_what_many_images_have() -> None:
+    """Of 60 images each, of two normal distributions whose KID 4,000 of each tell."""
+    rng = np.random.default_rng(2)
+
+    def draw(shift: float, count: int) -> torch.Tensor:
+        return torch.from_numpy(rng.normal(shift, 1, (count, 8)))
+
+    truth, _ = metrics.kernel_distance(draw(0, 4000), draw(0.3, 4000))
+    found = [metrics.kernel_distance(draw(0, 60), draw(0.3, 60)) for _ in range(200)]
+    assert np.mean([value for value, _ in found]) == pytest.approx(truth, rel=0.1)
+    assert 0.88 < np.mean([low < truth < high for _, (low, high) in found]) < 0.99
 
 
 def test_an_interval_of_agreement_is_that_of_drawn_sets_of_images() -> None:
