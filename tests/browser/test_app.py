@@ -7,12 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from cyclegan.facades.labels import draw_facade
-from tests.browser.driver import Watched, beyond_the_edge, near, open_watch, pixels, sample_colour
+from tests.browser.driver import near, pixels, sample_colour
 from tests.conftest import make_photo
 
 LAST_EPOCH = 5
@@ -230,18 +229,3 @@ def test_a_wrong_file_gets_a_friendly_message_after_the_direction_was_turned(pag
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes()[:4000])
     upload(page, tmp_path / "cut.jpg")
     expect(page.get_by_test_id("toast-body")).to_contain_text("Your picture is damaged or incomplete")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_both_pages_without_horizontal_scroll(browser: Browser, url: str, scheme: str) -> None:
-    with browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme) as context:  # type: ignore[arg-type]
-        watched = Watched(context.new_page())
-        page = watched.page
-        page.goto(url)
-        expect(page.locator("#examples img")).to_have_count(8)
-        assert beyond_the_edge(page) == []
-        open_watch(page)
-        assert beyond_the_edge(page) == []
-        background = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
-        assert (max(background[:3]) < 60) == (scheme == "dark")
-        assert watched.problems == [] and watched.outside_hosts == set()

@@ -19,7 +19,6 @@ from cyclegan.facades.labels import draw_facade
 from cyclegan.pages import texts
 from cyclegan.pages.frames import data_uri
 from tests.browser.driver import pixels, served
-from tests.browser.test_accessibility import violations
 
 
 def open_page(page: Page, name: str) -> None:
@@ -159,39 +158,3 @@ def test_a_busy_app_says_so_in_the_visitors_language(browser: Browser, weights: 
         with crowd(address):
             page.locator("#translate").click()
             expect(page.get_by_test_id("toast-body").first).to_contain_text(message, timeout=30_000)
-
-
-PAGES = ("Many pictures", "Compare", "About")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_violation(browser: Browser, url: str, scheme: str) -> None:
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        page = context.new_page()
-        page.goto(f"{url}/?__theme={scheme}")
-        for name in PAGES:
-            open_page(page, name)
-            if name == "Compare":
-                page.get_by_role("button", name="Compare", exact=True).click()
-                expect(page.locator("#compare-caption")).to_contain_text("of 255 levels", timeout=30_000)
-            page.wait_for_timeout(300)
-            assert violations(page) == [], name
-
-
-def test_no_page_sticks_out_of_a_phone(browser: Browser, url: str) -> None:
-    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
-        page = context.new_page()
-        page.goto(url)
-        expect(page.locator("#examples img")).to_have_count(8)
-        # On a phone the tabs that do not fit are in a menu.
-        page.get_by_role("button", name="More tabs").first.click()
-        page.get_by_role("button", name="More", exact=True).click()
-        for name in PAGES:
-            tab = page.get_by_role("tab", name=name, exact=True)
-            if not tab.is_visible():
-                page.get_by_role("button", name="More tabs").last.click()
-                tab = page.get_by_role("button", name=name, exact=True)
-            tab.click()
-            page.wait_for_timeout(300)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
-            assert page.locator("#inputs").is_visible() == (name == "Compare")

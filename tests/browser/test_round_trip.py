@@ -7,14 +7,13 @@ import io
 import re
 from pathlib import Path
 
-import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from cyclegan.facades.labels import example_facades
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.maps import error_map, render_errors
-from tests.browser.driver import Watched, beyond_the_edge, open_tab
+from tests.browser.driver import Watched, open_tab
 from tests.conftest import make_photo
 
 
@@ -93,15 +92,3 @@ def test_without_a_picture_it_asks_for_one(page: Page) -> None:
     expect(page.locator("#journey img")).to_have_count(0)
     page.locator("#examples button").first.click()
     expect_trip(page, example_facades()[0])
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone(browser: Browser, url: str, scheme: str) -> None:
-    with browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme) as context:  # type: ignore[arg-type]
-        watched = Watched(context.new_page())
-        watched.page.goto(url)
-        expect(watched.page.locator("#examples img")).to_have_count(8)
-        open_tab(watched.page, "Round trip")
-        expect_trip(watched.page, example_facades()[0])
-        assert beyond_the_edge(watched.page) == []
-        assert watched.problems == [] and watched.outside_hosts == set()
