@@ -78,13 +78,6 @@ def test_translating_no_picture_gives_a_message_and_no_badges(page: Page) -> Non
     expect(page.get_by_text("Error", exact=True)).to_have_count(0)
 
 
-def test_every_picture_and_control_has_a_name(page: Page) -> None:
-    assert all(image.get_attribute("alt") for image in page.locator("#examples img, #picture img").all())
-    page.get_by_role("tab", name="Watch it learn").click()
-    expect(page.get_by_role("slider", name="Epoch of training")).to_be_visible()
-    expect(page.get_by_role("img", name=f"Picture by CycleGAN after epoch {LAST_EPOCH}")).to_be_visible()
-
-
 def test_an_uploaded_picture_is_translated_in_its_own_size(page: Page, tmp_path: Path) -> None:
     draw_facade(4).resize((300, 200), Image.Resampling.NEAREST).save(tmp_path / "mine.png")
     upload(page, tmp_path / "mine.png")
@@ -181,21 +174,6 @@ def test_a_pair_becomes_picture_and_truth_and_is_scored_both_ways(page: Page, tm
     expect(page.locator("#truth")).to_be_hidden()
 
 
-def test_a_truth_can_be_given_by_itself_and_a_wrong_file_is_refused(page: Page, tmp_path: Path) -> None:
-    opening(page)
-    page.get_by_role("button", name="Compare with the true answer").click()
-    (tmp_path / "text.png").write_text("this is no picture")
-    page.locator("#own-truth input[type=file]").set_input_files(tmp_path / "text.png")
-    expect(page.get_by_test_id("toast-body")).to_contain_text("not an image this program can read")
-    expect(page.locator("#own-truth img")).to_have_count(0)
-    make_photo(4).save(tmp_path / "truth.png")
-    page.locator("#own-truth input[type=file]").set_input_files(tmp_path / "truth.png")
-    for run in RUNS:
-        expect(caption(page, run)).to_contain_text("SSIM")
-    expect(page.locator("#truth img")).to_be_visible()
-    expect(page.locator("#caption-truth")).to_contain_text("L1: 0 is best")
-
-
 def test_a_photo_in_the_wrong_direction_gets_a_hint_and_a_way_out(page: Page, tmp_path: Path) -> None:
     make_photo(4).save(tmp_path / "photo.png")
     upload(page, tmp_path / "photo.png")
@@ -217,15 +195,3 @@ def test_a_wrong_file_gets_a_friendly_message(page: Page, tmp_path: Path) -> Non
     expect(page.locator("#picture img")).to_have_count(0)
     page.locator("#examples button").first.click()
     expect(caption(page, "facades-pix2pix")).to_contain_text("256 x 256 pixels")
-
-
-def test_a_wrong_file_gets_a_friendly_message_after_the_direction_was_turned(page: Page, tmp_path: Path) -> None:
-    """Turning leaves a visitor's own picture where it is, and must leave the way it is read, too."""
-    make_photo(4).save(tmp_path / "photo.jpg")
-    upload(page, tmp_path / "photo.jpg")
-    expect(page.locator("#note")).to_contain_text("This looks like a photo")
-    page.get_by_label("Photo -> Labels").click()
-    expect(page.locator("#missing")).to_contain_text("pix2pix")
-    (tmp_path / "cut.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes()[:4000])
-    upload(page, tmp_path / "cut.jpg")
-    expect(page.get_by_test_id("toast-body")).to_contain_text("Your picture is damaged or incomplete")

@@ -51,15 +51,6 @@ def test_it_travels_when_it_is_open_and_only_then(watched: Watched) -> None:
     expect_trip(page, example_facades()[4])
 
 
-def test_of_many_pictures_the_last_one_is_shown(page: Page) -> None:
-    open_tab(page, "Round trip")
-    for number in (1, 2, 3, 5):
-        page.locator("#examples button").nth(number).click()
-    expect_trip(page, example_facades()[5])
-    page.wait_for_timeout(2000)
-    expect_trip(page, example_facades()[5])
-
-
 def test_the_other_direction(page: Page, tmp_path: Path) -> None:
     make_photo(4).save(tmp_path / "photo.png")
     open_tab(page, "Round trip")
@@ -73,15 +64,6 @@ def test_the_other_direction(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#journey figcaption", has_text="pass for real")).to_have_text(
         [re.compile(f"{domain}: [0-9]+ % pass for real") for domain in ("Photo", "Labels", "Photo")]
     )
-
-
-def test_the_discriminators_eye(page: Page) -> None:
-    open_tab(page, "Round trip")
-    eye = page.locator("#journey section").last
-    expect(eye.locator("img")).to_have_count(3, timeout=20_000)
-    assert all(picture(image).size == (256, 256) for image in eye.locator("img").all())
-    assert len({picture(image).tobytes() for image in eye.locator("img").all()}) == 3
-    expect(eye).to_contain_text("This pix2pix does not carry its discriminators")
 
 
 def test_without_a_picture_it_asks_for_one(page: Page) -> None:
