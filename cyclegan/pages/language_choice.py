@@ -1,8 +1,11 @@
-"""The visitor's language: by the browser's wish or by the switch on the page, which is a link, `?lang=ko`."""
+"""The page as it is sent: in the visitor's language, by the browser's wish or by the switch on the page, a link like
+`?lang=ko`, and with what other sites show of a link to it."""
 
 from __future__ import annotations
 
+import html
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from cyclegan.pages.languages import LANGUAGE_TAGS, LANGUAGES, Language, transla
 PATHS: dict[Language, str] = {"en": "", "ko": "ko", "zh": "zh"}
 """Where the page lies in each language, relative to the app."""
 _SCRIPT = Path(__file__).with_name("language.js")
+_GRADIOS_PREVIEW = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>')
 _QUALITY = re.compile(r"q=(0(\.\d{0,3})?|1(\.0{0,3})?)")
 
 
@@ -47,20 +51,33 @@ class LanguageChoice(BaseHTTPMiddleware):
         page = next(each for each, path in PATHS.items() if request.scope["path"] == f"/{path}")
         parameters = dict(request.query_params)
         asked, header = parameters.pop("lang", None), request.headers.get("accept-language", "")
+        for name in ("page", "deep_link"):  # Gradio looks them up without a check, and fails
+            parameters.pop(name, None)
         wanted = next((each for each in LANGUAGES if each == asked), preferred(header))
         if page == "en" and wanted != page:
             location = f"{PATHS[wanted]}?{urlencode(parameters)}".rstrip("?")
             return RedirectResponse(location, headers={"vary": "accept-language"})
+        request.scope["query_string"] = urlencode(parameters).encode()
         response: Any = await call_next(request)
-        html = b"".join([chunk async for chunk in response.body_iterator])
-        return HTMLResponse(_in_language(html, page), response.status_code)
+        content = b"".join([chunk async for chunk in response.body_iterator])
+        base = os.environ.get("GRADIO_ROOT_PATH") or str(request.base_url)
+        return HTMLResponse(_in_language(content, page, f"{base.rstrip('/')}/"), response.status_code)
 
 
-def _in_language(html: bytes, language: Language) -> bytes:
-    """A page with its language marked, and the script that has Gradio speak it before all others."""
+def _in_language(content: bytes, language: Language, base: str) -> bytes:
+    """A page with its language marked, what other sites show of a link to it, and the script that has Gradio speak its
+    language before all others."""
     tag = LANGUAGE_TAGS[language]
+    preview = {
+        "title": texts.TITLE.to(language),
+        "description": texts.INTRO_MANY.to(language),
+        "url": base + PATHS[language],
+        "image": f"{base}pwa_icon/512",
+        "type": "website",
+    }
+    tags = "".join(f'<meta property="og:{key}" content="{html.escape(value)}">' for key, value in preview.items())
     words = json.dumps(translated(texts.GRADIO_WORDS, language))
     constants = f"const tag = {json.dumps(tag)}, words = {words};"
     script = f"<script>(() => {{ {constants}\n{_SCRIPT.read_text(encoding='utf-8')}}})();</script>"
-    html = html.replace(b'lang="en"', f'lang="{tag}"'.encode(), 1)
-    return html.replace(b"<head>", b"<head>" + script.encode(), 1)
+    content = _GRADIOS_PREVIEW.sub(b"", content).replace(b'lang="en"', f'lang="{tag}"'.encode(), 1)
+    return content.replace(b"<head>", b"<head>" + script.encode() + tags.encode(), 1)

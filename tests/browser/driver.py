@@ -166,14 +166,14 @@ def beyond_the_edge(page: Page) -> list[str]:
 
 def open_tab(page: Page, name: str) -> None:
     """Go to a page by its tab, or on a phone by the list of the tabs that find no room."""
-    tab = page.get_by_role("tab", name=name)
-    more = page.get_by_role("button", name="More tabs")
+    tab = page.get_by_role("tab", name=name, exact=True)
+    more = page.get_by_role("button", name="More tabs").filter(visible=True)
     tab.or_(more).filter(visible=True).first.wait_for()
     page.wait_for_timeout(300)  # the tabs are measured, and then placed
     if tab.is_visible():
         tab.click()
     else:
-        more.click()
+        more.last.click()
         page.get_by_role("button", name=name, exact=True).click()
 
 

@@ -108,19 +108,6 @@ def test_a_dragged_box_gets_the_chosen_class_and_both_pictures_follow(painter: P
     expect_translated(painter, models, colorize(expected))
 
 
-def test_the_brush_paints_a_line_without_gaps(painter: Page) -> None:
-    choose(painter, "Brush")
-    painter.get_by_label("Size").fill("4")
-    choose(painter, "Deco")
-    drag(painter, (20, 30), (120, 60))
-    painted = indices(painter) == MARK
-    expected = class_indices(START) == MARK
-    expected[28:62, 18:122] = painted[28:62, 18:122]
-    assert (painted == expected).all()
-    assert painted[28:32, 18:22].all() and painted[58:62, 118:122].all()
-    assert painted[:, 18:122].any(0).all() and painted[28:62].any(1).all()
-
-
 def test_filling_changes_one_area(painter: Page) -> None:
     press(painter, "Clear")
     expect(painter.locator("#painter .said")).to_have_text("Facade: the wall of the house, begin with it")
@@ -151,24 +138,6 @@ def test_undo_redo_and_clear(painter: Page, models: Models) -> None:
     redo.click()
     assert not indices(painter).any()
     expect_translated(painter, models, colorize(np.zeros((256, 256), np.uint8)))
-
-
-def test_a_stroke_that_changes_nothing_is_no_step(painter: Page) -> None:
-    press(painter, "Clear")
-    choose(painter, "Background")
-    drag(painter, (10, 10), (90, 90))
-    press(painter, "Undo")
-    assert drawing(painter).tobytes() == START.tobytes()
-
-
-def test_the_last_of_many_quick_strokes_is_what_is_shown(painter: Page, models: Models) -> None:
-    choose(painter, "Window")
-    for column in range(8, 232, 16):
-        drag(painter, (column, 16), (column + 4, 20), (column + 7, 31))
-    expect_translated(painter, models, drawing(painter))
-    before = [painter.locator(f"#drawn-{run} img").get_attribute("src") for run in RUNS]
-    painter.wait_for_timeout(1000)
-    assert [painter.locator(f"#drawn-{run} img").get_attribute("src") for run in RUNS] == before
 
 
 def test_the_pictures_follow_while_the_pointer_is_down(painter: Page, models: Models) -> None:
@@ -240,22 +209,6 @@ def hold_facades(page: Page) -> list[Route]:
         lambda route: held.append(route) if asks_for("facade_of")(route.request) else route.continue_(),
     )
     return held
-
-
-def test_of_two_seeds_the_last_is_drawn_whichever_comes_first(painter: Page, models: Models) -> None:
-    held = hold_facades(painter)
-    for asked, seed in enumerate(("77", "78"), 1):
-        painter.get_by_label("or seed").fill(seed)
-        painter.get_by_label("or seed").press("Enter")
-        while len(held) < asked:
-            painter.wait_for_timeout(20)
-    with painter.expect_response(lambda response: asks_for("facade_of")(response.request)):
-        held[1].continue_()
-    expect_translated(painter, models, draw_facade(78))
-    with painter.expect_response(lambda response: asks_for("facade_of")(response.request)):
-        held[0].continue_()
-    painter.wait_for_timeout(500)
-    assert drawing(painter).tobytes() == draw_facade(78).tobytes()
 
 
 def test_a_facade_that_comes_late_takes_nothing_from_what_was_drawn_meanwhile(painter: Page, models: Models) -> None:
@@ -379,11 +332,8 @@ def test_the_drawing_is_watched_and_goes_to_the_other_pages(painter: Page) -> No
     assert Image.open(io.BytesIO(content)).convert("RGB").tobytes() == drawn.tobytes()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_finger_draws_on_a_phone_and_the_page_stays(browser: Browser, url: str, models: Models, scheme: str) -> None:
-    with browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme=scheme,  # type: ignore[arg-type]
-    ) as context:  # fmt: skip
+def test_a_finger_draws_on_a_phone_and_the_page_stays(browser: Browser, url: str, models: Models) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as context:
         watched = Watched(context.new_page())
         page = watched.page
         page.goto(url)

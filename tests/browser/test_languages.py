@@ -111,9 +111,3 @@ def test_the_switch_wins_over_the_browser_and_leaves_the_rest_of_the_address(bro
         assert page.locator("html").get_attribute("lang") == "en"
         page.reload()
         expect(page.get_by_role("radio", name="Labels -> Photo")).to_be_checked()
-
-
-def test_a_browser_of_an_unknown_language_gets_english(browser: Browser, url: str) -> None:
-    with opened(browser, url, "fr-FR") as page:
-        assert page.locator("html").get_attribute("lang") == "en"
-        assert foreign(page, "en") == []

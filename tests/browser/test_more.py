@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import threading
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from cyclegan.facades.labels import draw_facade
-from cyclegan.pages import texts
-from cyclegan.pages.frames import data_uri
-from tests.browser.driver import pixels, served
-from tests.browser.test_accessibility import violations
+from tests.browser.driver import pixels
 
 
 def open_page(page: Page, name: str) -> None:
@@ -91,13 +82,6 @@ def test_a_batch_can_be_stopped_and_gives_what_it_has(page: Page, tmp_path: Path
         assert 0 < len(file.namelist()) < 40 and file.testzip() is None
 
 
-def test_nothing_to_translate_is_told(page: Page) -> None:
-    open_page(page, "Many pictures")
-    page.get_by_role("button", name="Translate all").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text("Choose pictures or a zip first.")
-    expect(page.get_by_role("button", name="Translate all")).to_be_enabled()
-
-
 def test_any_two_networks_are_compared_on_the_same_picture(page: Page) -> None:
     open_page(page, "Compare")
     page.get_by_role("button", name="Compare", exact=True).click()
@@ -112,86 +96,3 @@ def test_any_two_networks_are_compared_on_the_same_picture(page: Page) -> None:
     page.wait_for_timeout(300)
     left, right, difference = (pixels(picture) for picture in pictures)
     assert left["checksum"] == right["checksum"] and max(difference["mean"]) <= 4
-
-
-def test_the_papers_can_be_cited(page: Page) -> None:
-    open_page(page, "About")
-    expect(page.locator("#about")).to_contain_text("@inproceedings{zhu2017unpaired")
-
-
-@contextmanager
-def crowd(address: str) -> Iterator[None]:
-    """Calls without end: as soon as the app takes one more, it has it."""
-    with urllib.request.urlopen(f"{address}/config") as response:
-        calls = json.load(response)["dependencies"]
-    index = next(call["id"] for call in calls if call["api_name"] == "history")
-    picture = {"url": data_uri(draw_facade(1).resize((1000, 1000), Image.Resampling.NEAREST))}
-    call = {"fn_index": index, "data": [picture, "photo", "pix2pix"], "session_hash": "crowd"}
-    content, headers = json.dumps(call).encode(), {"Content-Type": "application/json"}
-    full, stop = threading.Event(), threading.Event()
-
-    def push() -> None:
-        while not stop.is_set():
-            try:
-                join = urllib.request.Request(f"{address}/gradio_api/queue/join", content, headers)
-                urllib.request.urlopen(join).close()
-            except urllib.error.HTTPError as error:
-                with error:
-                    assert error.code == 503
-                full.set()
-
-    pusher = threading.Thread(target=push)
-    pusher.start()
-    try:
-        assert full.wait(60), "the app takes any number of calls"
-        yield
-    finally:
-        stop.set()
-        pusher.join()
-
-
-def test_a_busy_app_says_so_in_the_visitors_language(browser: Browser, weights: Path, tmp_path: Path) -> None:
-    message = texts.GRADIO_WORDS["This application is currently busy. Please try again."].ko
-    with served([weights / "facades-pix2pix"], tmp_path) as address, browser.new_context(locale="ko-KR") as context:
-        page = context.new_page()
-        page.goto(address)
-        expect(page.locator("#examples img")).to_have_count(8)
-        with crowd(address):
-            page.locator("#translate").click()
-            expect(page.get_by_test_id("toast-body").first).to_contain_text(message, timeout=30_000)
-
-
-PAGES = ("Many pictures", "Compare", "About")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_violation(browser: Browser, url: str, scheme: str) -> None:
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        page = context.new_page()
-        page.goto(f"{url}/?__theme={scheme}")
-        for name in PAGES:
-            open_page(page, name)
-            if name == "Compare":
-                page.get_by_role("button", name="Compare", exact=True).click()
-                expect(page.locator("#compare-caption")).to_contain_text("of 255 levels", timeout=30_000)
-            page.wait_for_timeout(300)
-            assert violations(page) == [], name
-
-
-def test_no_page_sticks_out_of_a_phone(browser: Browser, url: str) -> None:
-    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
-        page = context.new_page()
-        page.goto(url)
-        expect(page.locator("#examples img")).to_have_count(8)
-        # On a phone the tabs that do not fit are in a menu.
-        page.get_by_role("button", name="More tabs").first.click()
-        page.get_by_role("button", name="More", exact=True).click()
-        for name in PAGES:
-            tab = page.get_by_role("tab", name=name, exact=True)
-            if not tab.is_visible():
-                page.get_by_role("button", name="More tabs").last.click()
-                tab = page.get_by_role("button", name=name, exact=True)
-            tab.click()
-            page.wait_for_timeout(300)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
-            assert page.locator("#inputs").is_visible() == (name == "Compare")

@@ -96,19 +96,6 @@ def test_every_way_to_an_epoch_shows_its_pictures_and_asks_nobody(watched: Watch
     assert watched.requests[asked:] == []
 
 
-def test_the_learning_rate_has_a_curve_with_the_cursor_of_the_losses(page: Page) -> None:
-    open_watch(page)
-    rate = page.locator("#stack .curves figure", has_text="CycleGAN: learning rate")
-    expect(rate).to_contain_text("learning rate 2e-4")
-    losses = page.locator("#stack .curves figure", has_text="CycleGAN: losses")
-    for key in ("Home", "ArrowRight", "End"):
-        page.locator("#stack .figures").focus()
-        page.keyboard.press(key)
-        places = [plot.locator(".cursor").get_attribute("x1") for plot in (rate, losses)]
-        assert places[0] == places[1]
-    expect(page.locator("#stack svg .best")).to_have_count(0)
-
-
 def test_canvases_and_curves_are_of_the_runs_that_know_the_direction(page: Page) -> None:
     open_watch(page)
     curves = page.locator("#stack .curves figure")
@@ -334,10 +321,3 @@ def test_a_training_is_followed_while_it_goes_on(browser: Browser, growing: tupl
         expect(page.locator("#stack .note")).to_contain_text("was moved, deleted or replaced")
         assert all(near(colour, sample_colour(2)) for colour in shown(page)) and shown(page)
         assert watched.problems == [] and watched.outside_hosts == set()
-
-
-def test_a_training_that_has_ended_is_not_looked_at(watched: Watched) -> None:
-    open_watch(watched.page)
-    asked = len(watched.requests)
-    watched.page.wait_for_timeout(6_000)
-    assert watched.requests[asked:] == []

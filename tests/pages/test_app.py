@@ -22,7 +22,7 @@ from cyclegan.facades.labels import draw_facade
 from cyclegan.networks.build import build_generator
 from cyclegan.pages import texts
 from cyclegan.pages.api import find
-from cyclegan.pages.errors import Refusal, explained
+from cyclegan.pages.errors import explained
 from cyclegan.pages.inputs import read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route, find_runs
@@ -55,17 +55,8 @@ class TestErrors:
         assert told == texts.DAMAGED_NETWORKS.format(title="pix2pix", epoch=5).en
         assert str(tmp_path) in caplog.text
 
-    def test_an_unknown_direction_lists_the_choices(self, layout: Layout) -> None:
-        with pytest.raises(Refusal, match="labels -> photo, photo -> labels"):
-            layout.show(draw_facade(3), "A to B")
-
 
 class TestRuns:
-    def test_one_run_is_enough(self, weights: Path) -> None:
-        layout = Layout(Models.load([weights / "facades-cyclegan"], precision="fp32"))
-        assert [route.name for route in layout.models.routes] == ["labels -> photo", "photo -> labels"]
-        assert len(layout.show(draw_facade(3), TO_PHOTO.name)) == 2 + len(layout.translate_page.outputs)
-
     def test_two_runs_of_a_method_are_told_apart(self, weights: Path, tmp_path: Path) -> None:
         shutil.copytree(weights / "facades-pix2pix", tmp_path / "other")
         models = Models.load([weights / "facades-pix2pix", tmp_path / "other"], precision="fp32")

@@ -5,21 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image, ImageGrab
+from PIL import Image
 
 import app
-from cyclegan.facades.labels import CLASSES, PALETTE
 from cyclegan.pages import texts
 from cyclegan.pages.desktop import has_screen
 from tests.conftest import wait_until
@@ -79,37 +75,6 @@ def test_the_window_shows_the_app_and_closing_it_ends_the_program(weights: Path,
     done = subprocess.run(words, cwd=ROOT, env=with_window, timeout=120, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     assert (tmp_path / "record").read_text().endswith("True")
-
-
-@pytest.fixture
-def display() -> Iterator[str]:
-    """A screen that nobody sees."""
-    if not shutil.which("Xvfb"):
-        pytest.skip("needs Xvfb")
-    reading, writing = os.pipe()
-    start = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1300x950x24", "-nolisten", "tcp"]
-    with subprocess.Popen(start, pass_fds=[writing], stderr=subprocess.DEVNULL) as screen, os.fdopen(reading) as number:
-        yield f":{number.readline().strip()}"
-        screen.terminate()
-    os.close(writing)
-
-
-def test_a_real_window_shows_the_page(weights: Path, tmp_path: Path, display: str) -> None:
-    pytest.importorskip("webview", reason="needs pip install -r requirements-window.txt")
-    chromium = {"QTWEBENGINE_DISABLE_SANDBOX": "1", "QTWEBENGINE_CHROMIUM_FLAGS": "--disable-gpu"}
-    with_screen = environment(tmp_path, DISPLAY=display, **chromium)
-    words = [sys.executable, *command(weights, "--window")]
-    window = subprocess.Popen(words, cwd=ROOT, env=with_screen, stderr=subprocess.DEVNULL)
-    try:
-        deadline, blue = time.monotonic() + 120, 0
-        while blue < 10_000 and time.monotonic() < deadline and window.poll() is None:
-            time.sleep(0.5)
-            seen = np.asarray(ImageGrab.grab(xdisplay=display))
-            blue = int((seen == PALETTE[CLASSES.index("facade")]).all(-1).sum())  # of the first example
-        assert blue >= 10_000
-    finally:
-        window.kill()
-        window.wait(60)
 
 
 def test_the_browser_is_opened_at_the_app_unless_told_not_to(weights: Path, tmp_path: Path) -> None:

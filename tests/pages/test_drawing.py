@@ -19,7 +19,7 @@ from cyclegan.facades.labels import CLASSES, EXAMPLES, PALETTE, class_indices, d
 from cyclegan.images.io import ImageError
 from cyclegan.pages.draw import page as draw_page
 from cyclegan.pages.draw.drawings import drawing_value, drawn_facade, paint_boxes, read_drawing
-from cyclegan.pages.draw.page import AT_ONCE, MOST_WAITING, drawable, in_queue
+from cyclegan.pages.draw.page import AT_ONCE, MOST_WAITING, in_queue
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.frames import data_uri
 from cyclegan.pages.layout import Layout
@@ -106,10 +106,6 @@ class TestBoxes:
 
 
 class TestPage:
-    def test_it_needs_a_model_that_takes_facade_labels(self, models: Models) -> None:
-        assert drawable(models) == Route("labels", "photo")
-        assert drawable(Models([])) is None
-
     def test_each_model_gives_its_picture(self, layout: Layout) -> None:
         page = layout.draw_page
         assert page is not None and len(page.models) == 2
@@ -193,11 +189,6 @@ class TestApi:
         expected = models.models[1].translate(paint_boxes(HOUSE), Route("labels", "photo"), 5)
         with Image.open(photo) as image:
             assert error_map(image.convert("RGB"), expected).max() < 0.1
-
-    def test_a_seed_gives_the_ground(self, client: Client) -> None:
-        drawing, _ = client.predict([], "CycleGAN", 77, api_name="/draw")
-        with Image.open(drawing) as image:
-            assert image.tobytes() == draw_facade(77).tobytes()
 
     def test_there_and_back_again(self, client: Client, tmp_path: Path) -> None:
         make_photo(3).save(tmp_path / "photo.png")

@@ -15,7 +15,6 @@ from PIL import Image
 
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, Pix2PixConfig
 from cyclegan.data.batches import Pair
-from cyclegan.facades.labels import draw_facade
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.examples import Examples
 from cyclegan.pages.frames import Frame, data_uri, sample_epochs, sample_frames
@@ -24,7 +23,7 @@ from cyclegan.pages.translate.translations import Translations
 from cyclegan.pages.watch.curves import curves_of, plots_of
 from cyclegan.pages.watch.follow import has_ended, is_learning, newly_gone, stamps
 from cyclegan.pages.watch.movies import MOVIE_FRAMES, evenly, formats, movie, places
-from cyclegan.runs.run import Domains, Run
+from cyclegan.runs.run import Run
 from cyclegan.training.objectives import build_objective
 from cyclegan.training.updates import Updates
 from tests.conftest import make_run
@@ -104,17 +103,6 @@ class TestFollow:
         with pytest.raises(Refusal, match="was moved, deleted or replaced"):
             young.models[0].default_epoch(young.routes[0])
 
-    def test_another_run_in_its_folder_is_not_taken_for_it(self, weights: Path, tmp_path: Path) -> None:
-        shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
-        models = Models.load([tmp_path / "run"], precision="fp32")
-        model, before = models.models[0], stamps(models)
-        model.translate(draw_facade(3), TO_PHOTO, 5)
-        replace(model.translator.run, domains=Domains("street", "labels")).write()
-        with pytest.raises(Refusal, match="was moved, deleted or replaced"):
-            model.translate(draw_facade(3), TO_PHOTO, 5)
-        assert newly_gone(models, before) == [model]
-        assert newly_gone(models, stamps(models)) == []
-
     def test_pictures_are_those_of_the_file_that_is_there_now(self, weights: Path, tmp_path: Path) -> None:
         """A run may be trained anew in the folder of an earlier one."""
         shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
@@ -186,13 +174,6 @@ class TestMovies:
         assert levels == [[70, 70], [140, 140], [210, 210]]
         assert durations[0] == durations[1] < durations[2]
 
-    def test_a_model_without_an_epoch_shows_its_nearest_earlier_one(self) -> None:
-        frames = [frame for frame in frames_of(1, 2, 3) if (frame.model, frame.epoch) != (1, 2)]
-        with Image.open(io.BytesIO(movie(frames, ["a", "b"], "gif"))) as gif:
-            gif.seek(1)
-            picture = gif.convert("RGB")
-            assert [picture.getpixel((x, gif.height // 2))[0] for x in (100, gif.width - 100)] == [140, 70]  # type: ignore[index]
-
     def test_an_mp4_plays_about_as_long(self, tmp_path: Path) -> None:
         reader = pytest.importorskip("imageio_ffmpeg")
         assert formats() == ("gif", "mp4")
@@ -215,7 +196,3 @@ class TestMovies:
         assert len([place for place in wanted if place[0] == 0]) == MOVIE_FRAMES
         assert {epoch for model, epoch in wanted if model == 1} == {1, 50, 200}
         assert places([]) == set()
-
-    def test_nothing_makes_no_movie(self) -> None:
-        with pytest.raises(ValueError, match="at least one frame"):
-            movie([], [], "gif")

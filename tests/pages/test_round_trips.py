@@ -12,7 +12,6 @@ from PIL import Image
 
 from cyclegan.facades.labels import draw_facade
 from cyclegan.pages import texts
-from cyclegan.pages.errors import Refusal
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.maps import BRIGHTEST_ERROR, error_map, render_errors, render_patch_map
 from cyclegan.pages.models import Models, Route
@@ -132,7 +131,3 @@ class TestPage:
         page = layout.round_trip_page
         for shown in (page.announce(None, TO_PHOTO.name), page.go(None, TO_PHOTO.name)):
             assert shown["status"] == texts.NO_IMAGE.en and not shown["wanted"]
-
-    def test_an_unknown_direction_is_explained(self, layout: Layout) -> None:
-        with pytest.raises(Refusal, match="labels -> photo"):
-            layout.round_trip_page.go(draw_facade(3), "A to B")

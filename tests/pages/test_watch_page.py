@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -20,8 +19,7 @@ from gradio.data_classes import ImageData
 from PIL import Image
 
 from cyclegan.facades.labels import draw_facade, example_facades
-from cyclegan.images.io import open_image
-from cyclegan.pages.frames import coarse_to_fine, computed_frames, sample_frames, sample_picture
+from cyclegan.pages.frames import coarse_to_fine, sample_frames
 from cyclegan.pages.inputs import read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route
@@ -30,7 +28,7 @@ from cyclegan.pages.watch.follow import stamps
 from cyclegan.pages.watch.page import FRAME_PIXELS
 from cyclegan.runs.curves import Curve
 from cyclegan.runs.run import Run
-from tests.conftest import TINY_GAN, differs, make_photo, make_run
+from tests.conftest import TINY_GAN, make_photo, make_run
 
 ROOT = Path(__file__).parents[2]
 TO_PHOTO, TO_LABELS = Route("labels", "photo"), Route("photo", "labels")
@@ -72,24 +70,6 @@ class TestWatch:
         assert [figure.epochs for figure in plan.figures] == [(1, 2, 3, 4, 5)] * 2
         assert [(frame.model, frame.epoch) for frame in plan.frames] == [(0, 5), (1, 5)]
 
-    def test_a_sample_image_is_decoded_once_and_again_when_it_is_another(
-        self, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        run = shutil.copytree(weights / "facades-pix2pix", tmp_path / "run")
-        (model,) = Models.load([run]).models
-        decoded: list[BinaryIO] = []
-
-        def decode(file: BinaryIO) -> Image.Image:
-            decoded.append(file)
-            return open_image(file)
-
-        monkeypatch.setattr("cyclegan.pages.frames.open_image", decode)
-        pictures = [sample_picture(model, TO_PHOTO, 5, column) for column in range(8)]
-        path = model.translator.run.sample_path(5)
-        assert len(decoded) == 1
-        os.utime(shutil.copyfile(model.translator.run.sample_path(1), path), ns=(1, 1))
-        assert differs(sample_picture(model, TO_PHOTO, 5, 0), pictures[0])
-
     def test_own_frames_come_one_at_a_time_in_the_order_of_training(
         self, layout: Layout, model_calls: list[tuple[str, int]]
     ) -> None:
@@ -100,21 +80,11 @@ class TestWatch:
         rest = [(frame.epoch, frame.model) for frame in frames]
         assert rest == [(1, 1), (2, 1), (3, 0), (5, 0), (5, 1)]
 
-    def test_frames_of_different_epochs_differ(self, layout: Layout) -> None:
-        frames = list(computed_frames(layout.models, TO_PHOTO, draw_facade(3)))
-        assert len({frame.src for frame in frames}) == len(frames)
-
     def test_label_maps_travel_as_png_and_photos_as_jpeg(self, layout: Layout) -> None:
         to_labels = next(layout.watch_page.frames(make_photo(3), TO_LABELS))
         to_photo = next(layout.watch_page.frames(draw_facade(3), TO_PHOTO))
         assert to_labels.src.startswith("data:image/png;base64,")
         assert to_photo.src.startswith("data:image/jpeg;base64,")
-
-    def test_stopping_the_fill_stops_the_networks(self, layout: Layout, model_calls: list[tuple[str, int]]) -> None:
-        fill = layout.watch_page.fill(draw_facade(3), TO_PHOTO.name)
-        next(fill)
-        fill.close()  # type: ignore[attr-defined]
-        assert len(model_calls) == 1
 
     def test_a_fill_ends_with_the_next_one_of_its_visitor(
         self, layout: Layout, model_calls: list[tuple[str, int]]
@@ -258,12 +228,6 @@ class TestNoise:
                 assert picture is not None and picture.size == (256, 256)
                 colour = (20 * message["frame"]["epoch"], 90, 120)
                 assert np.abs(np.asarray(picture).mean((0, 1)) - colour).max() < 4
-
-    def test_its_losses_have_curves(self, three: Layout) -> None:
-        assert [curve["name"] for curve in three.watch_page.stack.value["plots"][0][0]["curves"]] == [
-            "Adversarial loss",
-            "Discriminator loss",
-        ]
 
     def test_nothing_is_translated_with_it(self, three: Layout, layout: Layout, weights: Path) -> None:
         assert three.models.routes == layout.models.routes
