@@ -12,7 +12,7 @@ if os.environ.get("SPACE_ID"):  # whose visitors are strangers: what they name i
     os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
 
 from cyclegan.pages.stubs import no_stubs
-from cyclegan.pages.temporary import files_in, own_folder, sweep
+from cyclegan.pages.temporary import files_in, own_folder, remove_left, sweep
 
 if __name__ == "__main__":  # Gradio reads where its files are when it is imported
     temporary = own_folder()
@@ -204,6 +204,7 @@ def keep_swept(blocks: gr.Blocks, folder: Path, keep: Collection[Path], seconds:
     while True:
         time.sleep(seconds / 100)
         sweep(folder, keep, seconds)
+        remove_left(folder.parent)
         for paths in blocks.temp_file_sets:
             paths.clear()  # what Gradio would delete: nobody else shortens these
 

@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"})
@@ -24,6 +25,8 @@ MAX_PIXELS = MAX_MEGAPIXELS * 10**6
 MAX_SIDE = 30_000
 """Longest side of an image that is decoded. A column of single pixels takes many times the memory of a square, and
 panoramas of phones have 16,000 pixels."""
+MAX_SCANS = 100
+"""Most scans of a JPEG that is decoded: each goes over all pixels. Cameras and programs write 1 to 20."""
 _EIGHT_BITS = [round(level / 257) for level in range(2**16)]
 
 Fault = Literal["format", "size", "empty", "missing", "damaged", "float"]
@@ -70,13 +73,14 @@ _LIMITS = f"the limit is {MAX_MEGAPIXELS} megapixels, and {MAX_SIDE} pixels a si
 def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
     """The image in a file as upright 8-bit RGB, alpha laid over white; of an animation, the first frame.
 
-    Raises ImageError if the file is no image, is damaged, or exceeds MAX_PIXELS or MAX_SIDE; the size is checked
-    before anything is decoded.
+    Raises ImageError if the file is no image, is damaged, or exceeds MAX_PIXELS, MAX_SIDE or MAX_SCANS, which are
+    checked before anything is decoded.
     """
     name = name or (source.name if isinstance(source, Path) else "the image")
     try:
         with _quiet, Image.open(source, formats=FORMATS) as image:
             check_pixels(image, name)
+            check_scans(image, name)
             return to_rgb(image, name)
     except ImageError:
         raise
@@ -106,6 +110,18 @@ def check_pixels(image: Image.Image, name: str = "the image") -> None:
         raise ImageError(f"{name} is {width}x{height}: it has no pixels", "empty")
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageError(f"{name} is {width}x{height} pixels; {_LIMITS}", "size")
+
+
+def check_scans(image: Image.Image, name: str = "the image") -> None:
+    """Raise ImageError if the image, not yet decoded, is a JPEG of more than MAX_SCANS scans."""
+    if isinstance(image, JpegImageFile):
+        position = image.fp.tell()
+        image.fp.seek(0)
+        scans = image.fp.read().count(b"\xff\xda")
+        image.fp.seek(position)
+        if scans > MAX_SCANS:
+            remedy = "save it again as JPEG or PNG"
+            raise ImageError(f"{name} has {scans} scans; the limit is {MAX_SCANS}: {remedy}", "damaged")
 
 
 def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:

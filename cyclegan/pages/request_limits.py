@@ -27,8 +27,13 @@ that is."""
 
 UPLOADS = "/gradio_api/upload"
 ASSISTANTS = "/gradio_api/mcp"
-ICONS = re.compile(r"/pwa_icon/(?!(192|512)/?$)")
-"""Sizes of the icon that no manifest names: Gradio makes an image of any size."""
+CLOSED = re.compile(
+    r"/pwa_icon/(?!(192|512)/?$)"  # sizes that no manifest names: Gradio makes an image of any size
+    r"|(/gradio_api)?/(file=https?:|deep_link|dev/)",
+    re.IGNORECASE,
+)
+"""What Gradio offers and the app has no use for: icons of any size, other servers' files under the app's own address,
+copies of sessions on disk, and the reload of developers."""
 
 
 class RequestLimits:
@@ -45,7 +50,7 @@ class RequestLimits:
             await self.app(scope, receive, send)
             return
         path, headers = scope["path"].removeprefix(scope.get("root_path", "")), Headers(scope=scope)
-        if ICONS.match(path):
+        if CLOSED.match(path):
             await PlainTextResponse("Not Found", 404)(scope, receive, send)
             return
         most, text = MOST, texts.UPLOAD_FIRST

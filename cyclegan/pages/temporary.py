@@ -23,17 +23,22 @@ def own_folder() -> tempfile.TemporaryDirectory[str]:
     """
     parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()).resolve()
     parent.mkdir(parents=True, exist_ok=True)
+    remove_left(parent)
+    folder = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
+    with suppress(OSError):  # a network's disk may have no locks: then nobody removes the folder of a killed process
+        _lock(Path(folder.name))
+    tempfile.tempdir = os.environ["GRADIO_TEMP_DIR"] = folder.name
+    return folder
+
+
+def remove_left(parent: Path) -> None:
+    """Remove the folders of killed processes, but for those that are younger than a minute."""
     for left in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):  # it is in use, or another user's
             if time.time() - left.stat().st_mtime > UNLOCKED:
                 descriptor = _lock(left)
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(descriptor)
-    folder = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
-    with suppress(OSError):  # a network's disk may have no locks: then nobody removes the folder of a killed process
-        _lock(Path(folder.name))
-    tempfile.tempdir = os.environ["GRADIO_TEMP_DIR"] = folder.name
-    return folder
 
 
 def files_in(folder: Path) -> set[Path]:

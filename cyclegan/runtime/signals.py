@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list to look at now and then; a second Ctrl-C interrupts at once."""
+    """Collect SIGINT, SIGTERM and SIGHUP (the terminal closes; `nohup` ignores it) in a list to look at now and then; a
+    second Ctrl-C interrupts at once."""
     received: list[int] = []
 
     def note(number: int, _: object) -> None:
@@ -17,7 +18,10 @@ def stop_signals() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         received.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received
     finally:

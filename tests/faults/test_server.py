@@ -85,6 +85,9 @@ def test_visitors_files_are_deleted_by_age_and_what_the_page_shows_stays(
     with served([weights / "facades-pix2pix"], tmp_path, "--keep-hours", str(3 / 3600)) as url:
         wait_until(lambda: httpx.get(url).status_code == 200)
         static = files_in(folder)
+        killed = folder / f"{PREFIX}killed"  # when this app was started already
+        killed.mkdir()
+        os.utime(killed, (0, 0))
         client = Client(url, verbose=False, download_files=False)
         client.predict(handle_file(picture), "photo", "pix2pix", 1, api_name="/translate")
         client.predict([handle_file(picture)], "photo", "pix2pix", 1, api_name="/batch")
@@ -97,7 +100,7 @@ def test_visitors_files_are_deleted_by_age_and_what_the_page_shows_stays(
             broken_off.sendall(UPLOADING + bytes(1_000_000))
         names = {path.name for path in files_in(folder) - static}
         assert {"visitor.png", "translations.zip", "labels.png"} <= names
-        wait_until(lambda: files_in(folder) == static)
+        wait_until(lambda: files_in(folder) == static and not killed.exists())
         assert static
         client.close()
     assert list(folder.iterdir()) == []

@@ -165,6 +165,19 @@ def test_floating_point_values_are_refused_by_name(tmp_path: Path) -> None:
         open_image(tmp_path / "depth.tif")
 
 
+def test_a_jpeg_may_not_go_over_its_pixels_without_end(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.new("L", (64, 64)).save(content, "JPEG", progressive=True)
+    file = content.getvalue()
+    scan = file[file.rindex(b"\xff\xda") : file.rindex(b"\xff\xd9")]
+    path = tmp_path / "slow.jpg"
+    path.write_bytes(file[:-2] + 80 * scan + file[-2:])
+    assert open_image(path).size == (64, 64)
+    path.write_bytes(file[:-2] + 100 * scan + file[-2:])
+    with pytest.raises(ImageError, match=r"slow\.jpg has 1\d\d scans; the limit is 100"):
+        open_image(path)
+
+
 @pytest.mark.parametrize(
     "size", [(6_500, 6_500), (11_000, 11_000), (20_000, 20_000), (1, MAX_PIXELS), (MAX_SIDE + 1, 1)]
 )

@@ -119,6 +119,13 @@ def test_only_the_icons_of_the_manifest_are_made(url: str) -> None:
         assert httpx.get(f"{url}/pwa_icon/{size}", follow_redirects=True).status_code == 404, size
 
 
+@pytest.mark.parametrize("path", ["file=https://a.example/x.png", "file=HTTP://1.1.1.1/x", "deep_link", "dev/reload"])
+def test_what_the_app_has_no_use_for_is_closed(url: str, path: str) -> None:
+    """Another server's answer would come from the app's own address, scripts among them."""
+    for root in (url, f"{url}/gradio_api"):
+        assert httpx.get(f"{root}/{path}").status_code == 404
+
+
 def test_who_comes_when_the_app_ends_is_told_and_who_waits_is_counted() -> None:
     ending, counted = Ending(), []
 
