@@ -25,30 +25,40 @@ def test_without_the_extra_it_is_said_what_to_install(
     assert "pip install -r requirements-mcp.txt" in capsys.readouterr().err
 
 
-async def use(url: str, image: Image.Image) -> tuple[set[str], Sequence[Any]]:
-    """The names of the tools, and what the first one makes of an image."""
+async def use(url: str, image: Image.Image) -> dict[str, Sequence[Any]]:
+    """Return what each tool makes of an image, by its name."""
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
 
+    picture, small = (data_uri(each, exact=True) for each in (image, image.resize((64, 64))))
+    network = {"to": "photo", "method": "pix2pix"}
+    calls: dict[str, dict[str, Any]] = {
+        "translate": {"image": picture, **network, "epoch": 2},
+        "history": {"image": small, **network},
+        "round_trip": {"image": picture, "to": "photo", "method": "CycleGAN"},
+        "draw": {"boxes": [["door", 110, 200, 140, 256]], "method": "pix2pix", "seed": 3},
+    }
     async with (
         streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _),
         ClientSession(read, write) as session,
     ):
         await session.initialize()
-        tools = {tool.name: tool for tool in (await session.list_tools()).tools}
-        name = next(name for name in tools if name.endswith("translate"))
-        wanted = {"image": data_uri(image, exact=True), "to": "photo", "method": "pix2pix", "epoch": 2}
-        result = await session.call_tool(name, wanted)
-        assert not result.isError, result.content
-        assert "Translate an image" in str(tools[name].description)
-        return {name.rpartition("gradio_")[2] for name in tools}, result.content
+        tools = {tool.name.rpartition("gradio_")[2]: tool for tool in (await session.list_tools()).tools}
+        assert tools.keys() == {*calls, "batch"}  # which Gradio can hand no files
+        assert "Translate an image" in str(tools["translate"].description)
+        made = {}
+        for name, arguments in calls.items():
+            result = await session.call_tool(tools[name].name, arguments)
+            assert not result.isError, (name, result.content)
+            made[name] = result.content
+        return made
 
 
-def test_an_assistant_translates_a_picture(weights: Path, tmp_path: Path) -> None:
-    """Larger than other requests may be."""
+def test_an_assistant_translates_and_draws(weights: Path, tmp_path: Path) -> None:
+    """With a picture larger than other requests may be."""
     with served([weights / "facades-cyclegan", weights / "facades-pix2pix"], tmp_path, "--mcp") as url:
-        names, content = asyncio.run(use(url, Image.effect_noise((800, 700), 100).convert("RGB")))
-    assert len(names) == 5
-    picture = next(each for each in content if each.type == "image")
+        made = asyncio.run(use(url, Image.effect_noise((800, 700), 100).convert("RGB")))
+    picture = next(each for each in made["translate"] if each.type == "image")
     with Image.open(io.BytesIO(base64.b64decode(picture.data))) as image:
         assert image.size == (800, 700)
+    assert made["draw"][0].text.count("/gradio_api/file=") == 2
