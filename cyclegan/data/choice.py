@@ -8,7 +8,7 @@ from typing import get_args
 from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import data_root
-from cyclegan.data.hub_datasets import fetch_from_hub, is_downloaded
+from cyclegan.data.hub_datasets import fetch_from_hub, folder_of
 from cyclegan.data.named_datasets import DATASETS, NOISE, fetch
 from cyclegan.facades.labels import PALETTES, looks_like_labels
 from cyclegan.hub.repositories import is_on_hub
@@ -43,8 +43,8 @@ def find_dataset(config: MethodConfig, root: Path | None = None, *, download: bo
         )
     named = config.dataset in names
     if named or is_on_hub(config.dataset):
-        here = (data_root(root) / config.dataset).is_dir() if named else is_downloaded(config.dataset, root)
-        if not download and not here:
+        here = data_root(root) / config.dataset if named else folder_of(config.dataset, root)
+        if not download and not here.is_dir():
             raise DatasetError(
                 f"dataset {config.dataset} is not downloaded yet, and a dry run downloads nothing; start the training, "
                 "which downloads it first, or give the path of a folder"
