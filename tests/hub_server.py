@@ -101,8 +101,9 @@ class Repository:
 class Fault:
     """What goes wrong with the next `times` requests whose "METHOD /path" matches the pattern (all of them for None).
 
-    With `status` the answer is that error. Otherwise the request is answered, but: `wait` seconds late; with the bytes
-    of its body inverted (`garble`); with only the first bytes of it (`truncate`), after which the connection is cut,
+    With `status` the answer is that error. Otherwise the request is answered, but: `wait` seconds late; whole whatever
+    range was asked for (`whole`); without its length (`chunked`); with the bytes of its body inverted (`garble`); with
+    only the first bytes of it (`truncate`), after which the connection is cut,
     or, with `stall`, nothing more comes until the Hub is stopped.
     """
 
@@ -111,6 +112,8 @@ class Fault:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     wait: float = 0.0
+    whole: bool = False
+    chunked: bool = False
     garble: bool = False
     truncate: int | None = None
     stall: bool = False
@@ -473,7 +476,12 @@ class _Faulty:
             await Response(b"{}", fault.status, fault.headers)(scope, receive, send)
             return
 
+        if fault.whole:
+            scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
+
         async def broken(message: Message) -> None:
+            if message["type"] == "http.response.start" and fault.chunked:
+                message["headers"] = [each for each in message["headers"] if each[0] != b"content-length"]
             body = message.get("body", b"")
             if message["type"] != "http.response.body" or not body:
                 await send(message)
