@@ -29,12 +29,11 @@ from cyclegan.config import (
     TranslationConfig,
 )
 from cyclegan.data.batches import Batches
-from cyclegan.data.choice import check_classes, find_dataset, held_out, known_datasets, name_domains
+from cyclegan.data.choice import check_classes, choose_inputs, find_dataset, held_out, known_datasets, name_domains
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DownloadError
 from cyclegan.data.hub_datasets import address_of, pinned
 from cyclegan.data.noise import NoiseBatches, read_pictures
-from cyclegan.data.sample_inputs import choose_inputs
 from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import is_address, open_run
 from cyclegan.hub.publishing import BackgroundPublisher
