@@ -18,12 +18,11 @@ from tqdm import tqdm
 
 from cyclegan.config import METHODS, ConfigError, Direction, GANConfig, MethodConfig, TranslationConfig, method_of
 from cyclegan.data.batches import Batches
-from cyclegan.data.choice import check_classes, find_dataset, held_out, known_datasets, name_domains
+from cyclegan.data.choice import check_classes, choose_inputs, find_dataset, held_out, known_datasets, name_domains
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DownloadError
 from cyclegan.data.hub_datasets import pinned
 from cyclegan.data.noise import NoiseBatches, read_pictures
-from cyclegan.data.sample_inputs import choose_inputs
 from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import open_run
 from cyclegan.hub.publishing import BackgroundPublisher

@@ -24,12 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LFS_SUFFIXES = (".safetensors", ".parquet", ".pth", ".pt", ".bin", ".zip", ".webp", ".png", ".jpg", ".gif", ".mp4")
-PAGE = 1000
-"""Files in one page of a listing."""
 TOKEN = "hf_loopbackTokenOfTheTests"
 USER = "owner"
 
@@ -103,17 +101,19 @@ class Repository:
 class Fault:
     """What goes wrong with the next `times` requests whose "METHOD /path" matches the pattern (all of them for None).
 
-    With `status` the answer is that error. Otherwise the request is answered, but: `wait` seconds late; with the bytes
-    of its body inverted (`garble`); with only the first bytes of it (`truncate`), after which the connection is cut,
+    With `status` the answer is that error. Otherwise the request is answered, but: `wait` seconds late; whole whatever
+    range was asked for (`whole`); without its length (`chunked`); with the bytes of its body inverted (`garble`); with
+    only the first bytes of it (`truncate`), after which the connection is cut,
     or, with `stall`, nothing more comes until the Hub is stopped.
     """
 
     pattern: str
     times: int | None = None
     status: int | None = None
-    error_code: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     wait: float = 0.0
+    whole: bool = False
+    chunked: bool = False
     garble: bool = False
     truncate: int | None = None
     stall: bool = False
@@ -239,36 +239,36 @@ def make_app(hub: LoopbackHub) -> FastAPI:
     """The endpoints that huggingface_hub 2.4 and datasets 5.2 use."""
     app = FastAPI(openapi_url=None)
 
-    def refusal(status: int, code: str = "", message: str = "") -> Response:
-        headers = {"X-Error-Code": code, "X-Error-Message": message or code}
-        return Response(json.dumps({"error": message or code}), status, {k: v for k, v in headers.items() if v})
+    def refusal(status: int, code: str = "", message: str = "", **headers: str) -> HTTPException:
+        headers |= {"X-Error-Code": code, "X-Error-Message": message or code}
+        return HTTPException(status, message, {name.replace("_", "-"): text for name, text in headers.items() if text})
 
     def token_of(request: Request) -> str | None:
         return request.headers.get("authorization", "").removeprefix("Bearer ") or None
 
-    def find(request: Request, kind: str, name: str, revision: str = "main") -> tuple[Repository, Commit] | Response:
-        """A repository and a commit of it, or the answer of the real Hub where there is none for this visitor."""
+    def find(request: Request, kind: str, name: str, revision: str = "main") -> tuple[Repository, Commit]:
+        """A repository and a commit of it. Raises the answer of the real Hub if there is none for this visitor."""
         token = token_of(request)
         if token not in (None, TOKEN):
-            return refusal(401, "", "Invalid credentials in Authorization header")
+            raise refusal(401, "", "Invalid credentials in Authorization header")
         repository = hub.repositories.get((kind.removesuffix("s"), name))
         if repository is None or (repository.private and token is None):
             # The real Hub does not say which of the two it is to a visitor without a token.
-            return refusal(404 if token else 401, "RepoNotFound", "Repository not found")
+            raise refusal(404 if token else 401, "RepoNotFound", "Repository not found")
         commit = repository.find(revision)
-        return (repository, commit) if commit else refusal(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        if commit is None:
+            raise refusal(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        return repository, commit
 
-    def locked(request: Request) -> Response:
+    def locked(request: Request) -> HTTPException:
         return refusal(403 if token_of(request) else 401, "GatedRepo", "Access to this repository is restricted")
 
-    def writable(request: Request, kind: str, name: str) -> Repository | Response:
+    def writable(request: Request, kind: str, name: str) -> Repository:
         if token_of(request) is None:
-            return refusal(401, "", "Invalid username or password.")
+            raise refusal(401, "", "Invalid username or password.")
         found = find(request, kind, name)
-        if isinstance(found, Response):
-            return found
         if not name.startswith(f"{USER}/"):
-            return refusal(403, "", "You don't have the rights to write here")
+            raise refusal(403, "", "You don't have the rights to write here")
         return found[0]
 
     def listed(path: str, blob: Blob) -> dict[str, Any]:
@@ -289,20 +289,14 @@ def make_app(hub: LoopbackHub) -> FastAPI:
                     entries[path] = listed(path, blob)
         return list(entries.values())
 
-    @app.get("/api/whoami-v2")
-    def whoami(request: Request) -> Any:
-        if token_of(request) != TOKEN:
-            return refusal(401, "", "Invalid username or password.")
-        return {"type": "user", "name": USER, "fullname": USER, "orgs": [], "auth": {"type": "access_token"}}
-
     @app.post("/api/repos/create")
     async def create(request: Request) -> Any:
         asked = await request.json()
         kind, name = asked.get("type") or "model", f"{asked.get('organization') or USER}/{asked['name']}"
         if token_of(request) != TOKEN:
-            return refusal(401, "", "Invalid username or password.")
+            raise refusal(401, "", "Invalid username or password.")
         if not name.startswith(f"{USER}/"):
-            return refusal(403, "", f"You don't have the rights to create a model under the namespace {name}")
+            raise refusal(403, "", f"You don't have the rights to create a model under the namespace {name}")
         url = f"{hub.url}/{'' if kind == 'model' else kind + 's/'}{name}"
         with hub.lock:
             if (kind, name) in hub.repositories:
@@ -318,29 +312,25 @@ def make_app(hub: LoopbackHub) -> FastAPI:
         return {"url": url, "name": name, "id": name}
 
     @app.post("/api/validate-yaml")
-    async def validate_yaml(request: Request) -> Any:
-        content = (await request.json())["content"]
-        warnings = [] if content.startswith("---\n") else [{"message": "empty or missing yaml metadata in repo card"}]
-        return {"errors": [], "warnings": warnings}
+    def validate_yaml() -> Any:
+        return {"errors": [], "warnings": []}
 
     @app.get("/api/{kind}/{owner}/{name}/auth-check")
     def may_read(request: Request, kind: str, owner: str, name: str) -> Any:
         found = find(request, kind, f"{owner}/{name}")
-        if isinstance(found, Response):
-            return found
-        return locked(request) if found[0].gated else {}
+        if found[0].gated:
+            raise locked(request)
+        return {}
 
     @app.get("/api/{kind}/{owner}/{name}/auth-check/write")
     def may_write(request: Request, kind: str, owner: str, name: str) -> Any:
-        repository = writable(request, kind, f"{owner}/{name}")
-        return repository if isinstance(repository, Response) else {}
+        writable(request, kind, f"{owner}/{name}")
+        return {}
 
     @app.post("/api/{kind}/{owner}/{name}/preupload/{revision:path}")
     async def preupload(request: Request, kind: str, owner: str, name: str, revision: str) -> Any:
         asked = await request.json()
         repository = writable(request, kind, f"{owner}/{name}")
-        if isinstance(repository, Response):
-            return repository
         there = repository.commits[-1].files
         return {
             "files": [
@@ -357,60 +347,36 @@ def make_app(hub: LoopbackHub) -> FastAPI:
     @app.post("/{path:path}.git/info/lfs/objects/batch")
     async def batch(request: Request, path: str) -> Any:
         asked = await request.json()
-        kind, name = _split(path)
-        repository = writable(request, kind, name)
-        if isinstance(repository, Response):
-            return repository
+        writable(request, *_split(path))
         objects = []
         for each in asked["objects"]:
-            actions = {
-                "upload": {"href": f"{hub.cdn_url}/upload/{each['oid']}"},
-                "verify": {"href": f"{hub.url}/api/{kind}/{name}/verify"},
-            }
+            actions = {"upload": {"href": f"{hub.cdn_url}/upload/{each['oid']}"}}
             objects.append({**each, **({} if each["oid"] in hub.large else {"actions": actions})})
         return {"transfer": "basic", "objects": objects}
 
     @app.put("/upload/{oid}")
     async def upload(request: Request, oid: str) -> Response:
-        content = await request.body()
-        if hashlib.sha256(content).hexdigest() != oid:
-            return refusal(400, "", "the content is not that of its name")
-        hub.large[oid] = content
+        hub.large[oid] = await request.body()
         return Response()
-
-    @app.post("/api/{kind}/{owner}/{name}/verify")
-    async def verify(request: Request, kind: str, owner: str, name: str) -> Response:
-        asked = await request.json()
-        repository = writable(request, kind, f"{owner}/{name}")
-        if isinstance(repository, Response):
-            return repository
-        return Response() if len(hub.large.get(asked["oid"], b"")) == asked["size"] else refusal(404)
 
     @app.post("/api/{kind}/{owner}/{name}/commit/{revision:path}")
     async def commit(request: Request, kind: str, owner: str, name: str, revision: str) -> Any:
         lines = [json.loads(line) for line in (await request.body()).splitlines()]
         repository = writable(request, kind, f"{owner}/{name}")
-        if isinstance(repository, Response):
-            return repository
         header = lines[0]["value"]
         with hub.lock:
             parent = header.get("parentCommit")
             if parent is not None and parent != repository.commits[-1].oid:
-                return refusal(412, "", "A commit has happened since. Please refresh and try again.")
+                raise refusal(412, "", "A commit has happened since. Please refresh and try again.")
             files = dict(repository.commits[-1].files)
             for line in lines[1:]:
                 value, path = line["value"], line["value"]["path"]
                 if line["key"] == "file":
                     files[path] = Blob(base64.b64decode(value["content"]), False)
                 elif line["key"] == "lfsFile":
-                    if value["oid"] not in hub.large:
-                        return refusal(400, "", f"LFS pointer of {path} points to nothing")
                     files[path] = Blob(hub.large[value["oid"]], True)
                 elif line["key"] == "deletedFile":
-                    if files.pop(path, None) is None:
-                        return refusal(404, "EntryNotFound", "A file with this name doesn't exist")
-                elif line["key"] == "deletedFolder":
-                    files = {each: blob for each, blob in files.items() if not each.startswith(f"{path.rstrip('/')}/")}
+                    del files[path]
             done = repository.commit(header["summary"], files)
         url = f"{hub.url}/{repository.name}/commit/{done.oid}"
         return {"success": True, "commitUrl": url, "commitOid": done.oid, "hookOutput": "", "pullRequestUrl": None}
@@ -419,23 +385,15 @@ def make_app(hub: LoopbackHub) -> FastAPI:
     @app.get("/api/{kind}/{owner}/{name}/tree/{revision}/{folder:path}")
     def tree(request: Request, kind: str, owner: str, name: str, revision: str, folder: str = "") -> Any:
         found = find(request, kind, f"{owner}/{name}", revision)
-        if isinstance(found, Response):
-            return found
         entries = contents(found[1], folder, recursive=request.query_params.get("recursive") == "true")
         if folder and not entries:
-            return refusal(404, "EntryNotFound", f"{folder} does not exist on {revision}")
-        start = int(request.query_params.get("cursor", "0"))
-        link = f'<{request.url.include_query_params(cursor=start + PAGE)}>; rel="next"'
-        headers = {"Link": link} if start + PAGE < len(entries) else None
-        body = json.dumps(entries[start : start + PAGE])
-        return Response(body, media_type="application/json", headers=headers)
+            raise refusal(404, "EntryNotFound", f"{folder} does not exist on {revision}")
+        return entries
 
     @app.post("/api/{kind}/{owner}/{name}/paths-info/{revision}")
     async def paths_info(request: Request, kind: str, owner: str, name: str, revision: str) -> Any:
         asked = await request.form()
         found = find(request, kind, f"{owner}/{name}", revision)
-        if isinstance(found, Response):
-            return found
         entries = {each["path"]: each for each in contents(found[1], "", recursive=True)}
         return [entries[str(path)] for path in asked.getlist("paths") if path in entries]
 
@@ -443,8 +401,6 @@ def make_app(hub: LoopbackHub) -> FastAPI:
     @app.get("/api/{kind}/{owner}/{name}/revision/{revision:path}")
     def info(request: Request, kind: str, owner: str, name: str, revision: str = "main") -> Any:
         found = find(request, kind, f"{owner}/{name}", revision)
-        if isinstance(found, Response):
-            return found
         repository, commit = found
         siblings = []
         for path, blob in sorted(commit.files.items()):
@@ -458,15 +414,11 @@ def make_app(hub: LoopbackHub) -> FastAPI:
     @app.api_route("/{place:path}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
     def resolve(request: Request, place: str, revision: str, path: str) -> Response:
         found = find(request, *_split(place), revision)
-        if isinstance(found, Response):
-            return found
         repository, commit = found
         if repository.gated:
-            return locked(request)
+            raise locked(request)
         if path not in commit.files:
-            answer = refusal(404, "EntryNotFound", "Entry not found")
-            answer.headers["X-Repo-Commit"] = commit.oid
-            return answer
+            raise refusal(404, "EntryNotFound", "Entry not found", X_Repo_Commit=commit.oid)
         blob = commit.files[path]
         headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{blob.etag}"', "Accept-Ranges": "bytes"}
         if not blob.lfs:
@@ -521,11 +473,15 @@ class _Faulty:
             return
         await asyncio.sleep(fault.wait)
         if fault.status is not None:
-            code = {"X-Error-Code": fault.error_code} if fault.error_code else {}
-            await Response(b"{}", fault.status, {**fault.headers, **code})(scope, receive, send)
+            await Response(b"{}", fault.status, fault.headers)(scope, receive, send)
             return
 
+        if fault.whole:
+            scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
+
         async def broken(message: Message) -> None:
+            if message["type"] == "http.response.start" and fault.chunked:
+                message["headers"] = [each for each in message["headers"] if each[0] != b"content-length"]
             body = message.get("body", b"")
             if message["type"] != "http.response.body" or not body:
                 await send(message)

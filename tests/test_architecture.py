@@ -43,7 +43,6 @@ TRAINING_ONLY = {
             "hub_datasets",
             "noise",
             "downloads",
-            "sample_inputs",
             "named_datasets",
         )
     ),

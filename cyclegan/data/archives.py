@@ -57,40 +57,39 @@ def extract(
     Raises ArchiveError for an archive that is damaged, too large or unsafe, and OSError where the disk
     refuses: `into` exists, the disk is full. When it raises, it leaves nothing behind.
     """
-    if max_bytes is None:
-        max_bytes = max(MAX_GROWTH * archive.stat().st_size, GROWTH_FLOOR_BYTES)
+    limit = max(MAX_GROWTH * archive.stat().st_size, GROWTH_FLOOR_BYTES) if max_bytes is None else max_bytes
     into.mkdir()
+    written = 0
     try:
-        _write(_members(archive), into, max_bytes, max_members, any_script)
-        return _content(into)
+        for number, (name, source) in enumerate(_members(archive), start=1):
+            if number > max_members:
+                raise ArchiveError(f"the archive has more than {max_members:,} members, the limit")
+            path = into.joinpath(*safe_parts(name, any_script=any_script))
+            try:
+                (path.parent if source else path).mkdir(parents=True, exist_ok=True)
+                if source is None:
+                    continue
+                target = path.open("xb")
+            except (FileExistsError, NotADirectoryError) as error:
+                raise ArchiveError(f"member {name!r} would overwrite an earlier member") from error
+            with target, source:
+                while chunk := source.read(CHUNK_BYTES):
+                    written += len(chunk)
+                    if written > limit:
+                        raise ArchiveError(f"the archive unpacks to more than {limit:,} bytes, the limit")
+                    target.write(chunk)
+        tops = list(into.iterdir())
+        if not tops:
+            raise ArchiveError("the archive is empty")
+        # A lone folder of images is a split (`train/`); only one that holds folders is a wrapping.
+        wrapped = len(tops) == 1 and tops[0].is_dir() and any(child.is_dir() for child in tops[0].iterdir())
+        return tops[0] if wrapped else into
     except BaseException as error:
         shutil.rmtree(into, ignore_errors=True)
         # Invalid: zipfile seeks wherever a damaged table points.
         if isinstance(error, _DAMAGE) or getattr(error, "errno", None) == errno.EINVAL:
             raise ArchiveError(f"the archive is damaged: {error}") from error
         raise
-
-
-def _write(members: Iterator[_Member], into: Path, max_bytes: int, max_members: int, any_script: bool) -> None:
-    written = 0
-    for number, (name, source) in enumerate(members, start=1):
-        if number > max_members:
-            raise ArchiveError(f"the archive has more than {max_members:,} members, the limit")
-        path = into.joinpath(*safe_parts(name, any_script=any_script))
-        try:
-            if source is None:
-                path.mkdir(parents=True, exist_ok=True)
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            target = path.open("xb")
-        except (FileExistsError, NotADirectoryError) as error:
-            raise ArchiveError(f"member {name!r} would overwrite an earlier member") from error
-        with target, source:
-            while chunk := source.read(CHUNK_BYTES):
-                written += len(chunk)
-                if written > max_bytes:
-                    raise ArchiveError(f"the archive unpacks to more than {max_bytes:,} bytes, the limit")
-                target.write(chunk)
 
 
 def safe_parts(name: str, *, any_script: bool = False) -> tuple[str, ...]:
@@ -109,15 +108,6 @@ def safe_parts(name: str, *, any_script: bool = False) -> tuple[str, ...]:
     else:
         return path.parts
     raise ArchiveError(f"member {name[:100]!r} is refused: its name {fault}")
-
-
-def _content(folder: Path) -> Path:
-    tops = list(folder.iterdir())
-    if not tops:
-        raise ArchiveError("the archive is empty")
-    # A lone folder of images is a split (`train/`); only one that holds folders is a wrapping.
-    wrapped = len(tops) == 1 and tops[0].is_dir() and any(child.is_dir() for child in tops[0].iterdir())
-    return tops[0] if wrapped else folder
 
 
 def _members(archive: Path) -> Iterator[_Member]:

@@ -6,9 +6,9 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, islice
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
-from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, CycleGANConfig, Domain, Pix2PixConfig, smallest_judged
+from cyclegan.config import (
+    SIZE_MULTIPLE,
+    SMALLEST_SIZE,
+    CycleGANConfig,
+    Domain,
+    MethodConfig,
+    Pix2PixConfig,
+    smallest_judged,
+)
 from cyclegan.data.datasets import ALL_LOOKED_AT, DatasetError, Source, Split, some
 from cyclegan.images.encodings import Pixels, encode, encodings
 from cyclegan.images.io import ImageError, open_image
@@ -61,7 +69,6 @@ class Batches:
         self.steps = -(-self.images // config.batch_size)
         self._stored: dict[Source, Pixels] = {}
         self._room = physical_memory() // 4 // distributed.place().local_size
-        self._ordered: tuple[int, NDArray[np.int64]] = (0, np.arange(0))
         self._passed_over: set[str] = set()
         files: dict[Path, dict[Source, None]] = {}
         for source in (*self.split.a, *self.split.b):
@@ -85,7 +92,7 @@ class Batches:
     def batch(self, epoch: int, step: int) -> Pair:
         """Batch `step` (from 0) of `epoch` (from 1), on the CPU; the last one of an epoch may be smaller."""
         size = self.config.batch_size
-        chosen = self._order(epoch)[step * size : (step + 1) * size]
+        chosen = epoch_order(self.images, self.config, epoch)[step * size : (step + 1) * size]
         samples = [self._sample(epoch, int(index)) for index in chosen[distributed.own_rows(len(chosen))]]
         return Pair(torch.stack([a for a, _ in samples]), torch.stack([b for _, b in samples]))
 
@@ -99,30 +106,18 @@ class Batches:
                     following = executor.submit(self.batch, epoch, step + 1)
                 yield current.result()
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        """The images in the order of an epoch; kept, since of a million it takes as long as a step on a GPU."""
-        if self._ordered[0] != epoch:
-            order = np.arange(self.images)
-            if not self.config.serial:
-                np.random.default_rng([self.config.seed, epoch]).shuffle(order)
-            self._ordered = epoch, order
-        return self._ordered[1]
-
     def _sample(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
         # From index 1: to NumPy a seed that ends in 0 is the one without, and that draws the order.
         rng = np.random.default_rng([self.config.seed, epoch, index + 1])
         a, b = self.split.a, self.split.b
         place = other_place = _Place.draw(rng, self.config)
-        partner = index % len(b)
         if not self.paired:
             # A random partner for every image, as the reference draws it: no fixed pairs to learn by heart.
-            partner = partner if self.config.serial else int(rng.integers(len(b)))
+            partner = index if self.config.serial else int(rng.integers(len(b)))
             other_place = _Place.draw(rng, self.config)
-        if self.paired:
-            pixels, other = self._first_good((a[at % len(a)], b[at % len(b)]) for at in count(index))
+            pixels, other = self._first_good([a], index)[0], self._first_good([b], partner)[0]
         else:
-            (pixels,) = self._first_good((a[at % len(a)],) for at in count(index))
-            (other,) = self._first_good((b[at % len(b)],) for at in count(partner))
+            pixels, other = self._first_good([a, b], index)
         size = self.config.crop_size if self.config.crops else None
         cut: dict[Domain, Pixels] = {"a": place.of(pixels, size), "b": other_place.of(other, size)}
         if isinstance(self.config, Pix2PixConfig) and self.config.color_jitter:
@@ -130,9 +125,10 @@ class Batches:
             cut[source] = _in_other_light(cut[source], 1 + self.config.color_jitter * rng.uniform(-1, 1, 3))
         return encode(cut["a"], self.encodings["a"]), encode(cut["b"], self.encodings["b"])
 
-    def _first_good(self, candidates: Iterable[tuple[Source, ...]]) -> list[Pixels]:
-        """The pixels of the first candidate; where not all were looked at before, of the first that can be used."""
-        for sources in islice(candidates, TRIES):
+    def _first_good(self, domains: Sequence[Sequence[Source]], index: int) -> list[Pixels]:
+        """Return the pixels at this place of each domain; if not all were looked at before, of the next usable ones."""
+        for at in range(index, index + TRIES):
+            sources = [domain[at % len(domain)] for domain in domains]
             try:
                 found = [self._pixels(source) for source in sources]
                 if len({each.shape for each in found}) > 1:
@@ -149,14 +145,13 @@ class Batches:
     def _pixels(self, source: Source) -> Pixels:
         if source in self._stored:
             return self._stored[source]
-        pixels = self._resize(source, source.load())
-        self._keep(source, pixels)
-        return pixels
+        return self._keep(source, self._resize(source, source.load()))
 
-    def _keep(self, source: Source, pixels: Pixels) -> None:
+    def _keep(self, source: Source, pixels: Pixels) -> Pixels:
         if pixels.nbytes <= self._room:
             self._room -= pixels.nbytes
             self._stored[source] = pixels
+        return pixels
 
     def _resize(self, source: Source, image: Image.Image) -> Pixels:
         size, crop = target_size(image.size, self.config), self.config.crop_size
@@ -223,6 +218,16 @@ class Batches:
                     f"none: most are {usual[0]}x{usual[1]} pixels, but {len(others)} of {len(sources)} are not: "
                     f"{some(others)}; use --batch-size 1, or --preprocess resize_and_crop"
                 )
+
+
+def epoch_order(images: int, config: MethodConfig, epoch: int) -> NDArray[np.int64]:
+    """Return the images in the order of an epoch."""
+    return np.arange(images) if config.serial else _shuffled(images, config.seed, epoch)
+
+
+@lru_cache(2)  # of a million it takes as long as a step on a GPU
+def _shuffled(images: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch]).permutation(images)
 
 
 class _Place(NamedTuple):

@@ -1,18 +1,23 @@
-"""Which images a dataset's name means: named ones, those of the Hugging Face Hub, folders; and what they show."""
+"""Which images a dataset's name means: named ones, those of the Hugging Face Hub, folders; what they show, and which
+are translated after every epoch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from cyclegan.config import ConfigError, CycleGANConfig, GANConfig, MethodConfig, Palette, Pix2PixConfig
-from cyclegan.data.datasets import DatasetError, Split, find_split
+from PIL import Image
+
+from cyclegan.config import ConfigError, CycleGANConfig, Direction, GANConfig, MethodConfig, Palette, Pix2PixConfig
+from cyclegan.data.datasets import DatasetError, Split, find_split, load_inputs
 from cyclegan.data.downloads import data_root
-from cyclegan.data.hub_datasets import fetch_from_hub, is_downloaded
+from cyclegan.data.hub_datasets import fetch_from_hub, folder_of
 from cyclegan.data.named_datasets import DATASETS, NOISE, fetch
-from cyclegan.facades.labels import PALETTES, looks_like_labels
+from cyclegan.facades.labels import EXAMPLES, PALETTES, example_facades, looks_like_labels
 from cyclegan.hub.repositories import is_on_hub
-from cyclegan.runs.run import Domains
+from cyclegan.runs.run import Domains, SampleInputs
+from cyclegan.runs.samples import SAMPLE_SIZE
 from cyclegan.runtime import distributed
 
 
@@ -43,8 +48,8 @@ def find_dataset(config: MethodConfig, root: Path | None = None, *, download: bo
         )
     named = config.dataset in names
     if named or is_on_hub(config.dataset):
-        here = (data_root(root) / config.dataset).is_dir() if named else is_downloaded(config.dataset, root)
-        if not download and not here:
+        here = data_root(root) / config.dataset if named else folder_of(config.dataset, root)
+        if not download and not here.is_dir():
             raise DatasetError(
                 f"dataset {config.dataset} is not downloaded yet, and a dry run downloads nothing; start the training, "
                 "which downloads it first, or give the path of a folder"
@@ -96,3 +101,21 @@ def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
         if (folder / name).is_dir() or (folder / f"{name}A").is_dir():
             return find_split(folder, name, config.dataset_mode)
     return train
+
+
+def choose_inputs(
+    split: Split, directions: Sequence[Direction]
+) -> tuple[dict[Direction, list[Image.Image]], dict[Direction, SampleInputs]]:
+    """Fixed inputs for each direction, and what they are: the drawn facades for label maps in their palette, which
+    can be published with the run; otherwise eight images of the split, evenly spread."""
+    inputs: dict[Direction, list[Image.Image]] = {}
+    kinds: dict[Direction, SampleInputs] = {}
+    for direction in directions:
+        sources = split.a if direction == "ab" else split.b
+        if looks_like_labels(sources[0].load()):
+            kinds[direction] = "drawn"
+            inputs[direction] = example_facades()
+        else:
+            kinds[direction] = "dataset"
+            inputs[direction] = load_inputs(sources, EXAMPLES, SAMPLE_SIZE)
+    return inputs, kinds

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from cyclegan.data.downloads import DownloadError, complete_folder, data_root
 from cyclegan.hub.errors import HubError, in_words
 from cyclegan.hub.repositories import COMMIT, HF, SECONDS, Address, is_on_hub
 from cyclegan.hub.uploads import limit_waiting
-from cyclegan.runtime.files import write_atomically
+from cyclegan.runtime.files import last_change, write_atomically
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -51,11 +51,9 @@ ROWS = 100
 
 
 def address_of(dataset: str) -> Address:
-    """Where on the Hub a dataset lies. Raises DownloadError where its name is none."""
-    try:
+    """Return where on the Hub a dataset lies. Raises DownloadError if its name is none."""
+    with _explained(dataset.removeprefix(HF)):
         return Address.parse(dataset.removeprefix(HF))
-    except HubError as error:
-        raise DownloadError(str(error)) from None
 
 
 def pinned(dataset: str, root: Path | None = None) -> str:
@@ -66,41 +64,35 @@ def pinned(dataset: str, root: Path | None = None) -> str:
     if not is_on_hub(dataset) or COMMIT.fullmatch(address_of(dataset).revision or ""):
         return dataset
     address = address_of(dataset)
-    try:
-        commit = str(HfApi().dataset_info(address.name, revision=address.revision, timeout=SECONDS).sha)
-    except Exception as error:
-        here = [path for path in _home(address.name, root).glob("*") if COMMIT.fullmatch(path.name)]
-        if not here or address.revision is not None or in_words(error, str(address)).wait is None:
-            raise _explain(error, address) from None
-        commit = max(here, key=lambda path: path.stat().st_mtime).name
-        log.warning("the Hub does not answer (%s); %s is taken as it was in %s", type(error).__name__, dataset, commit)
+    here = [path for path in (data_root(root) / "hf" / address.name).glob("*") if COMMIT.fullmatch(path.name)]
+    with _explained(address):
+        try:
+            commit = str(HfApi().dataset_info(address.name, revision=address.revision, timeout=SECONDS).sha)
+        except Exception as error:
+            if not here or address.revision is not None or in_words(error, str(address)).wait is None:
+                raise
+            commit = max(here, key=last_change).name
+            log.warning("the Hub does not answer (%s); %s is taken as it was in %s", error, dataset, commit)
     if not COMMIT.fullmatch(commit):
         raise DownloadError(f"the Hub's answer about {dataset} names no commit, but {commit[:80]!r}; try again later")
     return f"{HF}{address.name}@{commit}"
 
 
-def _home(name: str, root: Path | None) -> Path:
-    """The folder of a dataset's commits."""
-    return data_root(root) / "hf" / name
-
-
-def is_downloaded(dataset: str, root: Path | None = None) -> bool:
-    """Return whether the images of a dataset of the Hub are here. Raises DownloadError."""
+def folder_of(dataset: str, root: Path | None = None) -> Path:
+    """Return where the images of a dataset of the Hub are, once they are downloaded. Raises DownloadError."""
     address = address_of(pinned(dataset, root))
-    return (_home(address.name, root) / str(address.revision)).is_dir()
+    return data_root(root) / "hf" / address.name / str(address.revision)
 
 
 def fetch_from_hub(dataset: str, root: Path | None = None) -> Path:
-    """The folder of a dataset of the Hub, downloaded where it is missing. Raises DownloadError."""
-    address = address_of(pinned(dataset, root))
-    folder = _home(address.name, root) / str(address.revision)
+    """Return the folder of a dataset of the Hub, downloaded if it is missing. Raises DownloadError."""
+    folder = folder_of(dataset, root)
+    address = Address(address_of(dataset).name, folder.name)
     try:
         return complete_folder(folder, lambda work: _bring(address, work))
     except OSError as error:  # a disk's: those of the network have become DownloadError
-        raise DownloadError(
-            f"dataset {HF}{address} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
-            "another folder"
-        ) from error
+        remedy = "Free some space, or set CYCLEGAN_DATASETS to another folder"
+        raise DownloadError(f"dataset {HF}{address} cannot be stored: {error}. {remedy}") from error
 
 
 def _bring(address: Address, parts: Path) -> Path:
@@ -115,15 +107,14 @@ def _bring(address: Address, parts: Path) -> Path:
 
 
 def _open(address: Address) -> dict[str, IterableDataset]:
-    """The splits, by what they are called here; images are not decoded. Raises DownloadError."""
+    """Return the splits, by what they are called here; images are not decoded. Raises DownloadError."""
     try:
-        from datasets import load_dataset
+        from datasets import Image, load_dataset
     except ImportError:
-        raise DownloadError(
-            f"{HF}{address} needs the package datasets: pip install -r requirements-datasets.txt"
-        ) from None
+        remedy = "pip install -r requirements-datasets.txt"
+        raise DownloadError(f"{HF}{address} needs the package datasets: {remedy}") from None
     limit_waiting()
-    try:
+    with _explained(address):
         HfApi().auth_check(address.name, repo_type="dataset")
         # A name without the prefix would also be that of a local folder. Code in a repository is never run.
         found = load_dataset(f"hf://datasets/{address.name}", revision=address.revision, streaming=True)
@@ -131,72 +122,52 @@ def _open(address: Address) -> dict[str, IterableDataset]:
         if "train" not in splits:
             raise DownloadError(f"{HF}{address} has no split train, but {', '.join(found)}")
         features = splits["train"].features or {}
-        if lacking := [name for name in COLUMNS if not _holds_images(features.get(name))]:
+        # Encoded images, declared as such or as what datasets stores them in.
+        held = [name for name, each in features.items() if isinstance(each, (Image, dict))]
+        if lacking := [name for name in COLUMNS if name not in held]:
             raise DownloadError(
                 f"{HF}{address} has no images in {' and '.join(lacking)}: its columns are {', '.join(features)}, "
                 "but imageA and imageB are needed, the images of domain a and of domain b"
             )
         return {split: stream.decode(False).select_columns(list(COLUMNS)) for split, stream in splits.items()}
-    except DownloadError:
-        raise
-    except Exception as error:  # datasets raises whatever it meets
-        raise _explain(error, address) from None
-
-
-def _holds_images(feature: Any) -> bool:
-    """Whether a column holds encoded images, declared as such or as what datasets stores them in."""
-    from datasets import Image
-
-    return isinstance(feature, Image) or (isinstance(feature, dict) and "bytes" in feature)
 
 
 def _store(address: Address, stream: IterableDataset, split: Path, note: Path) -> None:
     """Write each image into `{split}A` or `{split}B`, named by its row: both of a pair have one name."""
-    done = 0
+    row = done = 0
     if note.exists():
         done, position = json.loads(note.read_bytes())
         stream.load_state_dict(position)
-    rows = done
-    with closing(_rows(stream, address)) as coming:
-        for rows, row in enumerate(tqdm(coming, split.name, initial=done, unit=" rows", disable=None), done + 1):
-            _check_room(address, rows, split)
-            for column, content in row.items():
-                suffix = _suffix(content, f"{HF}{address} has in {column}, row {rows} of {split.name},")
-                Path(f"{split}{COLUMNS[column]}", f"{rows}.{suffix}").write_bytes(content)
-            if rows % ROWS == 0:
-                write_atomically(note, json.dumps([rows, stream.state_dict()]).encode())
-    if rows > done:
-        write_atomically(note, json.dumps([rows, stream.state_dict()]).encode())
-
-
-def _check_room(address: Address, rows: int, split: Path) -> None:
-    """Raise DownloadError where there are too many rows, or would be too little left of the disk."""
-    if rows > MAX_ROWS:
-        raise DownloadError(f"{HF}{address} has more than {MAX_ROWS:,} rows in {split.name}, the limit; {CHOOSE}")
-    if (free := shutil.disk_usage(split.parent).free) < MIN_FREE_BYTES:
-        raise DownloadError(
-            f"{HF}{address} stops at row {rows} of {split.name}: {free / 1e6:.0f} MB are free on the disk, and "
-            f"{MIN_FREE_BYTES / 1e6:.0f} MB are to be left. Free some space, and the same command goes on; or set "
-            "CYCLEGAN_DATASETS to another folder"
-        )
+    with closing(_rows(stream, address)) as rows:
+        for row, files in enumerate(tqdm(rows, split.name, initial=done, unit=" rows", disable=None), done + 1):
+            if row > MAX_ROWS:
+                limit = f"has more than {MAX_ROWS:,} rows in {split.name}, the limit"
+                raise DownloadError(f"{HF}{address} {limit}; {CHOOSE}")
+            if (free := shutil.disk_usage(split.parent).free) < MIN_FREE_BYTES:
+                raise DownloadError(
+                    f"{HF}{address} stops at row {row} of {split.name}: {free / 1e6:.0f} MB are free on the disk, and "
+                    f"{MIN_FREE_BYTES / 1e6:.0f} MB are to be left. Free some space, and the same command goes on; or "
+                    "set CYCLEGAN_DATASETS to another folder"
+                )
+            for column, content in files.items():
+                suffix = _suffix(content, f"{HF}{address} has in {column}, row {row} of {split.name},")
+                Path(f"{split}{COLUMNS[column]}", f"{row}.{suffix}").write_bytes(content)
+            if row % ROWS == 0:
+                write_atomically(note, json.dumps([row, stream.state_dict()]).encode())
+    if row:
+        write_atomically(note, json.dumps([row, stream.state_dict()]).encode())
 
 
 def _rows(stream: IterableDataset, address: Address) -> Generator[dict[str, bytes]]:
-    """The files of each row; where an unpaired dataset has more images of one domain, those alone. Raises
-    DownloadError."""
-    try:
+    """Yield the files of each row; if an unpaired dataset has more images of one domain, those alone."""
+    with _explained(address, "; what has come is kept, and the same command goes on"):
         for row in stream:
             files = {column: _file(row[column], address) for column in COLUMNS}
             yield {column: content for column, content in files.items() if content is not None}
-    except DownloadError:
-        raise
-    except Exception as error:  # datasets raises whatever it meets
-        said = _explain(error, address)
-        raise DownloadError(f"{said}; what has come is kept, and the same command goes on") from None
 
 
 def _file(cell: dict[str, Any] | None, address: Address) -> bytes | None:
-    """The encoded image of a row: in the table, or a file beside it."""
+    """Return the encoded image of a row: in the table, or a file beside it."""
     content, path = (cell["bytes"], cell.get("path")) if cell else (None, None)
     if content is not None or path is None:
         return content
@@ -213,7 +184,7 @@ def _check_size(size: int, where: str) -> None:
 
 
 def _suffix(content: object, where: str) -> str:
-    """What kind of image it is. Raises DownloadError where it is none that is decoded, or too large."""
+    """Return what kind of image it is. Raises DownloadError if it is none that is decoded, or too large."""
     if not isinstance(content, bytes):
         raise DownloadError(f"{where} {type(content).__name__} and no bytes of an image; {CHOOSE}")
     _check_size(len(content), where)
@@ -224,10 +195,14 @@ def _suffix(content: object, where: str) -> str:
     raise DownloadError(f"{where} no image of a format that is read ({known}), but {content[:8]!r}; {CHOOSE}")
 
 
-def _explain(error: BaseException, address: Address) -> DownloadError:
-    """The error in a line: in our words where it is the Hub's, in those of datasets else."""
-    found = in_words(error, f"datasets/{address}")
-    if isinstance(error, HfHubHTTPError) or found.wait is not None:
-        return DownloadError(str(found))
-    said = str(error).partition("\n")[0] or type(error).__name__
-    return DownloadError(f"{HF}{address} cannot be read: {said}")
+@contextmanager
+def _explained(address: Address | str, remedy: str = "") -> Iterator[None]:
+    """Raise whatever the Hub and datasets raise as DownloadError, in a line."""
+    try:
+        yield
+    except DownloadError:
+        raise
+    except Exception as error:
+        found, said = in_words(error, f"datasets/{address}"), str(error).partition("\n")[0] or type(error).__name__
+        known = isinstance(error, (HubError, HfHubHTTPError)) or found.wait is not None
+        raise DownloadError((str(found) if known else f"{HF}{address} cannot be read: {said}") + remedy) from None

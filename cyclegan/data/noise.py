@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan.config import GANConfig
-from cyclegan.data.batches import Pair
+from cyclegan.data.batches import Pair, epoch_order
 from cyclegan.data.datasets import DatasetError, list_images
 from cyclegan.data.named_datasets import IDX_FILE
 from cyclegan.images.encodings import Pixels
@@ -88,25 +88,16 @@ class NoiseBatches:
         return hashlib.sha256(self.pictures.numpy().tobytes()).hexdigest()
 
     def batch(self, epoch: int, step: int) -> Pair:
-        """Batch `step` (from 0) of `epoch` (from 1), on the CPU; the last one of an epoch may be smaller."""
-        return self._batch(self._order(epoch), epoch, step)
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Pair]:
-        """The batches of an epoch from step `start` on."""
-        order = self._order(epoch)  # once: for 60,000 pictures it takes longer than a batch
-        for step in range(start, self.steps):
-            yield self._batch(order, epoch, step)
-
-    def _order(self, epoch: int) -> Tensor:
-        if self.config.serial:
-            return torch.arange(self.images)
-        return torch.from_numpy(np.random.default_rng([self.config.seed, epoch]).permutation(self.images))
-
-    def _batch(self, order: Tensor, epoch: int, step: int) -> Pair:
+        """Return batch `step` (from 0) of `epoch` (from 1), on the CPU; the last one of an epoch may be smaller."""
         size = self.config.batch_size
-        pictures = self.pictures[order[step * size : (step + 1) * size]]
+        chosen = epoch_order(self.images, self.config, epoch)[step * size : (step + 1) * size]
         # From step 1: to NumPy a seed that ends in 0 is the one without, and that draws the order.
         rng = np.random.default_rng([self.config.seed, epoch, step + 1])
-        noise = rng.standard_normal((len(pictures), self.config.generator.in_channels), dtype=np.float32)
-        own = distributed.own_rows(len(pictures))
-        return Pair(torch.from_numpy(noise[own]), pictures[own].float().div_(127.5).sub_(1))
+        noise = rng.standard_normal((len(chosen), self.config.generator.in_channels), dtype=np.float32)
+        own = distributed.own_rows(len(chosen))
+        return Pair(torch.from_numpy(noise[own]), self.pictures[chosen[own]].float().div_(127.5).sub_(1))
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Pair]:
+        """Yield the batches of an epoch from step `start` on."""
+        for step in range(start, self.steps):
+            yield self.batch(epoch, step)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import jinja2
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from cyclegan.config import METHODS, Method
 from cyclegan.hub.citations import CITATIONS
@@ -59,33 +58,54 @@ def write_card(run: Run, repository: str, *, license: str = LICENSE) -> dict[str
     }
     training = Training.of(run)
     protocol, figures = read_metrics(run)
-    named = not is_folder(run.config.dataset)
+    task = "image-to-image" if run.translates else "unconditional-image-generation"
     data = ModelCardData(
         library_name="cyclegan",
-        pipeline_tag="image-to-image" if run.translates else "unconditional-image-generation",
+        pipeline_tag=task,
         license=license,
-        datasets=[_dataset(run)] if named else None,
+        datasets=None if is_folder(run.config.dataset) else [_dataset(run)],
         tags=[run.method, "gan", "safetensors", *(["image-to-image-translation"] if run.translates else [])],
         model_name=repository.partition("/")[2] if figures else None,
-        eval_results=[_result(run, figure) for figure in figures] or None,
+        eval_results=[
+            EvalResult(
+                task_type=task,
+                dataset_type=_dataset(run),
+                dataset_name=run.config.dataset,
+                dataset_split=figure.split,
+                metric_type=figure.name,
+                metric_name=f"{figure.name}, {figure.direction}, epoch {figure.epoch}",
+                metric_value=figure.value,
+            )
+            for figure in figures
+        ]
+        or None,
     )
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        card_data=data.to_yaml(),
+    routes = [_route(run, direction) for direction in run.directions]
+    made = " and ".join(routes) if run.translates else f"{run.domains.b} from noise"
+    captions = {
+        SIDE_BY_SIDE: made[:1].upper() + made[1:],
+        THROUGH_EPOCHS: "The same through the epochs of the training",
+    }
+    *earlier, last = run.epochs
+    card = ModelCard.from_template(
+        data,
+        template_path=str(TEMPLATE),
         title=repository.partition("/")[2],
         repository=repository,
-        summary=_summary(run),
-        pictures=[(text, name) for text, name in _captions(run) if name in pictures],
-        use=_use(run, repository),
-        revision=run.revision,
+        run=run,
+        default=METHODS[run.method](dataset=run.config.dataset),
+        kind=TITLES[run.method],
+        generator=describe(run.generator),
+        routes=routes,
+        epochs=f"epochs {', '.join(map(str, earlier))} and {last}" if earlier else f"epoch {last}",
+        pictures=[(captions[name], name) for name in pictures],
         command=_command(run) if training and not run.unknown else "",
-        facts=_facts(run, training),
+        training=training,
         figures=figures,
         protocol=protocol,
-        limits=_limits(run, training),
         citation=CITATIONS[run.method],
     )
-    return {CARD: sealed(text).encode(), **pictures}
+    return {CARD: sealed(str(card)).encode(), **pictures}
 
 
 def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:
@@ -115,18 +135,6 @@ def read_metrics(run: Run) -> tuple[list[tuple[str, str]], list[Figure]]:
     return protocol, figures
 
 
-def _result(run: Run, figure: Figure) -> EvalResult:
-    return EvalResult(
-        task_type="image-to-image" if run.translates else "unconditional-image-generation",
-        dataset_type=_dataset(run),
-        dataset_name=run.config.dataset,
-        dataset_split=figure.split,
-        metric_type=figure.name,
-        metric_name=f"{figure.name}, {figure.direction}, epoch {figure.epoch}",
-        metric_value=figure.value,
-    )
-
-
 def _dataset(run: Run) -> str:
     """What the dataset is called, on the Hub where it is there."""
     name = run.config.dataset
@@ -135,42 +143,6 @@ def _dataset(run: Run) -> str:
 
 def _route(run: Run, direction: str) -> str:
     return f"{run.domain(direction[0])} to {run.domain(direction[1])}"
-
-
-def _routes(run: Run) -> list[str]:
-    return [_route(run, direction) for direction in run.directions]
-
-
-def _summary(run: Run) -> str:
-    does = f"translates {' and '.join(_routes(run))}" if run.translates else f"makes {run.domains.b} from noise"
-    *earlier, last = run.epochs
-    epochs = f"epochs {', '.join(map(str, earlier))} and {last}" if earlier else f"epoch {last}"
-    return f"A {TITLES[run.method]} that {does}, as it was after {epochs} of its training."
-
-
-def _captions(run: Run) -> list[tuple[str, str]]:
-    made = " and ".join(_routes(run)) if run.translates else f"{run.domains.b} from noise"
-    return [
-        (made[:1].upper() + made[1:], SIDE_BY_SIDE),
-        ("The same through the epochs of the training", THROUGH_EPOCHS),
-    ]
-
-
-def _use(run: Run, repository: str) -> str:
-    if not run.translates:
-        return (
-            "import torch\nfrom cyclegan import Translator\nfrom cyclegan.images.io import to_image\n\n"
-            f'generator = Translator.load("{repository}").run.load_generator({run.epochs[-1]}, "ab")\n'
-            f"noise = torch.randn(1, {run.generator.in_channels})\n"
-            f'to_image(generator(noise)[0]).save("{run.domains.b}.png")'
-        )
-    direction = run.directions[-1]
-    source, target = run.domain(direction[0]), run.domain(direction[1])
-    return (
-        "from cyclegan import Translator\n\n"
-        f'translator = Translator.load("{repository}")\n'
-        f'translator.translate("{source}.png", to="{target}").save("{target}.png")'
-    )
 
 
 def _command(run: Run) -> str:
@@ -201,55 +173,6 @@ class Training:
         speeds = [float(each.get("images_per_second", 0)) for each in history]
         images = round(median(time * speed for time, speed in zip(seconds, speeds, strict=True)))
         return cls(int(history[-1]["epoch"]), sum(seconds) / 3600, images or None)
-
-
-def _facts(run: Run, training: Training | None) -> list[tuple[str, str]]:
-    facts = [("method", TITLES[run.method]), ("generator", describe(run.generator))]
-    if training is None:
-        return [*facts, ("training", "not recorded")]
-    images = f", {training.images} images an epoch" if training.images else ""
-    return [
-        *facts,
-        *_beginning(run),
-        ("trained on", run.config.dataset + images),
-        ("epochs", f"{training.epochs} of {run.config.total_epochs}"),
-        ("time", f"{training.hours:.3g} hours"),
-    ]
-
-
-def _beginning(run: Run) -> list[tuple[str, str]]:
-    """Return the run whose networks it was initialised from."""
-    if not run.config.init_from:
-        return []
-    return [("initialised from", run.config.init_from)]
-
-
-def _limits(run: Run, training: Training | None) -> list[str]:
-    """What is not to be expected of it, as its own numbers say."""
-    config, default = run.config, METHODS[run.method](dataset=run.config.dataset)
-    limits, less = [], []
-    if training:
-        seen = f"{training.images} images" if training.images else "the images"
-        beside = f"nothing else but what {config.init_from} had seen" if config.init_from else "nothing else"
-        limits.append(
-            f"It has seen {seen} of {config.dataset} and {beside}: what does not look like them comes out in their "
-            "style, or as nonsense."
-        )
-        if training.epochs < config.total_epochs:
-            limits.append(f"Its training is not finished: {training.epochs} of {config.total_epochs} epochs.")
-        if config.total_epochs < default.total_epochs and not config.init_from:
-            less.append(f"{config.total_epochs} epochs instead of {default.total_epochs}")
-    if run.generator.width < default.generator.width:
-        less.append(f"{run.generator.width} channels instead of {default.generator.width}")
-    if less:
-        limits.append(f"Less than the method's default: {' and '.join(less)}.")
-    if run.translates:
-        limits.append("It invents details that the input does not hold: no translation is evidence of anything.")
-    if run.method == "cyclegan":
-        limits.append("It learned without pairs: it may recolour, move or drop what the other domain rarely shows.")
-    if run.method == "gan":
-        limits.append("Its pictures are small, and may come close to single images of its training data.")
-    return [*limits, "The terms of the training images may restrict what it may be used for."]
 
 
 def sealed(text: str) -> str:

@@ -76,18 +76,6 @@ def joined(batches: Batches, epochs: range) -> Pair:
     return Pair(torch.cat([pair.a for pair in pairs]), torch.cat([pair.b for pair in pairs]))
 
 
-@pytest.mark.parametrize("preprocess", ["crop", "resize_and_crop"])
-def test_every_unreadable_image_is_named_before_training(
-    preprocess: Literal["crop", "resize_and_crop"], tmp_path: Path
-) -> None:
-    split = make_two_folders(tmp_path, 3, 2)
-    (tmp_path / "trainA" / "1.png").write_bytes(b"text")
-    png = (tmp_path / "trainB" / "0.png").read_bytes()
-    (tmp_path / "trainB" / "0.png").write_bytes(png[: len(png) // 2])
-    with pytest.raises(DatasetError, match=r"2 images.*: trainA/1\.png is not an image.*; trainB/0\.png is damaged"):
-        make_batches(split, preprocess=preprocess, load_size=32)
-
-
 def test_of_bad_data_all_is_named_at_once_and_what_can_be_read_is_not(tmp_path: Path) -> None:
     make_two_folders(tmp_path, 1, 1)
     photo, folder = ramp(3), tmp_path / "trainA"
@@ -107,23 +95,9 @@ def test_of_bad_data_all_is_named_at_once_and_what_can_be_read_is_not(tmp_path: 
     (folder / "again").symlink_to(folder)
     with pytest.raises(DatasetError, match="5 images cannot be used") as caught:
         make_batches(find_split(tmp_path))
-    for part in (
-        "leer ü 집.png",
-        "new",
-        "line.png",
-        "pixel.png is 1x1",
-        "huge.png has too many pixels",
-        "loop.png is damaged",
-    ):
+    parts = "leer ü 집.png", "new", "line.png", "huge.png has too many pixels", "trainA/loop.png is damaged"
+    for part in (*parts, "pixel.png is 1x1 pixels, smaller than the crop of 24; lower --crop-size"):
         assert part in str(caught.value)
-
-
-def test_a_damaged_pair_is_named_once(tmp_path: Path) -> None:
-    split = make_pairs(tmp_path, 2)
-    png = (tmp_path / "train" / "1.png").read_bytes()
-    (tmp_path / "train" / "1.png").write_bytes(png[: len(png) // 2])
-    with pytest.raises(DatasetError, match=r"1 images cannot be used: train/1\.png is damaged[^;]*$"):
-        make_batches(split)
 
 
 def test_of_very_many_images_each_is_read_when_it_is_wanted_and_a_bad_one_passed_over(
@@ -148,24 +122,6 @@ def test_of_very_many_images_each_is_read_when_it_is_wanted_and_a_bad_one_passed
         make_batches(split).batch(1, 0)
 
 
-def test_of_very_many_pairs_one_whose_images_differ_in_size_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    split = make_pairs(tmp_path, 3)
-    monkeypatch.setattr(module, "ALL_LOOKED_AT", 2)
-    ramp(9, 60, 40).save(tmp_path / "train" / "1.png")
-    batches = make_batches(split, serial=True, dataset_mode="aligned")
-    assert len(joined(batches, range(1, 2)).a) == 3
-    assert "1.png is 60x40 pixels, no side-by-side pair; it is passed over" in caplog.text
-
-
-def test_an_image_smaller_than_the_crop_is_named(tmp_path: Path) -> None:
-    split = make_two_folders(tmp_path, 2, 2)
-    ramp(0, 40, 12).save(tmp_path / "trainB" / "1.png")
-    with pytest.raises(DatasetError, match=r"1\.png is 40x12 pixels, smaller than the crop of 24; lower --crop-size"):
-        make_batches(split)
-
-
 def test_a_batch_depends_on_seed_epoch_and_step_alone(tmp_path: Path) -> None:
     split = make_two_folders(tmp_path, 5, 4)
     batches = make_batches(split, batch_size=2, seed=3)
@@ -177,39 +133,27 @@ def test_a_batch_depends_on_seed_epoch_and_step_alone(tmp_path: Path) -> None:
         assert not torch.equal(other.a, wanted.a)
 
 
-@pytest.mark.parametrize("start", [0, 1, 2, 3])
+@pytest.mark.parametrize("start", [0, 2])
 def test_an_epoch_may_begin_in_the_middle(start: int, tmp_path: Path) -> None:
     batches = make_batches(make_two_folders(tmp_path, 5, 4), batch_size=2)
     made = list(batches.epoch(2, start))
-    assert len(made) == batches.steps - start == 3 - start
+    assert [len(pair.a) for pair in made] == [2, 2, 1][start:]
     for step, pair in enumerate(made, start):
         assert_same(pair, batches.batch(2, step))
 
 
-def test_the_last_batch_of_an_epoch_may_be_smaller(tmp_path: Path) -> None:
-    batches = make_batches(make_two_folders(tmp_path, 5, 5), batch_size=2)
-    assert (batches.images, batches.steps) == (5, 3)
-    assert [(len(pair.a), len(pair.b)) for pair in batches.epoch(1)] == [(2, 2), (2, 2), (1, 1)]
-
-
-def test_every_image_appears_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:
-    batches = make_batches(make_two_folders(tmp_path, 9, 3), batch_size=2)
-    orders = [numbers(joined(batches, range(epoch, epoch + 1)).a) for epoch in (1, 2, 3)]
-    assert all(sorted(order) == list(range(9)) for order in orders)
-    assert len({tuple(order) for order in orders}) == 3
-
-
-def test_the_larger_domain_sets_the_length_of_an_epoch(tmp_path: Path) -> None:
-    batches = make_batches(make_two_folders(tmp_path, 2, 6))
-    assert (batches.images, sorted(numbers(joined(batches, range(1, 2)).a))) == (6, [0, 0, 0, 1, 1, 1])
-
-
-def test_unpaired_images_have_random_partners(tmp_path: Path) -> None:
-    pair = joined(make_batches(make_two_folders(tmp_path, 6, 6)), range(1, 101))
-    partners = {
-        a: [b for first, b in zip(numbers(pair.a), numbers(pair.b), strict=True) if first == a] for a in range(6)
-    }
-    assert all(set(each) == set(range(100, 106)) for each in partners.values())
+def test_unpaired_images_have_an_order_partners_crops_and_mirrors_of_their_own(tmp_path: Path) -> None:
+    batches = make_batches(make_two_folders(tmp_path, 4, 3))
+    pair = joined(batches, range(1, 101))
+    orders = [tuple(numbers(pair.a)[4 * epoch : 4 * epoch + 4]) for epoch in range(100)]
+    assert all(sorted(order) == list(range(4)) for order in orders) and len(set(orders)) > 10
+    partners = {(a, b) for a, b in zip(numbers(pair.a), numbers(pair.b), strict=True)}
+    assert len(partners) == 4 * 3
+    found = list(zip(corners(pair.a), corners(pair.b), strict=True))
+    assert sum(a == b for a, b in found) < 20
+    assert 150 < sum(a[2] == b[2] for a, b in found) < 250
+    unmirrored = joined(make_batches(batches.split, flip=False), range(1, 11))
+    assert not any(mirrored for _, _, mirrored in corners(unmirrored.a))
 
 
 def test_pairs_are_cropped_and_mirrored_alike(tmp_path: Path) -> None:
@@ -218,23 +162,11 @@ def test_pairs_are_cropped_and_mirrored_alike(tmp_path: Path) -> None:
     assert [number + 100 for number in numbers(pair.a)] == numbers(pair.b)
 
 
-def test_unpaired_images_are_cropped_and_mirrored_independently(tmp_path: Path) -> None:
-    pair = joined(make_batches(make_two_folders(tmp_path, 4, 4)), range(1, 26))
-    found = list(zip(corners(pair.a), corners(pair.b), strict=True))
-    assert sum(a == b for a, b in found) < 5
-    assert 30 < sum(a[2] == b[2] for a, b in found) < 70
-
-
 def test_crops_reach_every_edge_and_half_are_mirrored(tmp_path: Path) -> None:
     found = corners(joined(make_batches(make_two_folders(tmp_path, 8, 1)), range(1, 51)).a)
     assert {left for left, _, _ in found} == set(range(RAMP_WIDTH - CROP + 1))
     assert {top for _, top, _ in found} == set(range(RAMP_HEIGHT - CROP + 1))
     assert 160 < sum(mirrored for _, _, mirrored in found) < 240
-
-
-def test_without_flip_nothing_is_mirrored(tmp_path: Path) -> None:
-    pair = joined(make_batches(make_two_folders(tmp_path, 4, 4), flip=False), range(1, 11))
-    assert not any(mirrored for _, _, mirrored in corners(pair.a) + corners(pair.b))
 
 
 def test_zoomed_crops_show_less_of_an_image_and_the_same_of_both_of_a_pair(tmp_path: Path) -> None:
@@ -267,12 +199,6 @@ def test_jitter_changes_the_light_of_what_is_translated_and_nothing_else(
     assert 0.45 < lighter.min() < 0.8 and 1.05 < lighter.max() < 1.55  # what is white stays so
 
 
-def test_images_are_resized_before_the_crop(tmp_path: Path) -> None:
-    batches = make_batches(make_two_folders(tmp_path, 1, 1), preprocess="resize_and_crop", load_size=CROP, flip=False)
-    expected = np.asarray(ramp(0).resize((CROP, CROP), Image.Resampling.BICUBIC))
-    assert np.array_equal(levels(batches.batch(1, 0).a)[0], expected)
-
-
 @pytest.mark.parametrize("preprocess", ["crop", "resize_and_crop"])
 def test_images_that_do_not_fit_in_memory_are_read_again_and_give_the_same_batches(
     preprocess: Literal["crop", "resize_and_crop"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -284,14 +210,6 @@ def test_images_that_do_not_fit_in_memory_are_read_again_and_give_the_same_batch
     assert_same(joined(read_again, range(1, 4)), kept)
     ramp(77).save(tmp_path / "trainA" / "0.png")
     assert 77 in numbers(joined(read_again, range(1, 2)).a), "images were kept in memory"
-
-
-def test_images_that_fit_in_memory_are_read_once(tmp_path: Path) -> None:
-    batches = make_batches(make_two_folders(tmp_path, 2, 2))
-    before = joined(batches, range(1, 2))
-    for path in tmp_path.rglob("*.png"):
-        path.unlink()
-    assert_same(joined(batches, range(1, 2)), before)
 
 
 def test_a_batch_is_float_from_minus_one_to_one(facades: Path) -> None:
@@ -343,11 +261,6 @@ def test_scale_width_keeps_the_ratio_and_none_the_pixels(tmp_path: Path) -> None
     assert np.array_equal(levels(whole.a)[0], np.asarray(ramp(0)))
 
 
-def test_whole_images_are_mirrored_too(tmp_path: Path) -> None:
-    found = levels(joined(make_batches(make_two_folders(tmp_path, 4, 4), preprocess="none"), range(1, 11)).a)
-    assert 5 < sum(pixels[0, 0, 0] > pixels[0, -1, 0] for pixels in found) < 35
-
-
 def test_whole_images_of_several_sizes_are_named_where_they_meet_in_a_batch(tmp_path: Path) -> None:
     split = make_two_folders(tmp_path, 3, 3)
     ramp(1, 44, 32).save(tmp_path / "trainA" / "1.png")
@@ -385,13 +298,6 @@ def test_no_more_images_than_wanted_are_read(tmp_path: Path) -> None:
     pair = joined(batches, range(1, 20))
     assert batches.images == 4
     assert (set(numbers(pair.a)), set(numbers(pair.b))) == ({0, 1, 2, 3}, {100, 101, 102})
-
-
-def test_pix2pix_and_aligned_cyclegan_need_pairs(tmp_path: Path) -> None:
-    split = make_two_folders(tmp_path, 3, 2)
-    for settings in ({"kind": Pix2PixConfig, "generator": SMALL}, {"dataset_mode": "aligned"}):
-        with pytest.raises(DatasetError, match=r"aligned needs pairs.* 1 have no partner of the same name: 2;"):
-            make_batches(split, **settings)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -13,18 +12,16 @@ import torch
 from PIL import Image
 
 import train
-from cyclegan.config import ConfigError, GANConfig
+from cyclegan.config import GANConfig
 from cyclegan.data.datasets import DatasetError
 from cyclegan.data.named_datasets import IDX_FILE
 from cyclegan.data.noise import NoiseBatches, read_pictures
-from cyclegan.images.encodings import encodings
-from cyclegan.images.io import ImageError
 from cyclegan.runs.run import Domains, Run
-from cyclegan.runs.samples import draw_noise, render
+from cyclegan.runs.samples import draw_noise
 from cyclegan.training.checkpoint import create, resume
 from cyclegan.training.trainer import Trainer
 from tests.conftest import TINY_GAN, idx_bytes, make_photo, make_squares
-from tests.training.test_train_command import assert_same_runs, checkpoint, run, start, wait_for_epoch
+from tests.training.test_train_command import assert_same_runs
 
 COLOUR = replace(TINY_GAN, generator=replace(TINY_GAN.generator, out_channels=3))
 CPU = torch.device("cpu")
@@ -75,37 +72,20 @@ class TestPictures:
         assert np.array_equal(pictures[1].permute(1, 2, 0), np.asarray(expected))
         assert read_pictures(tmp_path, TINY_GAN).shape == (2, 1, 32, 32)
 
-    def test_max_images_takes_the_first(self, squares: Path) -> None:
-        folder = squares / "fashion-mnist"
-        few = read_pictures(folder, replace(TINY_GAN, max_images=7))
-        assert torch.equal(few, read_pictures(folder, TINY_GAN)[:7])
-
     @pytest.mark.parametrize(
         ("name", "content", "said"),
         [
-            (IDX_FILE, b"", "is damaged"),
             (IDX_FILE, idx_bytes(make_squares(3), packed=False)[:-1], "is damaged"),
             (IDX_FILE, idx_bytes(make_squares(3)), "begins with 0x1f8b"),
             (f"{IDX_FILE}.gz", idx_bytes(make_squares(3))[:-9], "is damaged"),
-            (f"{IDX_FILE}.gz", b"<html>Not found</html>", "is damaged"),
             (f"{IDX_FILE}.gz", idx_bytes(make_squares(1)), ": 1 images to train on"),
         ],
-        ids=["empty", "cut", "packed under a plain name", "cut .gz", "a page", "one image"],
+        ids=["cut", "packed under a plain name", "cut .gz", "one image"],
     )
     def test_a_bad_file_is_named(self, name: str, content: bytes, said: str, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DatasetError, match=f"{name}.*{said}"):
             read_pictures(tmp_path, TINY_GAN)
-
-    def test_a_bad_image_is_named(self, tmp_path: Path) -> None:
-        make_photo(1, 40).save(tmp_path / "1.png")
-        (tmp_path / "2.png").write_text("no image")
-        with pytest.raises(ImageError, match=r"2\.png"):
-            read_pictures(tmp_path, TINY_GAN)
-
-    def test_pictures_of_two_channels_are_refused(self) -> None:
-        with pytest.raises(ConfigError, match="out_channels is 2"):
-            replace(TINY_GAN, generator=replace(TINY_GAN.generator, out_channels=2))
 
 
 class TestBatches:
@@ -115,8 +95,6 @@ class TestBatches:
         first, second = places(batches, 1), places(batches, 2)
         assert sorted(first) == sorted(second) == list(range(40))
         assert first != second != list(range(40))
-
-    def test_serial_batches_keep_the_order(self) -> None:
         assert places(NoiseBatches(numbered(40), replace(TINY_GAN, serial=True)), 1) == list(range(40))
 
     def test_a_batch_depends_on_seed_epoch_and_step_alone(self) -> None:
@@ -135,11 +113,6 @@ class TestBatches:
         assert noise.shape == (2000, 100) and noise.dtype == torch.float32
         assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
         assert len({tuple(row[:3].tolist()) for row in torch.cat([noise, draw_noise(TINY_GAN)])}) == 2064
-
-    def test_images_are_in_the_range_of_the_generator(self) -> None:
-        pictures = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1).expand(2, 1, 32, 32)
-        real = NoiseBatches(pictures, replace(TINY_GAN, serial=True)).batch(1, 0).b
-        assert real[0].unique().tolist() == [-1] and real[1].unique().tolist() == [1]
 
     @pytest.mark.parametrize(("images", "sizes"), [(33, [16, 16]), (34, [16, 16, 2]), (5, [5])])
     def test_no_batch_is_a_single_picture(self, images: int, sizes: list[int]) -> None:
@@ -189,27 +162,13 @@ class TestTraining:
         whole = make_trainer(tmp_path / "whole", squares)
         create(whole)
         assert whole.train()
-        for name, steps in (("between", 7), ("within", 10)):  # an epoch has 7
-            broken = make_trainer(tmp_path / name, squares)
-            create(broken)
-            asked = count(1)
-            assert not broken.train(should_stop=lambda asked=asked, steps=steps: next(asked) == steps)  # type: ignore[misc]
-            again = make_trainer(tmp_path / name, squares)
-            resume(again)
-            assert again.train()
-            assert_same_runs(tmp_path / "whole", tmp_path / name)
-
-    def test_a_sample_image_is_a_grid_of_what_the_noise_gives(self, squares: Path, tmp_path: Path) -> None:
-        trainer = make_trainer(tmp_path / "run", squares)
-        sheet = render(trainer.generators, trainer.inputs, encodings(TINY_GAN), CPU, torch.float32)
-        assert sheet.size == (256, 256)
-        with torch.no_grad():
-            made = trainer.objective.generators["ab"].eval()(draw_noise(TINY_GAN))
-        pixels = torch.from_numpy(np.array(sheet))[..., 0]
-        for index in (0, 1, 8, 63):
-            row, column = divmod(index, 8)
-            shown = pixels[32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
-            assert (shown - (made[index, 0] + 1) * 127.5).abs().max() <= 1
+        broken, asked = make_trainer(tmp_path / "broken", squares), count(1)
+        create(broken)
+        assert not broken.train(should_stop=lambda: next(asked) == 10)  # an epoch has 7 steps
+        again = make_trainer(tmp_path / "broken", squares)
+        resume(again)
+        assert again.train()
+        assert_same_runs(tmp_path / "whole", tmp_path / "broken")
 
 
 def new_run(squares: Path, out: Path, *more: object) -> list[object]:
@@ -219,17 +178,6 @@ def new_run(squares: Path, out: Path, *more: object) -> list[object]:
 
 
 class TestCommand:
-    def test_a_killed_training_goes_on_to_bit_equal_weights(self, squares: Path, tmp_path: Path) -> None:
-        arguments = ["--batch-size", "4", "--epochs", "6"]  # slow enough to be killed in time
-        run(new_run(squares, tmp_path / "whole", *arguments))
-        process = start(new_run(squares, tmp_path / "killed", *arguments))
-        wait_for_epoch(process, tmp_path / "killed", 2)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert checkpoint(tmp_path / "killed")["progress"]["epoch"] <= 6, "it was finished before it could be killed"
-        run(["--resume", tmp_path / "killed", "--data-root", squares])
-        assert_same_runs(tmp_path / "whole", tmp_path / "killed")
-
     def test_a_run_has_its_domains_samples_and_snapshots(
         self, squares: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -244,20 +192,6 @@ class TestCommand:
         with torch.no_grad():
             assert made.load_generator(3, "ab")(torch.zeros(2, 100)).shape == (2, 1, 32, 32)
 
-    def test_a_folder_of_photos_will_do(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        Path("faces").mkdir()
-        for index in range(5):
-            make_photo(index, 40).save(f"faces/{index}.jpg")
-        command = [str(argument) for argument in new_run(tmp_path, tmp_path, "--dataset", "faces", "--max-images", "4")]
-        command.remove("--out")
-        command.remove(str(tmp_path))
-        assert train.main(command) == 0, capsys.readouterr().err
-        made = Run.open("runs/faces-gan")
-        assert made.domains == Domains("noise", "pictures")
-
     def test_a_folder_called_like_a_dataset_of_pairs_is_a_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -271,24 +205,12 @@ class TestCommand:
         assert made.config.dataset == str(tmp_path / "facades"), "--resume may be typed in another folder"
         assert made.domains == Domains("noise", "pictures")
 
-    def test_a_dry_run_prints_the_plan_and_leaves_nothing(
-        self, squares: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert train.main([str(each) for each in new_run(squares, tmp_path / "run", "--dry-run")]) == 0
-        printed = capsys.readouterr().out
-        for words in ("parameters", "100 an epoch, 2 steps of 64", "3 + 0: 6 steps", "median of 3", "MB are free"):
-            assert words in printed, words
-        assert not (tmp_path / "run").exists()
-
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
             (["gan", "--dataset", "facades"], ["'facades'", "one of fashion-mnist;", "path of a folder"]),
             (["--dataset", "fashion-mnist"], ["'fashion-mnist'", "facades, maps"]),
             (["gan", "--dataset", "."], ["holds no images"]),
-            (["gan", "--batch-size", "1"], ["batch_size is 1", "2 images or more"]),
-            (["gan", "--discriminator.architecture", "basic"], ["discriminator.architecture is basic; it must be mlp"]),
-            (["gan", "--load-size", "32"], ["load-size"]),
         ],
         ids=lambda value: " ".join(value) if value[0] == "gan" else "",
     )
@@ -301,11 +223,8 @@ class TestCommand:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        try:
-            code = train.main(arguments)
-        except SystemExit as leaving:  # how the option parser leaves
-            code = int(leaving.code or 0)
-        printed = " ".join("".join(capsys.readouterr()).replace("│", " ").split())  # out of the parser's box
-        assert code == 2 and "Traceback" not in printed
+        assert train.main(arguments) == 2
+        printed = capsys.readouterr().err
+        assert "Traceback" not in printed
         for words in said:
             assert words in printed, words

@@ -22,7 +22,6 @@ from playwright.sync_api import Browser, expect
 from cyclegan.facades.labels import draw_facade
 from cyclegan.hub.command import main
 from cyclegan.hub.spaces import contents
-from cyclegan.runs.run import Run
 from tests.browser.driver import served
 from tests.conftest import TINY_GAN, make_run
 from tests.hub_server import TOKEN, LoopbackHub
@@ -105,21 +104,14 @@ def test_a_space_is_pushed_again_when_something_changed(
 def test_a_space_holds_what_the_app_needs_and_no_more(tmp_path: Path) -> None:
     run = make_run(tmp_path / "clothes", TINY_GAN, epochs=(1,), sample_epochs=1)
     (run.folder / "checkpoint.pt").write_bytes(b"stays at home")
+    for gpu in (False, True):
+        requirements = contents([run], gpu=gpu)["requirements.txt"]
+        assert isinstance(requirements, bytes) and (b"download.pytorch.org/whl/cpu" in requirements) is not gpu
     files = contents([run])
     assert {"app.py", "README.md", "LICENSE", "cyclegan/pages/look.css", "cyclegan/pages/icon.png"} <= files.keys()
     assert not [name for name in files if re.search(r"checkpoint\.pt|tests/|__pycache__|\.git|train\.py", name)]
     shown = re.findall(r"!\[.*\]\((.*?)\)|\]\((docs/.*?)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert {(picture or page).partition("#")[0] for picture, page in shown} <= files.keys()
-
-
-def test_a_cpu_needs_no_cuda(weights: Path) -> None:
-    run = Run.open(weights / "facades-pix2pix")
-    requirements = (ROOT / "requirements.txt").read_text()
-    for gpu in (False, True):
-        pushed = contents([run], gpu=gpu)["requirements.txt"]
-        assert isinstance(pushed, bytes)
-        assert pushed.decode().endswith(requirements)
-        assert ("download.pytorch.org/whl/cpu" in pushed.decode()) is not gpu
 
 
 @pytest.mark.usefixtures("login")

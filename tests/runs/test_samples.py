@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from cyclegan.config import Direction
+from cyclegan.data.choice import choose_inputs
 from cyclegan.data.datasets import Source, Split, find_split
-from cyclegan.data.sample_inputs import choose_inputs
 from cyclegan.facades.labels import EXAMPLES, draw_facade, example_facades
 from cyclegan.images.encodings import Encoding, decode, encode
 from cyclegan.images.io import to_image, to_tensor
