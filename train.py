@@ -209,10 +209,7 @@ def run_resume(command: Resume) -> int:
 
 
 def check_machine(machine: Machine) -> None:
-    """Set the number of threads, and look whether anything can be published, before the Hub is asked for more.
-
-    Raises ConfigError or UploadError.
-    """
+    """Set the number of threads. Raises ConfigError or UploadError if a setting is wrong, or a login is missing."""
     if machine.threads < 0:
         raise ConfigError(f"threads is {machine.threads}; it must be 0 (all cores) or more")
     if machine.threads:
@@ -264,11 +261,9 @@ def train(trainer: Trainer, machine: Machine, repository: Repository | None = No
 
     total, done, hidden = images(Progress(epochs + 1)), images(trainer.progress), not distributed.is_first()
     bar = tqdm(total=total, initial=done, unit="img", dynamic_ncols=True, smoothing=0.02, disable=hidden)
-
     publisher = BackgroundPublisher(run.folder, repository) if repository else None
     if publisher and run.epochs:  # what an earlier training could not publish
         publisher.notify()
-
     with bar, stop_signals() as stopped:
         finished = trainer.train(
             on_progress=show,
