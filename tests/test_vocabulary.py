@@ -245,17 +245,6 @@ def test_a_generator_of_label_maps_mixes_the_colours_of_its_classes_until_it_tra
     assert translating.to(torch.bfloat16)(x.bfloat16()).abs().max() < 1.0001
 
 
-def test_the_colours_of_classes_are_no_weights() -> None:
-    plain, classes = (GeneratorConfig("resnet_6blocks", 2, classes=name) for name in (None, "facades"))
-    with torch.device("meta"):
-        network = build_generator(classes)
-    assert network.state_dict().keys() == build_generator(plain).state_dict().keys()
-    assert network(torch.zeros(1, 3, 16, 16, device="meta")).shape == (1, 3, 16, 16)
-    network.load_state_dict(build_generator(classes).state_dict(), assign=True)
-    assert with_class_logits(build_generator(plain), torch.zeros(1, 3, 16, 16))[0] is None
-    assert torch.isfinite(network(torch.zeros(1, 3, 16, 16))).all()
-
-
 def test_resize_convolution_repeats_pixels_and_convolves() -> None:
     layer, x = ResizeConv(3, 5, bias=True), random(2, 3, 4, 6)
     repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
