@@ -150,9 +150,8 @@ def parse(arguments: Sequence[str]) -> tuple[MethodConfig, Launch]:
 def run_new(config: MethodConfig, launch: Launch) -> int:
     """Start a run, or print its plan."""
     check_machine(launch)
-    config = replace(
-        config, dataset=distributed.from_first(lambda: settled_dataset(config, launch.out, launch.data_root))
-    )
+    dataset = distributed.from_first(lambda: settled_dataset(config, launch.out, launch.data_root))
+    config = replace(config, dataset=dataset)
     folder = find_dataset(config, launch.data_root, download=not launch.dry_run)
     if config.dataset not in known_datasets(config) and not is_on_hub(config.dataset):
         config = replace(config, dataset=str(folder))  # --resume may be typed in another folder
@@ -209,10 +208,7 @@ def run_resume(command: Resume) -> int:
 
 
 def check_machine(machine: Machine) -> None:
-    """Set the number of threads, and look whether anything can be published, before the Hub is asked for more.
-
-    Raises ConfigError or HubError.
-    """
+    """Set the number of threads. Raises ConfigError or HubError if a setting is wrong, or a login is missing."""
     if machine.threads < 0:
         raise ConfigError(f"threads is {machine.threads}; it must be 0 (all cores) or more")
     if machine.threads:
@@ -224,10 +220,7 @@ def check_machine(machine: Machine) -> None:
 
 
 def find_repository(machine: Machine) -> Repository | None:
-    """Return where to publish, created if it is missing: the last thing that is checked before a training.
-
-    Raises HubError if it cannot be written. Of several processes the first publishes.
-    """
+    """Return where the first process publishes, created if it is missing. Raises HubError if that fails."""
     if machine.publish and distributed.is_first():
         return open_repository(machine.publish, private=machine.private)
     return None
@@ -237,12 +230,10 @@ def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None
     """Read the images, of the split where it is known already, and build the networks of a run."""
     check_processes(run.config, compiled=machine.compile)
     device = pick_device(machine.device)
-    batches: Batches | NoiseBatches
-    inputs: Inputs
-    kinds: dict[Direction, SampleInputs]
     if isinstance(run.config, GANConfig):
-        batches = NoiseBatches(read_pictures(folder, run.config), run.config)
-        inputs, kinds = {"ab": [draw_noise(run.config)]}, {"ab": "noise"}
+        batches: Batches | NoiseBatches = NoiseBatches(read_pictures(folder, run.config), run.config)
+        inputs: Inputs = {"ab": [draw_noise(run.config)]}
+        kinds: dict[Direction, SampleInputs] = {"ab": "noise"}
         say(f"{folder}: {batches.images} images")
     else:
         split = split or find_split(folder, mode=run.config.dataset_mode)
@@ -269,11 +260,9 @@ def train(trainer: Trainer, machine: Machine, repository: Repository | None = No
 
     total, done, hidden = images(Progress(epochs + 1)), images(trainer.progress), not distributed.is_first()
     bar = tqdm(total=total, initial=done, unit="img", dynamic_ncols=True, smoothing=0.02, disable=hidden)
-
     publisher = BackgroundPublisher(run.folder, repository) if repository else None
     if publisher and run.epochs:  # what an earlier training could not publish
         publisher.notify()
-
     with bar, stop_signals() as stopped:
         finished = trainer.train(
             on_progress=show,
@@ -293,11 +282,12 @@ def wait_for(publisher: BackgroundPublisher) -> None:
     """Wait until the run is published, but not for ever; say what to type where it is not."""
     where = publisher.repository
     say(f"publishing in {where.url}; Ctrl-C leaves that for later")
-    published = False
     with suppress(KeyboardInterrupt):
-        published = publisher.finish()
+        if publisher.finish():
+            say(f"published: {where.url}")
+            return
     later = shlex.join(["python", "-m", "cyclegan.hub", "publish", str(publisher.folder), where.name])
-    say(f"published: {where.url}" if published else f"not published; do it later with: {later}")
+    say(f"not published; do it later with: {later}")
 
 
 def resume_command(run: Run, machine: Machine) -> str:
@@ -318,8 +308,8 @@ def say(line: str) -> None:
 
 
 def complain(line: str) -> None:
-    place = distributed.place()
-    print(f"train.py: {f'process {place.rank}: ' if place.rank else ''}{line}", file=sys.stderr)
+    rank = distributed.place().rank
+    print(f"train.py: {f'process {rank}: ' if rank else ''}{line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

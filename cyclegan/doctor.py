@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,15 +37,20 @@ class Doctor:
 
 
 def findings(device: torch.device) -> Iterator[tuple[str, str]]:
-    """Name and finding, line by line; the slow ones last."""
+    """Return name and finding, line by line; the slow ones last."""
+    from huggingface_hub import constants
+
+    extensions = [name for name in ("avx512_bf16", "amx_bf16") if torch.cpu.get_capabilities().get(name)]
+    capability = " ".join([torch.backends.cpu.get_cpu_capability(), *extensions])
+    card = torch.cuda.get_device_properties(device) if device.type == "cuda" else None
     yield "python", f"{platform.python_version()} on {platform.platform()}"
-    yield "packages", ", ".join(_versions(NEEDED))
-    yield "optional", ", ".join(_versions(OPTIONAL)) or "none installed"
-    yield "device", _describe(device)
-    yield "threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores; CPU capability {_capability()}"
+    yield "packages", ", ".join(_versions())
+    yield "device", f"{device}: {card.name}, {card.total_memory / 1e9:.0f} GB" if card else str(device)
+    yield "threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores; CPU capability {capability}"
     yield "memory", f"{physical_memory() / 1e9:.1f} GB for this process"
-    for name, folder in _folders():
-        yield name, _room(folder)
+    yield "cache", _room(cache_folder())
+    yield "datasets", _room(data_root())
+    yield "hub cache", _room(Path(constants.HF_HUB_CACHE))
     yield "precision", explain_precision(device)
     if device.type == "cpu":
         yield "resnets", explain_backend(choose_precision(device))
@@ -53,7 +58,7 @@ def findings(device: torch.device) -> Iterator[tuple[str, str]]:
 
 
 def hub_state() -> str:
-    """Whether the Hub answers, and whether someone is logged in; never the token."""
+    """Return whether the Hub answers, and whether someone is logged in; never the token."""
     from huggingface_hub import constants, get_session, get_token
     from huggingface_hub.utils import httpx
 
@@ -67,33 +72,13 @@ def hub_state() -> str:
     return f"{constants.ENDPOINT} answers; {login}"
 
 
-def _versions(names: Iterable[str]) -> Iterator[str]:
-    for name in names:
+def _versions() -> Iterator[str]:
+    for name in (*NEEDED, *OPTIONAL):
         try:
             yield f"{name} {version(name)}"
         except PackageNotFoundError:
             if name in NEEDED:
                 yield f"{name} MISSING (pip install -r requirements.txt)"
-
-
-def _describe(device: torch.device) -> str:
-    if device.type == "cuda":
-        card = torch.cuda.get_device_properties(device)
-        return f"{device}: {card.name}, {card.total_memory / 1e9:.0f} GB"
-    return str(device)
-
-
-def _capability() -> str:
-    extensions = [name for name in ("avx512_bf16", "amx_bf16") if torch.cpu.get_capabilities().get(name)]
-    return " ".join([torch.backends.cpu.get_cpu_capability(), *extensions])
-
-
-def _folders() -> Iterator[tuple[str, Path]]:
-    from huggingface_hub import constants
-
-    yield "cache", cache_folder()
-    yield "datasets", data_root()
-    yield "hub cache", Path(constants.HF_HUB_CACHE)
 
 
 def _room(folder: Path) -> str:

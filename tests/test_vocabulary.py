@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import cycle, pairwise, product
 from typing import get_args
 
 import pytest
@@ -24,12 +24,11 @@ from cyclegan.config import (
 from cyclegan.facades.labels import CMP_BASE_PALETTE
 from cyclegan.networks.build import build_discriminator, build_generator, for_translation, initialize
 from cyclegan.networks.generators import with_class_logits
-from cyclegan.networks.layers import DoublingConv, InstanceNorm, ResizeConv
+from cyclegan.networks.layers import InstanceNorm, ResizeConv
 
 SIZES: dict[GeneratorName, int] = {"resnet_9blocks": 16, "resnet_6blocks": 16, "unet_256": 256, "unet_128": 128}
 ARCHITECTURES = pytest.mark.parametrize("architecture", list(SIZES))
 NORMS = pytest.mark.parametrize("norm", get_args(Norm))
-INITS = pytest.mark.parametrize("init", get_args(Init))
 UPSAMPLES = pytest.mark.parametrize("upsample", get_args(Upsample))
 CHANNELS = list(product((1, 3), repeat=2))
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -62,41 +61,24 @@ def assert_learns(network: nn.Module, x: Tensor, shape: tuple[int, ...]) -> Tens
 
 @ARCHITECTURES
 @NORMS
-@INITS
 @UPSAMPLES
-def test_every_generator_runs_forward_and_backward(
-    architecture: GeneratorName, norm: Norm, init: Init, upsample: Upsample
-) -> None:
+def test_every_generator_runs_forward_and_backward(architecture: GeneratorName, norm: Norm, upsample: Upsample) -> None:
+    """Each with several of the channels, activations, biases and distributions of the initial weights."""
     size = SIZES[architecture]
-    network = built(GeneratorConfig(architecture, 2, norm, upsample=upsample), init)
-    output = assert_learns(network, random(1, 3, size, size), (1, 3, size, size))
-    assert output.abs().max() <= 1
-
-
-@pytest.mark.parametrize("architecture", ["resnet_6blocks", "unet_128"])
-@NORMS
-@UPSAMPLES
-@pytest.mark.parametrize("activation", get_args(Activation))
-@pytest.mark.parametrize("bias", get_args(Bias))
-def test_every_generator_takes_every_activation_bias_and_channels(
-    architecture: GeneratorName, norm: Norm, upsample: Upsample, activation: Activation, bias: Bias
-) -> None:
-    size = SIZES[architecture]
-    for inputs, outputs in CHANNELS:
+    choices = zip(CHANNELS, cycle(get_args(Activation)), cycle(get_args(Bias)), get_args(Init), strict=False)
+    for (inputs, outputs), activation, bias, init in choices:
         config = GeneratorConfig(
-            architecture, 1, norm, False, inputs, outputs, activation=activation, upsample=upsample, bias=bias
+            architecture, 2, norm, False, inputs, outputs, activation=activation, upsample=upsample, bias=bias
         )
-        assert_learns(built(config), random(2, inputs, size, size), (2, outputs, size, size))
+        output = assert_learns(built(config, init), random(1, inputs, size, size), (1, outputs, size, size))
+        assert output.abs().max() <= 1
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
-@INITS
-@pytest.mark.parametrize("activation", get_args(Activation))
-def test_every_mlp_generator_makes_images_from_noise(norm: Norm, init: Init, activation: Activation) -> None:
-    for channels in (1, 3):
-        config = GeneratorConfig("mlp", 4, norm, in_channels=7, out_channels=channels, activation=activation)
-        output = assert_learns(built(config, init), random(3, 7), (3, channels, 32, 32))
-        assert output.abs().max() <= 1
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_mlp_generator_makes_images_from_noise(norm: Norm, channels: int) -> None:
+    config = GeneratorConfig("mlp", 4, norm, in_channels=7, out_channels=channels, activation="leaky_relu")
+    assert assert_learns(built(config), random(3, 7), (3, channels, 32, 32)).abs().max() <= 1
 
 
 def test_the_mlp_generator_is_the_tutorials() -> None:
@@ -122,13 +104,12 @@ def test_the_mlp_generator_is_the_tutorials() -> None:
     ],
 )
 @NORMS
-@pytest.mark.parametrize("channels", [1, 3, 6])
 def test_every_discriminator_runs_forward_and_backward(
-    architecture: DiscriminatorName, layers: int, side: int, norm: Norm, channels: int
+    architecture: DiscriminatorName, layers: int, side: int, norm: Norm
 ) -> None:
     config = DiscriminatorConfig(architecture, 2, norm, layers)
-    network = build_discriminator(config, in_channels=channels)
-    assert_learns(network, random(2, channels, 64, 64), (2, 1, side, side))
+    network = build_discriminator(config, in_channels=6)
+    assert_learns(network, random(2, 6, 64, 64), (2, 1, side, side))
 
 
 def test_the_mlp_discriminator_judges_whole_images() -> None:
@@ -141,16 +122,13 @@ def test_the_mlp_discriminator_judges_whole_images() -> None:
     ("architecture", "norm"),
     [("basic", "instance"), ("n_layers", "batch"), ("pixel", "none"), ("mlp", "none")],
 )
-@INITS
-def test_a_spectral_norm_leaves_no_layer_a_singular_value_above_1(
-    architecture: DiscriminatorName, norm: Norm, init: Init
-) -> None:
+def test_a_spectral_norm_leaves_no_layer_a_singular_value_above_1(architecture: DiscriminatorName, norm: Norm) -> None:
     """Miyato et al. 2018 (arXiv:1802.05957) section 2.1; their appendix A estimates the value, more closely with every
     pass."""
     torch.manual_seed(0)
     config = DiscriminatorConfig(architecture, 8, norm, spectral_norm=True)
     network = build_discriminator(config, in_channels=3)
-    initialize(network, 0.5, init)
+    initialize(network, 0.5)
     layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     first = [torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() for layer in layers]
     assert first == pytest.approx([1] * len(layers), abs=0.2), "the estimate is of the initial weights"
@@ -164,8 +142,7 @@ def test_a_spectral_norm_leaves_no_layer_a_singular_value_above_1(
     assert_learns(network.train(), x, tuple(network(x).shape))
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3, 4, 5, 6])
-@NORMS
+@pytest.mark.parametrize(("layers", "norm"), [(1, "none"), (2, "batch"), (3, "instance"), (6, "none")])
 def test_the_smallest_crop_of_a_discriminator_gives_one_logit(layers: int, norm: Norm) -> None:
     """And one pixel less gives none: the limit that the configuration enforces."""
     network = build_discriminator(DiscriminatorConfig("n_layers", 1, norm, layers), in_channels=3)
@@ -178,11 +155,7 @@ def test_the_smallest_crop_of_a_discriminator_gives_one_logit(layers: int, norm:
 @pytest.mark.parametrize(
     ("architecture", "layers", "field"),
     [
-        ("n_layers", 1, 16),
-        ("n_layers", 2, 34),
-        ("n_layers", 3, 70),
-        ("n_layers", 4, 142),
-        ("basic", 3, 70),
+        *(("n_layers", layers, field) for layers, field in ((1, 16), (2, 34), (3, 70), (4, 142))),
         ("pixel", 3, 1),
     ],
 )
@@ -239,12 +212,6 @@ def test_biases_are_where_they_can_matter(architecture: GeneratorName, upsample:
         assert of("batch", bias)[0] == {False}
 
 
-@pytest.mark.parametrize("architecture", ["basic", "pixel"])
-def test_without_a_norm_a_discriminator_keeps_its_biases(architecture: DiscriminatorName) -> None:
-    network = build_discriminator(DiscriminatorConfig(architecture, 2, "none"), in_channels=3)
-    assert all(module.bias is not None for module in network.modules() if isinstance(module, nn.Conv2d))
-
-
 @ARCHITECTURES
 def test_a_resizing_generator_has_no_transposed_convolution(architecture: GeneratorName) -> None:
     with torch.device("meta"):
@@ -278,35 +245,15 @@ def test_a_generator_of_label_maps_mixes_the_colours_of_its_classes_until_it_tra
     assert translating.to(torch.bfloat16)(x.bfloat16()).abs().max() < 1.0001
 
 
-def test_the_colours_of_classes_are_no_weights() -> None:
-    plain, classes = (GeneratorConfig("resnet_6blocks", 2, classes=name) for name in (None, "facades"))
-    with torch.device("meta"):
-        network = build_generator(classes)
-    assert network.state_dict().keys() == build_generator(plain).state_dict().keys()
-    assert network(torch.zeros(1, 3, 16, 16, device="meta")).shape == (1, 3, 16, 16)
-    network.load_state_dict(build_generator(classes).state_dict(), assign=True)
-    assert with_class_logits(build_generator(plain), torch.zeros(1, 3, 16, 16))[0] is None
-    assert torch.isfinite(network(torch.zeros(1, 3, 16, 16))).all()
-
-
-def test_resize_convolution_leaves_no_checkerboard() -> None:
-    """Of an even map it makes an even map, its rim aside; a transposed convolution does not."""
-    torch.manual_seed(0)
-    even = torch.ones(1, 4, 6, 6)
-    resized, transposed = (layer(4, 3, bias=True)(even)[..., 1:-1, 1:-1] for layer in (ResizeConv, DoublingConv))
-    torch.testing.assert_close(resized, resized[..., :1, :1].expand_as(resized), rtol=0, atol=1e-6)
-    assert transposed.std(dim=(2, 3)).min() > 0.01
-
-
 def test_resize_convolution_repeats_pixels_and_convolves() -> None:
     layer, x = ResizeConv(3, 5, bias=True), random(2, 3, 4, 6)
     repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
     torch.testing.assert_close(layer(x), F.conv2d(repeated, layer.weight, layer.bias, padding=1))
 
 
-@pytest.mark.parametrize("gain", [0.02, 0.5])
 @pytest.mark.parametrize("layer", [nn.Conv2d(30, 40, 4), nn.ConvTranspose2d(30, 40, 4), nn.Linear(120, 160)])
-def test_initial_weights_have_the_scale_of_their_distribution(gain: float, layer: nn.Module) -> None:
+def test_initial_weights_have_the_scale_of_their_distribution(layer: nn.Module) -> None:
+    gain = 0.5
     weight = layer.weight
     assert isinstance(weight, Tensor)
     area = 16 if weight.ndim == 4 else 1

@@ -42,6 +42,9 @@ class TrainingConfig:
     """Further epochs, over which the linear policy lowers the learning rate towards zero."""
     batch_size: int = 1
     """Images (or pairs) a step, of all processes together."""
+    gan_mode: GanMode = "lsgan"
+    """Adversarial loss: lsgan (least squares), vanilla (cross entropy), wgangp (Wasserstein, gradient penalty) or hinge
+    (Lim & Ye 2017, arXiv:1705.02894)."""
     learning_rate: float = 2e-4
     """Adam's step size."""
     betas: tuple[float, float] = (0.5, 0.999)
@@ -148,9 +151,6 @@ class CycleGANConfig(TranslationConfig):
 
     dataset_mode: Literal["unaligned", "aligned"] = "unaligned"
     """unaligned: every image meets a random one of the other domain; aligned: its own partner, in the same crop."""
-    gan_mode: GanMode = "lsgan"
-    """Adversarial loss: lsgan (least squares), vanilla (cross entropy), wgangp (Wasserstein, gradient penalty) or hinge
-    (Lim & Ye 2017, arXiv:1705.02894)."""
     lambda_cycle: float = 10.0
     """Weight of the cycle loss |F(G(x)) - x|."""
     lambda_identity: float = 0.5
@@ -181,8 +181,6 @@ class Pix2PixConfig(TranslationConfig):
     direction: Direction = "ba"
     """ba translates domain b to domain a (facades: labels -> photo); ab the other way."""
     gan_mode: GanMode = "vanilla"
-    """Adversarial loss: lsgan (least squares), vanilla (cross entropy), wgangp (Wasserstein, gradient penalty) or hinge
-    (Lim & Ye 2017, arXiv:1705.02894)."""
     color_jitter: float = 0.0
     """Change brightness, contrast and saturation of the source images by up to this share. Meant for
     photos (facades: direction ab): it would change the colours of label maps."""
@@ -222,8 +220,6 @@ class GANConfig(TrainingConfig):
     dataset_mode: Literal["single"] = "single"
     """single: one domain of images."""
     gan_mode: GanMode = "vanilla"
-    """Adversarial loss: vanilla (cross entropy), lsgan (least squares), wgangp (Wasserstein, gradient penalty) or hinge
-    (Lim & Ye 2017, arXiv:1705.02894)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -71,7 +71,8 @@ def train_segmenter(
             step += 1
             ema.update(segmenter, images=len(photos), seen=step * config.batch_size)
             on_progress(float(loss.detach()))
-    return ema.network.eval()
+    segmenter.load_state_dict(ema.network.state_dict())
+    return segmenter.requires_grad_(False).eval()
 
 
 def agreement(segmenter: Segmenter, split: Split) -> LabelAgreement:

@@ -8,6 +8,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
@@ -26,17 +27,25 @@ GAIN_NEEDED = 1.15
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; auto is the first of CUDA, Apple's GPU and the CPU that is there.
+    """Return the device of that name; auto is the first available of CUDA, Apple's GPU and the CPU.
 
-    Raises ConfigError where the name is unknown or the device is not there.
+    Of several processes each gets a GPU of its own, or the CPU. Raises ConfigError if there is no such device.
     """
     place = distributed.place()
-    if place.size > 1:
-        name = _own_device(name, place)
+    if place.size > 1 and name not in ("auto", "cuda", "cpu"):
+        raise ConfigError(f"device {name!r} cannot be that of {place.size} processes; use auto, cuda or cpu")
+    if place.size > 1 and (name == "cuda" or (name == "auto" and torch.cuda.is_available())):
+        gpus = torch.cuda.device_count()
+        if place.local_rank >= gpus:
+            raise ConfigError(
+                f"{place.local_size} processes on this machine need a GPU each, and it has {gpus}; start fewer "
+                "processes, or use --device cpu"
+            )
+        name = f"cuda:{place.local_rank}"
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("mps" if place.size == 1 and torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
@@ -45,21 +54,6 @@ def pick_device(name: str = "auto") -> torch.device:
             f"device {name!r} is not available here ({str(error).splitlines()[0]}); use auto or cpu"
         ) from None
     return device
-
-
-def _own_device(name: str, place: distributed.Place) -> str:
-    """The device of one of several processes: a GPU that it shares with none of the others, or the CPU."""
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
-        return "cpu"
-    if name not in ("auto", "cuda"):
-        raise ConfigError(f"device {name!r} cannot be that of {place.size} processes; use auto, cuda or cpu")
-    gpus = torch.cuda.device_count()
-    if place.local_rank >= gpus:
-        raise ConfigError(
-            f"{place.local_size} processes on this machine need a GPU each, and it has {gpus}; start fewer processes, "
-            "or use --device cpu"
-        )
-    return f"cuda:{place.local_rank}"
 
 
 def to_device(batch: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -98,14 +92,17 @@ def bf16_gain() -> float:
 
 
 def remembered(name: str, measure: Callable[[], float]) -> float:
-    """A gain that was measured before under this name, or is measured now and remembered for other processes."""
+    """Return the gain that was measured before under this name, or measure it and remember it for other processes."""
     path = cache_folder() / f"{name}.json"
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         return float(json.loads(path.read_bytes())["gain"])
-    except (OSError, ValueError, KeyError, TypeError):
-        gain = measure()
-        _remember(path, gain)
-        return gain
+    gain = measure()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({"gain": round(gain, 3)}).encode())
+    except OSError as error:
+        log.info("what is faster here is measured again next time: %s", error)
+    return gain
 
 
 def measure_bf16_gain(duration: float = 0.5) -> float:
@@ -128,20 +125,10 @@ def measure_bf16_gain(duration: float = 0.5) -> float:
 
 
 def machine_key() -> str:
-    """Changes with whatever could change the measurement: processor, PyTorch, number of threads."""
+    """Return what changes with whatever could change the measurement: processor, PyTorch, number of threads."""
     processor = platform.processor() or platform.machine()
-    try:
+    with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags"))}))
-    except OSError:
-        pass
     parts = (processor, torch.__version__, str(torch.get_num_threads()))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _remember(path: Path, gain: float) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"gain": round(gain, 3)}).encode())
-    except OSError as error:
-        log.info("what is faster here is measured again next time: %s", error)

@@ -83,21 +83,21 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def rows_of(count: int, process: int) -> slice:
-    """The rows of a batch that a process has: neighbours, and as many as the others have, or one more."""
-    return slice(process * count // size(), (process + 1) * count // size())
+def rows_of(count: int) -> slice:
+    """Return this process's rows of a batch: neighbours, and as many as the others have, or one more or none."""
+    return slice(rank() * count // size(), (rank() + 1) * count // size())
 
 
 def own_rows(count: int) -> slice:
-    """The rows that this process computes. One that has none, since a batch is smaller than the number of processes,
-    computes the first row with the others, and it counts for nothing (`own_weight`)."""
-    rows = rows_of(count, rank())
+    """Return the rows that this process computes. One that has none, since a batch is smaller than the number of
+    processes, computes the first row with the others, and it counts for nothing (`own_weight`)."""
+    rows = rows_of(count)
     return rows if rows.start < rows.stop else slice(0, 1)
 
 
 def own_weight(count: int) -> float:
-    """By how much the mean over this process's rows counts in the mean over all rows."""
-    rows = rows_of(count, rank())
+    """Return by how much the mean over this process's rows counts in the mean over all rows."""
+    rows = rows_of(count)
     return (rows.stop - rows.start) / count
 
 
@@ -107,14 +107,14 @@ def own_items(items: Sequence[T]) -> Sequence[T]:
 
 
 def gathered(results: Sequence[T], count: int) -> list[T]:
-    """What all processes made of their own items, in the order of the items, of which there are `count`."""
+    """Return the results of all processes for their own items, `count` in all, in the order of the items."""
     shares = exchanged(results)
     return [shares[index % len(shares)][index // len(shares)] for index in range(count)]
 
 
 def exchanged(value: T) -> list[T]:
     """The values of all processes, by rank. Raises LostError."""
-    values: list[Any] = [value] * size()
+    values = [value] * size()
     if size() > 1:
         with _answered():
             dist.all_gather_object(values, value)
@@ -175,7 +175,7 @@ def all_rows(own: Tensor, count: int) -> Tensor:
     if size() == 1:
         return own
     whole = own.new_zeros(count, *own.shape[1:])
-    rows = rows_of(count, rank())
+    rows = rows_of(count)
     whole[rows] = own[: rows.stop - rows.start]
     return add_up(whole)
 

@@ -61,12 +61,19 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        # Where the disk is full torch.save raises a RuntimeError that speaks of positions.
+        # If the disk is full torch.save raises a RuntimeError that speaks of positions.
         refused = error.__context__ if isinstance(error, RuntimeError) else error
-        if isinstance(refused, OSError):
-            raise _explain(refused, path) from error
-        raise
-    _sync_folder(path.parent)
+        if not isinstance(refused, OSError):
+            raise
+        remedy = "; free some space and go on" if refused.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        message = f"cannot write {path}: {refused.strerror or refused}{remedy}"
+        raise OSError(*([] if refused.errno is None else [refused.errno]), message) from error
+    if os.name != "nt":  # make the rename survive a power cut; Windows cannot open folders and needs no help
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def last_change(path: Path) -> int:
@@ -126,20 +133,3 @@ def cache_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
     return base / "cyclegan"
-
-
-def _explain(error: OSError, path: Path) -> OSError:
-    remedy = "; free some space and go on" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-    message = f"cannot write {path}: {error.strerror or error}{remedy}"
-    return OSError(message) if error.errno is None else OSError(error.errno, message)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut; Windows cannot open folders and needs no help."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,6 @@ from typing import Any, Protocol, cast
 
 import torch
 from filelock import FileLock, Timeout
-from torch import nn
 
 from cyclegan.data.batches import Batches
 from cyclegan.data.noise import NoiseBatches
@@ -34,7 +33,7 @@ class Training(Protocol):
     batches: Batches | NoiseBatches
     device: torch.device
     objective: Objective
-    ema: dict[str, EMA[nn.Module]]
+    ema: dict[str, EMA]
     updates: Updates
     progress: Progress
 

@@ -102,10 +102,8 @@ def own_rows(whole: Tensor) -> Tensor:
 
 
 def parallelize(network: nn.Module) -> None:
-    """Replace the layers that look at a batch as a whole, or draw for it, by layers over all processes, in place.
-
-    State-dict keys stay; an alone process keeps PyTorch's layers.
-    """
+    """Replace, in place, the layers that look at a batch as a whole, or draw for it, by layers over all processes of
+    the same state-dict keys."""
     if distributed.size() == 1:
         return
     for name, module in list(network.named_modules()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -13,10 +12,7 @@ RAMP = 0.05
 """Longest half-life, as a share of the images seen so far: the initial weights are soon forgotten."""
 
 
-Network = TypeVar("Network", bound=nn.Module)
-
-
-class EMA(Generic[Network]):
+class EMA:
     """The exponential moving average of a network's weights over the images it was trained on.
 
     Karras et al. 2018 (arXiv:1710.10196, appendix A.1) average the generator that makes their pictures; Yazici et al.
@@ -24,7 +20,7 @@ class EMA(Generic[Network]):
     loop (Karras et al. 2022, arXiv:2206.00364). The buffers of a batch norm are copied, not averaged.
     """
 
-    def __init__(self, network: Network, half_life: float) -> None:
+    def __init__(self, network: nn.Module, half_life: float) -> None:
         self.half_life = half_life
         self.network = copy.deepcopy(network).requires_grad_(False)
 

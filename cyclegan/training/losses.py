@@ -135,14 +135,11 @@ def class_loss(logits: Tensor, truth: Tensor, palette: Tensor) -> Tensor:
     Shapes: [N, classes, H, W], [N, 3, H, W] in [-1, 1] and [classes, 3] in [-1, 1] -> a scalar, in float32 or wider.
     """
     with torch.autocast(logits.device.type, enabled=False):
-        nearest, classes = _squared_distances(truth, palette.to(truth)).min(1)
+        colours = palette.to(truth)
+        products = torch.einsum("nchw,kc->nkhw", truth, colours)
+        distances = truth.square().sum(1, keepdim=True) - 2 * products + colours.square().sum(1)[:, None, None]
+        nearest, classes = distances.min(1)  # squared, of each pixel to each colour
         return F.cross_entropy(_wide(logits), classes, reduction="none").where(nearest < COLOR_REACH**2, 0.0).mean()
-
-
-def _squared_distances(images: Tensor, palette: Tensor) -> Tensor:
-    """Of each pixel to each colour: [N, 3, H, W] and [classes, 3] -> [N, classes, H, W]."""
-    products = torch.einsum("nchw,kc->nkhw", images, palette)
-    return images.square().sum(1, keepdim=True) - 2 * products + palette.square().sum(1)[:, None, None]
 
 
 def gradient_penalty(critic: Callable[[Tensor], Any], real: Tensor, fake: Tensor) -> Tensor:

@@ -39,10 +39,6 @@ def remembered(cache: Path) -> Path:
     return path
 
 
-def test_a_device_is_picked_by_name() -> None:
-    assert pick_device("cpu") == CPU
-
-
 @pytest.mark.parametrize(
     ("cuda", "mps", "expected"), [(False, False, "cpu"), (False, True, "mps"), (True, True, "cuda")]
 )
@@ -67,48 +63,28 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.Monk
     assert pick_device("auto") == pick_device("cuda") == torch.device("cuda:1")
 
 
-@pytest.mark.parametrize("name", ["", "gpu", "hpu", "cuda:99", "meta", "cpu:x"])
+@pytest.mark.parametrize("name", ["gpu", "hpu", "cuda:99"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"^device {name!r} is not available here \(.+\); use auto or cpu$"):
         pick_device(name)
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
-def test_a_wanted_precision_is_not_measured(device: str, cache: Path) -> None:
-    assert choose_precision(torch.device(device), "fp32") == torch.float32
-    assert choose_precision(torch.device(device), "bf16") == torch.bfloat16
-    assert not cache.exists()
-
-
 @pytest.mark.parametrize(
     ("gain", "expected"),
-    [(3.0, torch.bfloat16), (GAIN_NEEDED, torch.bfloat16), (1.1, torch.float32), (0.2, torch.float32)],
+    [(GAIN_NEEDED, torch.bfloat16), (1.1, torch.float32)],
 )
-def test_bf16_is_chosen_where_it_is_enough_faster(
-    gain: float, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+def test_bf16_is_chosen_where_it_was_measured_once_to_be_enough_faster(
+    gain: float, expected: torch.dtype, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Measurement(gain, monkeypatch)
-    assert choose_precision(CPU) == expected
-    assert choose_precision(CPU) == expected
-
-
-def test_the_measurement_is_remembered(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measurement = Measurement(2.0, monkeypatch)
-    for _ in range(3):
-        choose_precision(CPU)
+    measurement = Measurement(gain, monkeypatch)
+    assert (choose_precision(CPU, "fp32"), choose_precision(CPU, "bf16")) == (torch.float32, torch.bfloat16)
+    assert not cache.exists()
+    assert choose_precision(CPU) == choose_precision(CPU) == expected
     assert measurement.count == 1
-    assert json.loads(remembered(cache).read_text()) == {"gain": 2.0}
+    assert json.loads(remembered(cache).read_text()) == {"gain": gain}
 
 
-def test_another_number_of_threads_is_measured_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    measurement = Measurement(2.0, monkeypatch)
-    for threads in (1, 2, 1):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        choose_precision(CPU)
-    assert measurement.count == 2
-
-
-@pytest.mark.parametrize("content", [b"", b"no json", b"[]", b"{}", b'{"gain": "fast"}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"gain": "fast"}'])
 def test_a_damaged_memory_is_measured_again(content: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measurement = Measurement(2.0, monkeypatch)
     choose_precision(CPU)
@@ -142,10 +118,6 @@ def test_the_choice_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     assert explain_precision(torch.device("mps")) == "fp32: bf16 is not used on mps"
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     assert explain_precision(torch.device("cuda")) == "fp32: the GPU computes no bf16"
-
-
-def test_apples_gpu_uses_fp32() -> None:
-    assert choose_precision(torch.device("mps")) == torch.float32
 
 
 def test_the_measurement_gives_a_ratio_and_leaves_the_random_state() -> None:

@@ -26,25 +26,12 @@ def stepped(column: int, jump: float = 1.2, size: int = 32) -> Tensor:
     return images
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_flat_images_are_unchanged(channels: int) -> None:
-    for value in (-1.0, 0.3, 1.0):
-        images = torch.full((1, channels, 16, 24), value)
-        assert torch.equal(smooth_edges(images), images)
-
-
 @pytest.mark.parametrize("direction", [2, 3])
 def test_soft_shades_and_grain_are_unchanged(direction: int) -> None:
     slope = 0.8 * THRESHOLD
     shade = (torch.arange(8) * slope - 0.8).reshape([8 if axis == direction else 1 for axis in range(4)])
     for images in (shade.expand(1, 3, 8, 8), textured()):
         assert torch.equal(smooth_edges(images), images)
-
-
-def test_a_steep_shade_is_smoothed() -> None:
-    """The other side of the threshold; on a straight shade a blur changes its ends alone."""
-    steep = (torch.arange(8.0) * 1.2 * THRESHOLD - 1).clamp(max=1).expand(1, 3, 8, 8)
-    assert not torch.equal(smooth_edges(steep), steep)
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["vertical", "horizontal"])
@@ -69,26 +56,6 @@ def test_an_edge_smooths_its_own_image_alone() -> None:
     torch.testing.assert_close(smoothed[:1], smooth_edges(edged))
     assert not torch.equal(smoothed[:1], edged)
     assert torch.equal(smoothed[1:], soft)
-
-
-def test_colours_are_not_mixed() -> None:
-    images = torch.full((1, 3, 16, 16), -1.0)
-    images[:, 0, :, 8:] = 1.0
-    smoothed = smooth_edges(images)
-    assert not torch.equal(smoothed[:, 0], images[:, 0])
-    torch.testing.assert_close(smoothed[:, 1:], images[:, 1:])
-
-
-def test_values_stay_in_range_to_the_rim() -> None:
-    chequers = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
-    smoothed = smooth_edges(chequers)
-    assert smoothed.abs().max() <= 1 + 1e-6
-    assert smoothed.std() < 0.6 * chequers.std()
-
-
-def test_the_outline_of_the_picture_is_no_edge() -> None:
-    images = torch.full((1, 3, 16, 16), 0.9) + textured(size=16)[:1]
-    assert torch.equal(smooth_edges(images), images)
 
 
 def test_no_gradient_flows_and_autocast_changes_nothing() -> None:

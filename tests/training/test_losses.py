@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import exp, log
 from typing import get_args
 
@@ -42,29 +41,11 @@ def test_gan_loss_is_the_papers(mode: GanMode, is_real: bool, expected: float) -
 
 @pytest.mark.parametrize("mode", get_args(GanMode))
 @pytest.mark.parametrize(
-    ("given", "computed"),
-    [
-        (torch.bfloat16, torch.float32),
-        (torch.float16, torch.float32),
-        (torch.float32, torch.float32),
-        (torch.float64, torch.float64),
-    ],
+    ("given", "computed"), [(torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64,) * 2]
 )
 def test_gan_loss_is_computed_in_float32_or_better(mode: GanMode, given: torch.dtype, computed: torch.dtype) -> None:
     loss = gan_loss(mode, torch.ones(2, 1, 3, 3, dtype=given), True)
     assert (loss.shape, loss.dtype) == ((), computed)
-
-
-@pytest.mark.parametrize("mode", get_args(GanMode))
-@pytest.mark.parametrize("is_real", [True, False])
-def test_the_gradient_pulls_logits_towards_the_answer(mode: GanMode, is_real: bool) -> None:
-    logits = torch.full((1, 1, 2, 2), 0.5, requires_grad=True)
-    (gradient,) = torch.autograd.grad(gan_loss(mode, logits, is_real), logits)
-    assert (gradient < 0).all() if is_real else (gradient > 0).all()
-
-
-def test_extreme_logits_give_finite_losses() -> None:
-    assert gan_loss("vanilla", torch.full((1, 1, 1, 1), 1e4), False).item() == pytest.approx(1e4)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -107,49 +88,25 @@ def test_the_penalty_is_taken_at_points_drawn_evenly_for_each_pair() -> None:
 
 
 @pytest.mark.parametrize("norm", ["instance", "none"])
-def test_the_penalty_is_the_same_under_autocast(norm: Norm) -> None:
-    critic = build_discriminator(DiscriminatorConfig(width=4, norm=norm), in_channels=3)
-    real, fake = noise(2, 3, 32, 32), noise(2, 3, 32, 32, seed=1).bfloat16()
-    found = []
-    for autocast in (False, True):
-        torch.manual_seed(0)
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            penalty = gradient_penalty(critic, real, fake)
-        assert penalty.dtype == torch.float32
-        found.append((penalty, *torch.autograd.grad(penalty, [x for x in critic.parameters() if x.ndim == 4])))
-    for one, other in zip(*found, strict=True):
-        assert torch.equal(one, other)
-        assert other.any()
-
-
-@pytest.mark.parametrize("norm", ["instance", "none"])
 def test_the_penaltys_gradient_is_the_derivative(norm: Norm) -> None:
-    """Through the second derivative of every layer of a critic."""
+    """Through the second derivative of every layer of a critic; autocast changes nothing."""
     torch.manual_seed(0)
     critic = build_discriminator(DiscriminatorConfig(width=2, norm=norm), in_channels=1).double()
     real, fake = (noise(2, 1, 32, 32, seed=seed).double() for seed in (1, 2))
 
     def penalty() -> Tensor:
         torch.manual_seed(0)
-        return gradient_penalty(critic, real, fake)
+        with torch.autocast("cpu", torch.bfloat16):
+            return gradient_penalty(critic, real, fake)
 
     weights = [parameter for parameter in critic.parameters() if parameter.ndim == 4]
-    gradients = torch.autograd.grad(penalty(), weights)
-    for weight, gradient in zip(weights, gradients, strict=True):
-        direction, step = noise(*weight.shape).double(), 1e-6
-        with torch.no_grad():
-            weight.add_(direction, alpha=step)
-            above = value_of(penalty)
-            weight.add_(direction, alpha=-2 * step)
-            below = value_of(penalty)
-            weight.add_(direction, alpha=step)
+    for weight, gradient in zip(weights, torch.autograd.grad(penalty(), weights), strict=True):
+        direction, step, values = noise(*weight.shape).double(), 1e-6, []
+        for move in (step, -2 * step, step):
+            weight.data.add_(direction, alpha=move)
+            values.append(penalty().item())
         slope = (gradient * direction).sum().item()
-        assert (above - below) / (2 * step) == pytest.approx(slope, rel=1e-4, abs=1e-9)
-
-
-def value_of(penalty: Callable[[], Tensor]) -> float:
-    with torch.enable_grad():
-        return penalty().item()
+        assert (values[0] - values[1]) / (2 * step) == pytest.approx(slope, rel=1e-4, abs=1e-9)
 
 
 def test_images_of_two_sizes_are_compared_where_both_have_pixels() -> None:

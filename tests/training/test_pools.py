@@ -41,13 +41,6 @@ def test_a_full_pool_gives_an_old_image_half_of_the_time() -> None:
     assert 940 < old < 1060
 
 
-def test_every_place_of_a_pool_is_used() -> None:
-    pool = ImagePool(5, seed=0)
-    for number in range(200):
-        show(pool, numbered(number))
-    assert min(image.item() for image in pool.images) >= 100
-
-
 def test_a_pool_of_no_size_is_off() -> None:
     pool, images = ImagePool(0, seed=0), numbered(1, 2)
     for _ in range(5):
@@ -89,11 +82,3 @@ def test_beside_the_current_images_older_ones_are_shown() -> None:
         seen.append(older.item())
     assert len(pool.images) == 50
     assert len(set(seen)) > 100, "every older image has its chance"
-
-
-def test_each_image_of_a_batch_is_shown_beside_an_older_one() -> None:
-    pool = ImagePool(4, seed=0)
-    pool.show(numbered(1, 2, 3, 4))
-    current, older = pool.show(numbered(5, 6), "both")
-    assert torch.equal(current, numbered(5, 6))
-    assert older.shape == current.shape
