@@ -50,8 +50,8 @@ TRAINING_ONLY = {
 COMMANDS_ONLY = {
     *("doctor", "translate.command", "translate.__main__"),
     *(f"runs.{name}" for name in ("convert", "compress", "export", "recipes", "redaction")),
-    *(f"evaluation.{name}" for name in ("segmenter", "segmenter_training", "measuring", "command", "compare")),
-    *(f"evaluation.{name}" for name in ("comparison", "judging", "report", "charts")),
+    *(f"evaluation.{name}" for name in ("segmenter", "measuring", "command", "compare")),
+    *(f"evaluation.{name}" for name in ("comparison", "report")),
     *(f"hub.{name}" for name in ("cards", "sheets", "uploads", "publishing", "spaces", "command")),
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

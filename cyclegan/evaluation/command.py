@@ -6,8 +6,8 @@ import io
 import math
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,28 +16,26 @@ import tyro
 from tqdm import tqdm
 
 from cyclegan.config import ConfigError, Direction, Precision
-from cyclegan.data.choice import find_folder
-from cyclegan.data.datasets import DatasetError, find_split
+from cyclegan.data.datasets import DatasetError
 from cyclegan.data.downloads import DownloadError
 from cyclegan.data.hub_datasets import pinned
-from cyclegan.evaluation.comparison import Comparison, ComparisonError, Plan, Row, Value, plain, plan
+from cyclegan.evaluation.comparison import Comparison, ComparisonError, Plan, Row, plain, plan
 from cyclegan.evaluation.measuring import (
+    CEILING,
+    UNTRANSLATED,
     WHOLE,
     Bench,
     Instruments,
     Measured,
     instruments,
-    protocol,
-    reference_rows,
+    references,
     translations,
     with_figures,
 )
-from cyclegan.evaluation.report import to_markdown
-from cyclegan.evaluation.segmenter import SHIPPED, SegmenterConfig, save_segmenter
-from cyclegan.evaluation.segmenter_training import agreement, train_segmenter
+from cyclegan.evaluation.report import protocol, to_markdown
 from cyclegan.images.io import ImageError
 from cyclegan.networks.storage import WeightsError
-from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.run import RunError
 from cyclegan.runs.scores import CHOSEN_ON, ScoresError, merge, read_scores, write_scores
 from cyclegan.runtime import distributed
 from cyclegan.runtime.devices import choose_precision, pick_device
@@ -51,28 +49,15 @@ USAGE_ERRORS = (
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What to compute on."""
-
-    device: str = "auto"
-    """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
-    precision: Precision = "fp32"
-    """fp32, so that the figures are the same everywhere; auto or bf16 are faster on some machines."""
-
-
-@dataclass(frozen=True)
 class Evaluate:
     """Translate a split with every epoch of a run and measure the results: the figures go to metrics.json in the run
     and to the records of its history, tables to standard output as Markdown.
 
     torchrun --nproc_per_node 8 -m cyclegan.evaluation RUN: the processes share the images among them.
-
-    python -m cyclegan.evaluation train-segmenter --dataset facades: make the segmenter that scores photos of facades.
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Folders of the runs."""
-    machine: Annotated[Machine, tyro.conf.arg(name="")]
     dataset: str | None = None
     """A named dataset, one of the Hub, hf:owner/name, or the path of a folder; that of the run unless given."""
     split: str = CHOSEN_ON
@@ -82,29 +67,18 @@ class Evaluate:
     """Epochs that are measured: all, the last, or those of these numbers."""
     limit: int | None = None
     """Images of the split, the first by name; all of them unless given. Figures of a part are shown, but not kept."""
-
-
-@dataclass(frozen=True)
-class TrainSegmenter:
-    """Train the segmenter by which photos of facades are scored, on the training split of photos and label maps."""
-
-    config: Annotated[SegmenterConfig, tyro.conf.arg(name="")]
-    machine: Annotated[Machine, tyro.conf.arg(name="")] = field(default_factory=lambda: Machine(precision="auto"))
-    out: Path = SHIPPED
-    """Folder to write; what is there is replaced."""
-    threads: int = 0
-    """CPU threads; 0 takes PyTorch's default, all cores."""
+    device: str = "auto"
+    """auto (CUDA, else Apple's GPU, else CPU), cpu, cuda, cuda:1, mps."""
+    precision: Precision = "fp32"
+    """fp32, so that the figures are the same everywhere; auto or bf16 are faster on some machines."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code: 0, 1 where the disk refuses or another process of torchrun is gone,
     2 for a mistake in the input."""
     try:
-        if arguments and arguments[0] == "train-segmenter":
-            _train(tyro.cli(TrainSegmenter, args=arguments[1:], prog=f"{PROG} train-segmenter"))
-        else:
-            with distributed.joined():
-                _evaluate(tyro.cli(Evaluate, args=arguments, prog=PROG), f"{PROG} {shlex.join(arguments)}")
+        with distributed.joined():
+            _evaluate(tyro.cli(Evaluate, args=arguments, prog=PROG), f"{PROG} {shlex.join(arguments)}")
     except USAGE_ERRORS as error:
         sys.stderr.write(f"cyclegan.evaluation: {' '.join(str(error).split())}\n")
         return 2
@@ -117,8 +91,8 @@ def main(arguments: Sequence[str]) -> int:
 def _evaluate(command: Evaluate, line: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # arrows and names, whatever the terminal was set to
-    device = pick_device(command.machine.device)
-    dtype = distributed.from_first(lambda: choose_precision(device, command.machine.precision))
+    device = pick_device(command.device)
+    dtype = distributed.from_first(lambda: choose_precision(device, command.precision))
     if chosen := command.dataset:  # of one commit in all runs and processes
         command = replace(command, dataset=distributed.from_first(lambda: pinned(chosen)))
     with distributed.first_on_machine():  # the dataset and the weights may have to be downloaded
@@ -129,7 +103,7 @@ def _evaluate(command: Evaluate, line: str) -> None:
         with (
             exclusive(folder),
             tqdm(
-                total=_images(planned, len(epochs)),
+                total=len(epochs) * sum(len(distributed.own_items(range(each.count))) for each in planned.targets),
                 unit="img",
                 dynamic_ncols=True,
                 leave=False,
@@ -150,21 +124,11 @@ def _evaluate(command: Evaluate, line: str) -> None:
 
 def _chosen(folder: Path, command: Evaluate) -> tuple[Plan, tuple[int, ...]]:
     """What is measured of a run."""
-    run = Run.open(folder)
-    if not run.translates:
-        raise RunError(f"{folder.name} makes {run.domains.b} from noise; there is no truth to measure it by")
     planned = plan([folder], dataset=command.dataset, split=command.split, limit=command.limit)
+    ((_, run, _),) = planned.runs
     if command.epochs == "all":
         return planned, run.epochs
     return planned, run.epochs[-1:] if command.epochs == "last" else tuple(map(run.check_epoch, command.epochs))
-
-
-def _images(planned: Plan, epochs: int) -> int:
-    """Calls of `on_progress` in this process."""
-    return sum(
-        len(distributed.own_items(range(target.count))) * (epochs + (target.read_by == "segmenter"))
-        for target in planned.targets
-    )
 
 
 @dataclass(frozen=True)
@@ -191,15 +155,14 @@ def evaluate(
     """
     ((_, run, _),) = planned.runs
     translator = Translator(run, device=device, dtype=dtype)
+    benches = [Bench(planned, target, tools) for target in planned.targets]
     found: dict[int, dict[Direction, Measured]] = {epoch: {} for epoch in epochs}
-    ceilings: dict[Direction, Measured | None] = {}
-    untranslated: dict[Direction, Measured | None] = {}
     directions: dict[Direction, Any] = {}
     chosen_on, part = planned.halves or (None, WHOLE)
-    for target in planned.targets:
-        way, bench = target.direction, Bench(planned, target, tools)
-        ceilings[way], untranslated[way] = bench.ceiling(part, on_progress), bench.untranslated(part)
-        figures = {}
+    beside = references(benches, part)
+    for bench in benches:
+        target = bench.target
+        way, figures = target.direction, {}
         for epoch in epochs:
             looks = bench.looks(translations(planned, target, translator, epoch, on_progress))
             found[epoch][way] = bench.figures(looks, part)
@@ -211,16 +174,19 @@ def evaluate(
             "target": target.target,
             "images": len(range(target.count)[part]),
             "read_by": target.read_by,
-            "ceiling": _as_json(ceilings[way]),
-            "untranslated": _as_json(untranslated[way]),
+            "ceiling": _as_json(beside.get(CEILING, {}).get(way)),
+            "untranslated": _as_json(beside.get(UNTRANSLATED, {}).get(way)),
             "epochs": figures,
         }
-    rows = [with_figures(Row(f"epoch {epoch}"), found[epoch]) for epoch in epochs]
-    rows += reference_rows(untranslated, ceilings)
+    rows = [with_figures(Row(f"epoch {epoch}"), measured) for epoch, measured in found.items()]
+    rows += [with_figures(Row(name, ranks=False), measured) for name, measured in beside.items()]
     said = protocol(planned, tools, device, dtype, part)
     by_epoch = {
-        epoch: {way: _numbers(measured.values) for way, measured in measured_ways.items()}
-        for epoch, measured_ways in found.items()
+        epoch: {
+            way: {key: value for key, value in each.values.items() if isinstance(value, float) and math.isfinite(value)}
+            for way, each in measured.items()
+        }
+        for epoch, measured in found.items()
     }
     scores = merge(None, {"protocol": dict(said), "directions": directions})
     return Evaluation(scores, by_epoch, Comparison(said, planned.targets, tuple(rows), {}))
@@ -245,34 +211,5 @@ def keep(planned: Plan, found: Evaluation) -> dict[str, Any]:
     return merged
 
 
-def _numbers(values: Mapping[str, Value]) -> dict[str, float]:
-    return {key: value for key, value in values.items() if isinstance(value, float) and math.isfinite(value)}
-
-
 def _as_json(measured: Measured | None) -> Any:
     return measured and {"values": plain(measured.values), "intervals": dict(measured.intervals)}
-
-
-def _train(command: TrainSegmenter) -> None:
-    if command.threads:
-        torch.set_num_threads(command.threads)
-    device = pick_device(command.machine.device)
-    folder = find_folder(command.config.dataset)
-    steps = command.config.epochs * -(-len(find_split(folder).a) // command.config.batch_size)
-    with tqdm(total=steps, unit="step", dynamic_ncols=True, disable=None) as bar:
-
-        def show(loss: float) -> None:
-            bar.set_postfix({"loss": f"{loss:.3f}"}, refresh=False)
-            bar.update()
-
-        dtype = choose_precision(device, command.machine.precision)
-        segmenter = train_segmenter(command.config, folder, device=device, dtype=dtype, on_progress=show)
-    save_segmenter(command.out, segmenter)
-    sys.stderr.write(f"{command.out} is written\n")
-    try:
-        found = agreement(segmenter, find_split(folder, CHOSEN_ON))
-    except DatasetError as error:
-        sys.stderr.write(f"it is not measured: {error}\n")
-        return
-    figures = f"{found.pixel_accuracy:.3f} pixel accuracy, {found.class_accuracy:.3f} class accuracy"
-    sys.stdout.write(f"on {CHOSEN_ON}: {figures}, {found.mean_iou:.3f} mean IoU\n")

@@ -17,13 +17,12 @@ from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.metrics import Interval
 from cyclegan.facades.labels import Array, label_palette
 from cyclegan.images.encodings import Encoding
-from cyclegan.runs.curves import Curve
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import CHOSEN_ON
 
 DOMAINS: tuple[Domain, Domain] = ("a", "b")
 TRAINING_IMAGES = 100
-"""Training images that the mean image and the floor of KID are of, at most."""
+"""Training images whose mean is taken from features, and that the floor of KID is of, at most."""
 FEWEST = 6
 """Images of each domain from which on a split is halved: KID needs three."""
 
@@ -59,7 +58,6 @@ PAIRED = (
     Measure("l1", "L1", "lower", ".3f"),
     Measure("psnr", "PSNR, dB", "higher", ".2f"),
     Measure("ssim", "SSIM", "higher", ".3f"),
-    Measure("lpips", "LPIPS", "lower", ".3f"),
     Measure("perceptual", "perceptual (Lite1)", "lower", ".3f"),
 )
 LABELS = (
@@ -92,16 +90,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Strip:
-    """Pictures in a row, with a word on each."""
+    """Pictures in a row."""
 
     title: str
     pictures: tuple[Image.Image, ...]
-    captions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run, or the mean training image or the real ones, of which there is nothing but values."""
+    """A run, or real images, of which there is nothing but values."""
 
     name: str
     method: str = ""
@@ -113,21 +110,14 @@ class Row:
     epochs_trained: int | None = None
     hours: Value = Gap("nothing is trained")
     """Time of training up to that epoch."""
-    images_per_second: Value = Gap("nothing is trained")
-    """Median over these epochs."""
-    parameters: Mapping[str, int] = field(default_factory=dict)
-    """Of all generators and of all discriminators."""
+    parameters: int = 0
+    """Of all generators."""
     values: Mapping[Direction, Mapping[str, Value]] = field(default_factory=dict)
     """By direction and key of the measure."""
     intervals: Mapping[Direction, Mapping[str, Interval]] = field(default_factory=dict)
     """95 % confidence, over the images, of those values that have it."""
     ranks: bool = True
     """Whether it can be the best: what is given is not."""
-    losses: tuple[Curve, ...] = ()
-    learning_rate: tuple[tuple[int, float], ...] = ()
-    """(epoch, rate) in ascending order."""
-    history: tuple[Strip, ...] = ()
-    """A sample input through the epochs, for each direction of which there are samples."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +148,9 @@ class Plan:
 
     @property
     def images(self) -> int:
-        """Calls of `on_progress`: images judged, of each run, of the mean image, and of the real ones."""
+        """Images that are translated by all runs: calls of `on_progress`."""
         return sum(
-            target.count * sum(target.direction in translated(run) for _, run, _ in self.runs)
-            + target.count * (self.has_mean_image(target.direction) + (target.read_by == "segmenter"))
-            for target in self.targets
+            target.count * sum(target.direction in run.directions for _, run, _ in self.runs) for target in self.targets
         )
 
     @property
@@ -187,10 +175,6 @@ class Plan:
             return ()
         return evenly(self.train.b if direction == "ab" else self.train.a, TRAINING_IMAGES)
 
-    def has_mean_image(self, direction: Direction) -> bool:
-        """Whether the mean training image is compared: it needs pairs."""
-        return self.split.paired and bool(self.training(direction))
-
 
 def plan(
     folders: Sequence[Path],
@@ -211,25 +195,25 @@ def plan(
     runs = [Run.open(folder) for folder in folders]
     epochs = [run.check_epoch(epoch) for run in runs]
     named = tuple(zip(_names(folders), runs, epochs, strict=True))
-    translating = [run for run in runs if run.translates]
-    if not translating:  # plain GANs: what they are and how they learned needs no images
-        return Plan(named, runs[0].config.dataset, split, Split("images", (), ()), limit, None, (), {})
-    trained_on = sorted({run.config.dataset for run in translating})
+    for name, run, _ in named:
+        if not run.translates:
+            raise ComparisonError(f"{name} makes {run.domains.b} from noise; there is no truth to measure it by")
+    trained_on = sorted({run.config.dataset for run in runs})
     if dataset is None and len(trained_on) > 1:
         raise ComparisonError(
             f"the runs are trained on different datasets, {', '.join(trained_on)}; choose one with --dataset"
         )
     names: dict[str, str] = {}
-    for run in translating:
+    for run in runs:
         for letter in "ab":
             if names.setdefault(run.domain(letter), letter) != letter:
                 raise ComparisonError(
                     f"what is domain {letter} of {run.folder.name}, {run.domain(letter)}, is the other domain of "
                     "another run: their directions mean different things; compare them apart"
                 )
-    name = pinned(dataset or trained_on[0])  # figures of two commits are not compared
-    folder = find_folder(name)
-    colorizes = {run.encodings["b"] == "chroma" for run in translating}
+    chosen = pinned(dataset or trained_on[0])  # figures of two commits are not compared
+    folder = find_folder(chosen)
+    colorizes = {run.encodings["b"] == "chroma" for run in runs}
     if len(colorizes) > 1:
         raise ComparisonError("colorization reads its images otherwise than other runs; compare it apart from them")
     mode: DatasetMode = "colorization" if colorizes == {True} else "unaligned"
@@ -238,8 +222,8 @@ def plan(
     palettes = {
         letter: label_palette(sources[0].load()) for letter, sources in zip(DOMAINS, (judged.a, judged.b), strict=True)
     }
-    for direction in sorted({direction for run in translating for direction in run.directions}, reverse=True):
-        able = [run for run in translating if direction in run.directions]
+    for direction in sorted({direction for run in runs for direction in run.directions}, reverse=True):
+        able = [run for run in runs if direction in run.directions]
         first = able[0]
         seen = {(run.encodings[direction[0]], run.encodings[direction[1]]) for run in able}
         if len(seen) > 1:
@@ -266,7 +250,7 @@ def plan(
         train = find_split(folder, mode=mode)
     except DatasetError:
         train = None
-    return Plan(named, name, split, judged, limit, train, tuple(targets), palettes)
+    return Plan(named, chosen, split, judged, limit, train, tuple(targets), palettes)
 
 
 def domains_of(direction: Direction) -> tuple[Domain, Domain]:
@@ -291,11 +275,6 @@ def _find_split(folder: Path, name: str, mode: DatasetMode) -> Split:
         if not others:
             raise
         raise DatasetError(f"{error}; {' or '.join(others)} is there") from None
-
-
-def translated(run: Run) -> tuple[Direction, ...]:
-    """The directions it translates in: a plain GAN's generator takes no image."""
-    return run.directions if run.translates else ()
 
 
 def plain(values: Mapping[str, Value]) -> dict[str, Any]:

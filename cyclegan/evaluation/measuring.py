@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
-from importlib.metadata import version
 from statistics import mean
 from typing import TypeVar
 
@@ -15,10 +14,8 @@ from PIL import Image
 
 from cyclegan.config import Direction
 from cyclegan.data.datasets import Source
-from cyclegan.evaluation.comparison import LABELS, TRAINING_IMAGES, Gap, Plan, Row, Target, Value, domains_of
+from cyclegan.evaluation.comparison import LABELS, Gap, Plan, Row, Target, Value, domains_of
 from cyclegan.evaluation.metrics import (
-    RESAMPLES,
-    Distance,
     Features,
     Interval,
     MetricError,
@@ -30,8 +27,6 @@ from cyclegan.evaluation.metrics import (
     kernel_distance,
     l1,
     label_agreement,
-    lpips,
-    lpips_network,
     perceptual_distance,
     psnr,
     ssim,
@@ -58,6 +53,9 @@ SET_DISTANCES: dict[str, tuple[str, Callable[[torch.Tensor, torch.Tensor], tuple
 }
 """Distances between sets of images by key of the measure, and the network whose features they are of."""
 
+DISTANCES: dict[str, Callable[[Pixels, Pixels], float]] = {"l1": l1, "psnr": psnr, "ssim": ssim}
+"""Distances of an image to the true one by key of the measure."""
+
 SetFeatures = Mapping[str, torch.Tensor]
 """Features of images [N, D] by network."""
 
@@ -68,7 +66,6 @@ class Instruments:
 
     inception: Features | Gap
     lite1: FeatureNetwork | Gap
-    lpips: Distance | Gap
     segmenter: Segmenter | Gap
 
 
@@ -80,16 +77,15 @@ class Measured:
     intervals: Mapping[str, Interval]
 
 
-def instruments(device: torch.device, *, features: Features | None = None) -> Instruments:
-    """Inception v3, or other features in its place, EfficientNet-Lite1, LPIPS's AlexNet and the shipped segmenter."""
+def instruments(device: torch.device) -> Instruments:
+    """Inception v3, EfficientNet-Lite1 and the shipped segmenter."""
 
     def ready_segmenter() -> Segmenter:
         return load_segmenter().to(device)
 
     return Instruments(
-        _or_gap(lambda: inception_features(device)) if features is None else features,
+        _or_gap(lambda: inception_features(device)),
         _or_gap(lambda: feature_network("lite1", torch.empty(0, device=device))),
-        _or_gap(lambda: lpips(lpips_network(device))),
         _or_gap(ready_segmenter),
     )
 
@@ -142,21 +138,15 @@ class Bench:
         self.real = self._features_of(truths, target.seen[1])
         self.training = self._features_of(plan.training(target.direction), target.seen[1])
 
-    def measure(self, images: Iterable[Image.Image], *, no_sets: Gap | None = None) -> Measured:
-        """The measures of these images, in the order of those that are translated; distances between sets unless there
-        is a reason for none."""
-        return self.figures(self.looks(images), no_sets=no_sets)
-
     def looks(self, images: Iterable[Image.Image]) -> list[Look]:
         """What is found of each of these images, in the order of those that are translated."""
         own = [self._look(index, image) for index, image in enumerate(images)]
         return distributed.gathered(own, self.target.count)
 
-    def figures(self, looks: Sequence[Look], part: slice = WHOLE, *, no_sets: Gap | None = None) -> Measured:
+    def figures(self, looks: Sequence[Look], part: slice = WHOLE) -> Measured:
         """The measures of a part of the images."""
         looks = looks[part]
-        features = _stacked([look.features for look in looks])
-        sets = Measured(dict.fromkeys(SET_DISTANCES, no_sets), {}) if no_sets else self._between_sets(features, part)
+        sets = self._between_sets(_stacked([look.features for look in looks]), part)
         values, intervals = self._gaps() | dict(sets.values), dict(sets.intervals)
         for key in looks[0].distances:
             each = [look.distances[key] for look in looks]
@@ -166,18 +156,14 @@ class Bench:
         agreement = _agreement([look.counts for look in looks if look.counts is not None])
         return Measured({**values, **agreement.values}, {**intervals, **agreement.intervals})
 
-    def ceiling(self, part: slice = WHOLE, on_progress: Callable[[], object] = lambda: None) -> Measured | None:
+    def ceiling(self, part: slice = WHOLE) -> Measured | None:
         """What real images get: of label agreement, as the segmenter reads those of the split; of distances between
         sets, as those of training differ from those of the split."""
-        agreement = Measured({}, {})
+        agreement = floor = Measured({}, {})
         if self.target.read_by == "segmenter" and self.truths is not None:
-            own: list[NDArray[np.int64] | None] = []
-            for index, source in enumerate(self.truths):
-                own.append(self._confusion(index, true_image(source, self.target)))
-                on_progress()
+            own = [self._confusion(index, true_image(source, self.target)) for index, source in enumerate(self.truths)]
             counts = distributed.gathered(own, self.target.count)[part]
             agreement = _agreement([each for each in counts if each is not None])
-        floor = Measured({}, {})
         if self.plan.split_name != "train" and self.plan.training(self.target.direction):
             floor = self._between_sets(self.training, part)
         return self._as_reference(Gap("these are the real images"), agreement, floor)
@@ -204,7 +190,7 @@ class Bench:
         distances: dict[str, float] = {}
         if self.truths is not None:
             truth = np.asarray(true_image(self.truths[index], self.target))
-            distances = {key: distance(pixels, truth) for key, distance in self._distances().items()}
+            distances = {key: distance(pixels, truth) for key, distance in DISTANCES.items()}
             if maps:
                 distances["perceptual"] = perceptual_distance(maps, self._maps(truth))
         return Look(distances, self._confusion(index, image), self._features(pixels, maps))
@@ -213,11 +199,6 @@ class Bench:
         """How the classes of an image's pixels fit the true ones, where both can be told."""
         read = self._read(image) if self.classes else None
         return None if read is None else confusion(read, self.classes[index], len(CLASSES))
-
-    def _distances(self) -> dict[str, Distance]:
-        return {"l1": l1, "psnr": psnr, "ssim": ssim} | (
-            {} if isinstance(self.tools.lpips, Gap) else {"lpips": self.tools.lpips}
-        )
 
     def _read(self, image: Image.Image) -> NDArray[np.integer] | None:
         """The class of every pixel, where it can be told."""
@@ -285,7 +266,7 @@ class Bench:
         gaps: dict[str, Value] = dict.fromkeys((measure.key for measure in self.target.measures), unpaired)
         if self.truths is not None:
             tools: dict[str, object] = dict.fromkeys((measure.key for measure in LABELS), self.tools.segmenter)
-            tools |= {"lpips": self.tools.lpips, "perceptual": self.tools.lite1}
+            tools["perceptual"] = self.tools.lite1
             gaps |= {key: tool for key, tool in tools.items() if key in gaps and isinstance(tool, Gap)}
         return gaps
 
@@ -299,65 +280,14 @@ def with_figures(row: Row, measured: Mapping[Direction, Measured]) -> Row:
     )
 
 
-def reference_rows(
-    untranslated: Mapping[Direction, Measured | None], ceilings: Mapping[Direction, Measured | None]
-) -> list[Row]:
-    """Rows, as far as there is something in them, of what the figures of runs are to be seen beside."""
-    rows = []
-    for name, measured in ((UNTRANSLATED, untranslated), (CEILING, ceilings)):
-        if found := {way: each for way, each in measured.items() if each}:
-            rows.append(with_figures(Row(name, ranks=False), found))
-    return rows
-
-
-def protocol(
-    plan: Plan, tools: Instruments, device: torch.device, dtype: torch.dtype, part: slice = WHOLE
-) -> tuple[tuple[str, str], ...]:
-    """How the figures, which are of a part of the images, come about, by headings."""
-    if not plan.targets:
-        return (("measures", "none: no run translates images"),)
-    counts = {each.direction: len(range(each.count)[part]) for each in plan.targets}
-    images = ", ".join(f"{counts[each.direction]} {each.source} to {each.target}" for each in plan.targets)
-    if part != WHOLE:
-        images += ": every second one; the epoch is chosen on the others"
-    readers = {each.read_by for each in plan.targets}
-    measures = ["means over the images; L1 in [0, 1]"]
-    if readers - {None}:
-        measures.append("classes over the pixels of all images together")
-    if "colour" in readers:
-        measures.append("those of label maps by the nearest colour")
-    if "segmenter" in readers and not isinstance(tools.segmenter, Gap):
-        learned = tools.segmenter.config
-        measures.append(
-            f"those of photos by a segmenter (U-Net of width {learned.width}, {learned.epochs} epochs of the training "
-            f"split of {learned.dataset}, seed {learned.seed})"
-        )
-    used = ["torch", "torchmetrics", "pillow"]
-    if not isinstance(tools.lpips, Gap):
-        measures.append("LPIPS 0.1 by AlexNet")
-        used.append("torchvision")
-    if not isinstance(tools.lite1, Gap):
-        measures.append(
-            "KID (Lite1) between translations and real images (Binkowski et al. 2018: cubic kernel, unbiased), by the "
-            "1280 means of EfficientNet-Lite1's last convolution before ReLU6, less the mean of training images; of "
-            f"the real images, to at most {TRAINING_IMAGES} of training; perceptual (Lite1), the distance of its "
-            "normalised features at four scales"
-        )
-    if not isinstance(tools.inception, Gap):
-        measures.append("FID and KID the same by Inception v3")
-    return (
-        ("dataset", f"{plan.dataset}, split {plan.split_name} ({plan.split}), in the order of their names"),
-        ("images", images),
-        ("size", f"{SIZE}x{SIZE} pixels (bicubic), 8 bits a channel"),
-        ("measures", "; ".join(measures)),
-        (
-            "intervals",
-            f"95 %, percentiles of a bootstrap over the images, {RESAMPLES} draws, seed 0; of KID 1.96 standard "
-            "errors, by the jackknife",
-        ),
-        ("precision", f"{str(dtype).removeprefix('torch.')} on {device}"),
-        ("libraries", ", ".join(f"{name} {version(name)}" for name in used)),
-    )
+def references(benches: Sequence[Bench], part: slice = WHOLE) -> dict[str, dict[Direction, Measured]]:
+    """Return what the figures of runs are to be seen beside, by name, as far as there is something."""
+    found: dict[str, dict[Direction, Measured]] = {}
+    for name, measure in ((UNTRANSLATED, Bench.untranslated), (CEILING, Bench.ceiling)):
+        for bench in benches:
+            if measured := measure(bench, part):
+                found.setdefault(name, {})[bench.target.direction] = measured
+    return found
 
 
 def _agreement(counts: Sequence[NDArray[np.int64]]) -> Measured:

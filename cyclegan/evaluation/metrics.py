@@ -1,7 +1,6 @@
 """Measures of pictures: distance to the true image, agreement of label maps, distance between sets of images.
 
-Images are uint8 [H, W, 3], class maps integers [H, W]. torchmetrics, which takes seconds to import, is imported
-when it is first needed.
+Images are uint8 [H, W, 3], class maps integers [H, W].
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from cyclegan.runtime.files import write_atomically
 
@@ -33,8 +32,6 @@ INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
 """The Inception v3 of the published FID figures, converted for PyTorch: 91 MB; the name ends in its sha256's start."""
-ALEXNET_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
-"""The AlexNet below LPIPS, torchvision's: 244 MB; the name ends in its sha256's start."""
 TIMEOUT_SECONDS = 8.0  # without a byte
 RESAMPLES = 1000
 """Draws of a bootstrap."""
@@ -60,7 +57,6 @@ def ssim(image: Pixels, truth: Pixels) -> float:
 
     Wang, Bovik, Sheikh, Simoncelli 2004, doi:10.1109/TIP.2003.819861, with its constants (Gaussian window of 11
     pixels, sigma 1.5, K 0.01 and 0.03) where the window lies within the image; the mean of the three channels.
-    Written here for the app, which would wait seconds for torchmetrics at its first score.
     """
     _difference(image, truth)
     x, y = (each.astype(np.float64) for each in (image, truth))
@@ -86,33 +82,6 @@ def _difference(image: Pixels, truth: Pixels) -> NDArray[np.float64]:
     if image.shape != truth.shape:
         raise ValueError(f"an image of shape {image.shape} has no distance to one of {truth.shape}; resize one")
     return image.astype(np.float64) - truth
-
-
-def lpips(network: nn.Module) -> Distance:
-    """The distance of two images as a network sees them, 0 for equal ones: of `lpips_network`, LPIPS.
-
-    Zhang et al. 2018, arXiv:1801.03924, equation 1: squared differences of the normalised features of each layer,
-    weighed by channel, their means over the pixels added up. The network gets images [1, 3, H, W] in [-1, 1].
-    """
-    device = next(network.parameters()).device
-
-    def distance(image: Pixels, truth: Pixels) -> float:
-        _difference(image, truth)
-        pair = (torch.from_numpy(np.array(each)).permute(2, 0, 1)[None].to(device) for each in (image, truth))
-        with torch.inference_mode():
-            return float(network(*(each / 127.5 - 1 for each in pair)))
-
-    return distance
-
-
-def lpips_network(device: torch.device) -> nn.Module:
-    """AlexNet with the weights of LPIPS 0.1, downloaded where missing. Raises MetricError where they cannot be had."""
-    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
-
-    path = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_URL.rpartition("/")[2]
-    if not path.is_file():
-        _download(ALEXNET_URL, path, "LPIPS needs")
-    return LearnedPerceptualImagePatchSimilarity("alex").net.to(device)
 
 
 def perceptual_distance(maps: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
@@ -174,30 +143,18 @@ def label_agreement(counts: NDArray[np.int64]) -> LabelAgreement:
     )
 
 
-class _AsTheyAre(nn.Module):
-    """Stands where torchmetrics has its network, so that features are computed once."""
-
-    def __init__(self, num_features: int) -> None:
-        super().__init__()
-        self.num_features = num_features
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features
-
-
 def frechet_distance(real: Tensor, fake: Tensor) -> float:
     """Return FID between features of real images [M, D] and fake ones [N, D]; 0 if they are distributed alike.
 
-    Heusel et al. 2017, arXiv:1706.08500. It falls with the number of images: only figures of equal counts compare.
-    Raises MetricError if a set has fewer than 2 images.
+    Heusel et al. 2017, arXiv:1706.08500, equation 6. It falls with the number of images: only figures of equal counts
+    compare. Raises MetricError if a set has fewer than 2 images.
     """
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
     _require_images("FID", 2, real, fake)
-    frechet = FrechetInceptionDistance(feature=_AsTheyAre(real.shape[1]))
-    frechet.update(real.double(), real=True)
-    frechet.update(fake.double(), real=False)
-    return float(frechet.compute())
+    x, y = real.double(), fake.double()
+    shift = (x.mean(0) - y.mean(0)).square().sum()
+    covariances = x.T.cov(), y.T.cov()
+    roots = torch.linalg.eigvals(covariances[0] @ covariances[1]).sqrt().real.sum()
+    return float(shift + covariances[0].trace() + covariances[1].trace() - 2 * roots)
 
 
 def kernel_distance(real: Tensor, fake: Tensor) -> tuple[float, Interval]:
@@ -233,29 +190,28 @@ def _require_images(measure: str, fewest: int, *sets: Tensor) -> None:
 
 
 def inception_features(device: torch.device) -> Features:
-    """The 2048 features of Inception v3 on which FID and KID are published, weights downloaded where missing.
+    """Return the 2048 features of Inception v3 on which FID and KID are published, weights downloaded if missing.
 
-    Raises MetricError where torch-fidelity is not installed or the weights cannot be had.
+    Raises MetricError if torch-fidelity is not installed or the weights cannot be had.
     """
     try:
-        import torch_fidelity  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # type: ignore
     except ImportError:
         raise MetricError("FID and KID need torch-fidelity; install it with: pip install torch-fidelity") from None
-    from torchmetrics.image.fid import NoTrainInceptionV3
-
     path = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_URL.rpartition("/")[2]
     if not path.is_file():
-        _download(INCEPTION_URL, path, "FID and KID need")
-    network = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(path)).to(device)
+        _download(INCEPTION_URL, path)
+    network = FeatureExtractorInceptionV3("inception", ["2048"], str(path)).to(device)
 
     def features(images: Tensor) -> Tensor:
         with torch.inference_mode():
-            return network(images.to(device)).cpu()
+            found: Tensor = network(images.to(device))[0].cpu()
+        return found
 
     return features
 
 
-def _download(url: str, path: Path, who_needs: str) -> None:
+def _download(url: str, path: Path) -> None:
     """Fetch weights whose name ends in the start of their sha256. Raises MetricError."""
     home = Path.home()
     where = Path("~") / path.relative_to(home) if path.is_relative_to(home) else path  # reports are published
@@ -264,9 +220,8 @@ def _download(url: str, path: Path, who_needs: str) -> None:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
             content = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise MetricError(f"{who_needs} weights that cannot be downloaded ({error}); {remedy}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if not path.stem.endswith(found[:8]):
-        raise MetricError(f"{who_needs} weights, but the downloaded ones have the wrong sha256, {found}; {remedy}")
+        raise MetricError(f"FID and KID need weights that cannot be downloaded ({error}); {remedy}") from None
+    if not path.stem.endswith(hashlib.sha256(content).hexdigest()[:8]):
+        raise MetricError(f"FID and KID need weights, but the downloaded ones have the wrong sha256; {remedy}")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)

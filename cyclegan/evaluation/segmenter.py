@@ -11,14 +11,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ConfigDict
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from cyclegan.config import from_json, to_json
+from cyclegan.config import from_json
 from cyclegan.facades.labels import CLASSES
 from cyclegan.images.io import to_tensor
-from cyclegan.networks.storage import WeightsError, check_tensors, quantize, read_config, read_tensors
-from cyclegan.runtime.files import write_atomically
+from cyclegan.networks.storage import WeightsError, check_tensors, read_config, read_tensors
 
 SHIPPED = Path(__file__).with_name("segmenter_weights")
 
@@ -95,19 +93,12 @@ def segment(segmenter: Segmenter, photo: Image.Image) -> NDArray[np.int64]:
         return segmenter(to_tensor(photo)[None].to(weight.device)).argmax(1)[0].cpu().numpy()
 
 
-def save_segmenter(folder: Path, segmenter: Segmenter) -> None:
-    """Write `config.json` and `model.safetensors`, in half precision; the weights file last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "config.json", to_json(segmenter.config).encode())
-    write_atomically(folder / "model.safetensors", save(quantize(segmenter.state_dict(), "fp16")))
-
-
 def load_segmenter(folder: Path = SHIPPED) -> Segmenter:
     """The segmenter in a folder, float32 on the CPU. Raises WeightsError or ConfigError where it is missing, damaged,
     or fits not exactly."""
     path = folder / "config.json"
     if not path.exists():
-        raise WeightsError(f"{path} is missing; make a segmenter with: python -m cyclegan.evaluation train-segmenter")
+        raise WeightsError(f"{path} is missing; make a segmenter with: python -m benchmarks.segmenter")
     config = from_json(SegmenterConfig, read_config(path), str(path))
     with torch.device("meta"):
         segmenter = Segmenter(config)

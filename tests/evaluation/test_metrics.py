@@ -117,6 +117,7 @@ def test_equal_sets_have_no_fid_and_one_image_has_no_distribution() -> None:
 
 
 def test_what_fid_lacks_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    name = "torch_fidelity.feature_extractor_inceptionv3"
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(metrics.MetricError, match="pip install torch-fidelity"):
         metrics.inception_features(torch.device("cpu"))
@@ -126,52 +127,14 @@ def test_what_fid_lacks_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp
         raise urllib.error.URLError("no route to host")
 
     monkeypatch.setitem(sys.modules, "torch_fidelity", ModuleType("torch_fidelity"))
+    module = ModuleType(name)
+    module.FeatureExtractorInceptionV3 = None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(metrics.MetricError, match=r"cannot be downloaded .*no route to host.*by hand"):
         metrics.inception_features(torch.device("cpu"))
     assert not list(tmp_path.rglob("*"))
-
-
-def test_what_lpips_lacks_is_said_in_one_line_without_the_users_home(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def refuse(*_: object, timeout: float) -> None:
-        raise urllib.error.URLError("no route to host")
-
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    with pytest.raises(
-        metrics.MetricError, match=r"LPIPS needs weights .*no route to host.* at ~.hub.*by hand"
-    ) as said:
-        metrics.lpips_network(torch.device("cpu"))
-    assert str(tmp_path) not in str(said.value)
-
-
-def test_lpips_is_the_weighted_distance_of_normalised_features() -> None:
-    """Zhang et al. 2018, equation 1, of torchmetrics' network with an untrained AlexNet and LPIPS's own weights."""
-    from torchmetrics.functional.image.lpips import _LPIPS
-
-    torch.manual_seed(0)
-    network = _LPIPS(pnet_rand=True)
-    image, truth = (RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2))
-    scaled = []
-    for each in (image, truth):
-        x = torch.from_numpy(each).permute(2, 0, 1)[None] / 127.5 - 1
-        shift, spread = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
-        scaled.append((x - shift[:, None, None]) / spread[:, None, None])
-    expected = 0.0
-    layers = zip(network.net(scaled[0]), network.net(scaled[1]), network.lins, strict=True)
-    for one, other, lin in layers:
-        units = [features / features.norm(dim=1, keepdim=True) for features in (one, other)]
-        weights = next(lin.parameters()).flatten()
-        expected += ((units[0] - units[1]).square().mean((0, 2, 3)) * weights).sum().item()
-    distance = metrics.lpips(network)
-    assert distance(image, truth) == pytest.approx(expected, rel=1e-4)
-    assert distance(image, image) == 0
-    with pytest.raises(ValueError, match="has no distance to one of"):
-        distance(image, truth[:32])
 
 
 def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:

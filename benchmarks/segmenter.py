@@ -1,23 +1,34 @@
-"""Teach a segmenter the label maps of real photos."""
+"""Train the segmenter by which photos of facades are scored: `python -m benchmarks.segmenter --dataset facades`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import tyro
 from PIL import Image
+from safetensors.torch import save
 from torch import Tensor
+from tqdm import tqdm
 
-from cyclegan.config import Pix2PixConfig
+from cyclegan.config import Pix2PixConfig, Precision, to_json
 from cyclegan.data.batches import Batches
+from cyclegan.data.choice import find_folder
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.evaluation.metrics import LabelAgreement, confusion, label_agreement
-from cyclegan.evaluation.segmenter import Segmenter, SegmenterConfig, segment
+from cyclegan.evaluation.segmenter import SHIPPED, Segmenter, SegmenterConfig, segment
 from cyclegan.facades.labels import CLASSES, Array, class_indices, label_palette
+from cyclegan.networks.storage import quantize
+from cyclegan.runs.scores import CHOSEN_ON
+from cyclegan.runtime.devices import choose_precision, pick_device
+from cyclegan.runtime.files import write_atomically
 from cyclegan.training.augmentation import draw_color
 from cyclegan.training.ema import EMA
 
@@ -28,6 +39,17 @@ HALF_LIFE = 4000
 """Of the moving average of the weights, in images."""
 BALANCE = 0.25
 """Classes weigh as the inverse of this power of their share of the pixels: 0 neglects the rare, 1 the common ones."""
+
+
+@dataclass(frozen=True)
+class Options:
+    config: Annotated[SegmenterConfig, tyro.conf.arg(name="")]
+    out: Path = SHIPPED
+    """Folder to write; what is there is replaced."""
+    threads: int = 0
+    """CPU threads; 0 takes PyTorch's default, all cores."""
+    device: str = "auto"
+    precision: Precision = "auto"
 
 
 def train_segmenter(
@@ -125,3 +147,35 @@ def _augment(photos: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
 def _wave(done: float) -> float:
     """Share of the learning rate after this share of the steps: a tenth of them up, then half a cosine wave down."""
     return done / 0.1 if done < 0.1 else (1 + math.cos(math.pi * (done - 0.1) / 0.9)) / 2
+
+
+def save_segmenter(folder: Path, segmenter: Segmenter) -> None:
+    """Write `config.json` and `model.safetensors`, in half precision; the weights file last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "config.json", to_json(segmenter.config).encode())
+    write_atomically(folder / "model.safetensors", save(quantize(segmenter.state_dict(), "fp16")))
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.segmenter")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = pick_device(options.device)
+    folder = find_folder(options.config.dataset)
+    steps = options.config.epochs * -(-len(find_split(folder).a) // options.config.batch_size)
+    with tqdm(total=steps, unit="step", dynamic_ncols=True, disable=None) as bar:
+
+        def show(loss: float) -> None:
+            bar.set_postfix({"loss": f"{loss:.3f}"}, refresh=False)
+            bar.update()
+
+        dtype = choose_precision(device, options.precision)
+        segmenter = train_segmenter(options.config, folder, device=device, dtype=dtype, on_progress=show)
+    save_segmenter(options.out, segmenter)
+    found = agreement(segmenter, find_split(folder, CHOSEN_ON))
+    figures = f"{found.pixel_accuracy:.3f} pixel accuracy, {found.class_accuracy:.3f} class accuracy"
+    sys.stdout.write(f"on {CHOSEN_ON}: {figures}, {found.mean_iou:.3f} mean IoU\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
