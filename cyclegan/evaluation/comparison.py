@@ -17,7 +17,7 @@ from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.metrics import Interval
 from cyclegan.facades.labels import Array, label_palette
 from cyclegan.images.encodings import Encoding
-from cyclegan.runs.curves import Curve
+from cyclegan.runs.history import Curve
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import CHOSEN_ON
 

@@ -30,9 +30,9 @@ from cyclegan.facades.labels import example_facades
 from cyclegan.images.encodings import as_seen
 from cyclegan.images.io import ImageError, open_image
 from cyclegan.networks.build import build_discriminator, parameter_count
-from cyclegan.runs.curves import loss_curves
-from cyclegan.runs.recipes import options_of
+from cyclegan.runs.history import loss_curves
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.run_file import options_of
 from cyclegan.runs.samples import cut, spread
 from cyclegan.translate.translator import Translator
 

@@ -15,8 +15,8 @@ from cyclegan import __version__
 from cyclegan.config import ConfigError, GeneratorConfig, Pix2PixConfig
 from cyclegan.hub.cards import write_card
 from cyclegan.networks.storage import read_architecture
-from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run
+from cyclegan.runs.run_file import check_known, options_of
 from cyclegan.translate.translator import Translator
 from tests.conftest import TINY_CYCLEGAN, make_photo, make_run
 from train import main
@@ -106,7 +106,7 @@ def test_options_of_a_rule_about_several_are_named(run: Run) -> None:
     opened = Run.open(run.folder)
     assert opened.directions == ("ab",) and options_of(opened.config)
     with pytest.raises(ConfigError, match="_size"):
-        opened.check_options()
+        check_known(opened.unknown, "run.json")
 
 
 def test_a_network_says_its_class_and_version(run: Run) -> None:

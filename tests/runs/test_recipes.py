@@ -9,7 +9,7 @@ import pytest
 import tyro
 
 from cyclegan.config import CycleGANConfig, DiscriminatorConfig, GeneratorConfig, MethodConfig, Pix2PixConfig
-from cyclegan.runs.recipes import options_of
+from cyclegan.runs.run_file import options_of
 
 CYCLEGAN = CycleGANConfig(
     dataset="my pictures",
