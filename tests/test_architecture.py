@@ -49,7 +49,7 @@ TRAINING_ONLY = {
 }
 COMMANDS_ONLY = {
     *("doctor", "translate.command", "translate.__main__"),
-    *(f"runs.{name}" for name in ("convert", "compress", "export", "recipes", "redaction")),
+    *(f"runs.{name}" for name in ("convert", "compress", "export", "redaction")),
     *(f"evaluation.{name}" for name in ("segmenter", "measuring", "command", "compare")),
     *(f"evaluation.{name}" for name in ("comparison", "report")),
     *(f"hub.{name}" for name in ("cards", "sheets", "uploads", "publishing", "spaces", "command")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import pytest
@@ -290,7 +291,7 @@ def test_what_is_no_configuration_is_refused(text: str | bytes) -> None:
         from_json(CycleGANConfig, text, "run.json")
 
 
-REGISTRIES: list[tuple[object, dict[Any, object]]] = [
+REGISTRIES: list[tuple[Any, Mapping[Any, Any]]] = [
     (options.GeneratorName, GENERATORS),
     (options.DiscriminatorName, DISCRIMINATORS),
     (options.Norm, NORMS),
@@ -305,5 +306,5 @@ REGISTRIES: list[tuple[object, dict[Any, object]]] = [
 
 
 @pytest.mark.parametrize(("literal", "registry"), REGISTRIES)
-def test_a_registry_holds_what_its_literal_names(literal: object, registry: dict[Any, object]) -> None:
+def test_a_registry_holds_what_its_literal_names(literal: Any, registry: Mapping[Any, Any]) -> None:
     assert tuple(registry) == get_args(literal)

@@ -36,8 +36,8 @@ from cyclegan.images.encodings import as_seen
 from cyclegan.images.io import ImageError
 from cyclegan.networks.build import parameter_count
 from cyclegan.networks.storage import WeightsError
-from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.run_file import options_of
 from cyclegan.runtime.devices import choose_precision, pick_device
 from cyclegan.runtime.files import write_atomically
 from cyclegan.translate.translator import Translator

@@ -16,9 +16,9 @@ from cyclegan.hub.citations import CITATIONS
 from cyclegan.hub.repositories import HF, Address, is_on_hub
 from cyclegan.hub.sheets import side_by_side, through_epochs, to_webp
 from cyclegan.networks.reference import describe
-from cyclegan.runs.recipes import options_of
 from cyclegan.runs.redaction import is_folder, public, redact
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.run_file import options_of
 from cyclegan.runs.scores import ScoresError, read_scores
 
 TEMPLATE = Path(__file__).with_name("card.md")

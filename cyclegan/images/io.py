@@ -114,11 +114,11 @@ def check_pixels(image: Image.Image, name: str = "the image") -> None:
 
 def check_scans(image: Image.Image, name: str = "the image") -> None:
     """Raise ImageError if the image, not yet decoded, is a JPEG of more than MAX_SCANS scans."""
-    if isinstance(image, JpegImageFile):
-        position = image.fp.tell()
-        image.fp.seek(0)
-        scans = image.fp.read().count(b"\xff\xda")
-        image.fp.seek(position)
+    if isinstance(image, JpegImageFile) and (file := image.fp):
+        position = file.tell()
+        file.seek(0)
+        scans = file.read().count(b"\xff\xda")
+        file.seek(position)
         if scans > MAX_SCANS:
             remedy = "save it again as JPEG or PNG"
             raise ImageError(f"{name} has {scans} scans; the limit is {MAX_SCANS}: {remedy}", "damaged")

@@ -18,7 +18,7 @@ from cyclegan.runs.redaction import public, redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.samples import SAMPLE_SIZE
 from cyclegan.runs.scores import ScoresError, read_scores, write_scores
-from cyclegan.runtime.files import new_folder
+from cyclegan.runtime.files import new_folder, write_atomically
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def compress(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Sto
         for epoch in source.sample_epochs if rows else ():
             sheet = source.read_sample(epoch)
             if len(rows) == len(source.samples):
-                copy.write_sample(epoch, sheet.getvalue())
+                copy.sample_path(epoch).parent.mkdir(exist_ok=True)
+                write_atomically(copy.sample_path(epoch), sheet.getvalue())  # coding it again would lose more
             else:
                 copy.save_sample(epoch, _keep_rows(open_image(sheet), list(rows.values())))
         for epoch in epochs:

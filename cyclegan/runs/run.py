@@ -8,12 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Required
+from typing import Any, Protocol
 
 from PIL import Image
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from torch import nn
-from typing_extensions import TypedDict  # pydantic refuses that of typing before Python 3.12
 
 from cyclegan.config import (
     METHODS,
@@ -30,7 +28,6 @@ from cyclegan.config import (
     from_json,
     reversed_way,
 )
-from cyclegan.config.rules import MOST_EPOCHS
 from cyclegan.images.encodings import Encoding, encodings_of
 from cyclegan.networks.storage import (
     WeightsError,
@@ -39,75 +36,19 @@ from cyclegan.networks.storage import (
     read_architecture,
     save_network,
 )
-from cyclegan.runs.options import Options, check_known, from_format_1, read_options, to_write
+from cyclegan.runs.history import RunError as RunError
+from cyclegan.runs.history import read_history
+from cyclegan.runs.run_file import FORMAT, Options, RunFile, from_format_1, read_options, to_write
+from cyclegan.runs.run_file import Domains as Domains
+from cyclegan.runs.run_file import SampleInputs as SampleInputs
 from cyclegan.runtime.files import CONFIG_BYTES, RECORD_BYTES, names_in, read_small, write_atomically
 
-FORMAT = 2
-"""Of `run.json`: 1 held every option; 2 holds those that differ from the defaults."""
-LONGEST_NAME = 40
-"""Characters in the name of a domain: it stands on buttons."""
-SampleInputs = Literal["drawn", "dataset", "noise"]
 _EPOCH = re.compile(r"[0-9]{4}|[1-9][0-9]{4,5}")
 """How the name of a file says its epoch."""
-MOST_LOSSES = 100
-"""Names of losses in a history."""
-
-
-class RunError(ValueError):
-    """A folder that is no usable run, or an epoch or domain it does not have: the message lists the choices."""
 
 
 class NewerFormatError(RunError):
     """A run that another version of this program wrote."""
-
-
-@dataclass(frozen=True)
-class Domains:
-    """What the two domains are called in public: on the page, in programs, and in the names of files."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    a: str
-    b: str
-
-    def __post_init__(self) -> None:
-        for name in (self.a, self.b):
-            if not name.strip() or len(name) > LONGEST_NAME:
-                raise ConfigError(f"domain name {name!r} has {len(name)} characters; it must have 1 to {LONGEST_NAME}")
-            if not name.isprintable() or set(name) & set("/\\"):
-                raise ConfigError(f"domain name {name!r} has a slash or a control character; leave it out")
-        if self.a == self.b:
-            raise ConfigError(f"both domains are called {self.a!r}; give them different names")
-
-
-class _Record(TypedDict, total=False):
-    """A line of `history.jsonl`; what else it holds is kept as it is."""
-
-    __pydantic_config__ = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)  # type: ignore[misc]
-
-    epoch: Required[Annotated[int, Field(ge=1, le=MOST_EPOCHS)]]
-    learning_rate: float
-    seconds: float
-    images_per_second: float
-    losses: Annotated[dict[Annotated[str, Field(max_length=100)], float], Field(max_length=MOST_LOSSES)]
-
-
-_RECORD = TypeAdapter(_Record)
-
-
-@dataclass(frozen=True)
-class _RunFile:
-    """The content of `run.json`."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    format: int
-    method: Method
-    domains: Domains
-    samples: dict[Direction, SampleInputs]
-    revision: str | None
-    config: dict[str, Any]
-    only: Direction | None = None
 
 
 class Source(Protocol):
@@ -170,14 +111,10 @@ class Run:
         if stated not in (1, FORMAT):
             message = f"{path} has format {stated!r}; this version reads formats 1 and {FORMAT}: update the program"
             raise NewerFormatError(message)
-        file = from_json(_RunFile, text, str(path))
+        file = from_json(RunFile, text, str(path))
         options = from_format_1(file.config) if stated == 1 else file.config
         config, unknown = read_options(METHODS[file.method], options, f"config in {path}")
         return cls(folder, file.method, file.domains, config, file.samples, file.revision, file.only, unknown=unknown)
-
-    def check_options(self) -> None:
-        """Raise ConfigError, naming them, if it has options that this version does not know: to train needs all."""
-        check_known(self.unknown, str(self.folder / "run.json"))
 
     def write(self) -> None:
         """Write `run.json`."""
@@ -186,7 +123,7 @@ class Run:
     def to_json(self) -> bytes:
         """Return the content of `run.json`."""
         config = to_write(self.config, self.unknown)
-        file = _RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
+        file = RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
         content = asdict(file)
         if self.only is None:
             del content["only"]  # what read format 1 before there was this field reads every other run still
@@ -343,35 +280,11 @@ class Run:
         )[1]
 
     def history(self) -> list[dict[str, Any]]:
-        """Return a record for each epoch, ascending: losses, learning rate, seconds. A torn last line, without its end,
-        is skipped.
+        """Return a record for each epoch, ascending: losses, learning rate, seconds.
 
-        Raises RunError if any other line is no such record, or the file cannot be read.
+        Raises RunError if it is damaged.
         """
-        path = self.folder / "history.jsonl"
-        try:
-            content = read_small(path, RECORD_BYTES)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
-        records: list[dict[str, Any]] = []
-        names: set[str] = set()
-        lines = content.splitlines()
-        for number, line in enumerate(lines, 1):
-            try:
-                record: dict[str, Any] = dict(_RECORD.validate_json(line))
-            except ValidationError:
-                if number == len(lines) and not content.endswith(b"\n"):
-                    break
-                raise RunError(f"{path} is damaged at line {number}") from None
-            names |= record.get("losses", {}).keys()
-            if records and record["epoch"] <= records[-1]["epoch"]:
-                raise RunError(f"{path} is damaged at line {number}: its epochs do not ascend")
-            if len(names) > MOST_LOSSES:
-                raise RunError(f"{path} is damaged at line {number}: it has more than {MOST_LOSSES} losses")
-            records.append(record)
-        return records
+        return read_history(self.folder / "history.jsonl")
 
     def write_history(self, records: list[dict[str, Any]]) -> None:
         """Replace the history by these records."""
@@ -403,9 +316,5 @@ class Run:
         """Keep the sample image of an epoch: a row for each direction, a column for each input."""
         content = io.BytesIO()
         image.save(content, "WEBP", quality=80, method=4)
-        self.write_sample(epoch, content.getvalue())
-
-    def write_sample(self, epoch: int, content: bytes) -> None:
-        """Keep the sample image of an epoch as it is in a file: coding it again would lose more."""
         self.sample_path(epoch).parent.mkdir(exist_ok=True)
-        write_atomically(self.sample_path(epoch), content)
+        write_atomically(self.sample_path(epoch), content.getvalue())

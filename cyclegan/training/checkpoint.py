@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from cyclegan.data.batches import Batches
 from cyclegan.data.noise import NoiseBatches
 from cyclegan.runs.run import Run, RunError
+from cyclegan.runs.run_file import check_known
 from cyclegan.runtime import distributed
 from cyclegan.runtime.files import new_folder, sweep_strays, write_atomically
 from cyclegan.training.ema import EMA
@@ -147,7 +148,7 @@ def find_checkpoint(run: Run) -> Path:
             f"{path} is missing: published and converted runs have none; initialise a new run from "
             f"its networks: --init-from {run.folder}"
         )
-    run.check_options()
+    check_known(run.unknown, str(run.folder / "run.json"))
     return path
 
 

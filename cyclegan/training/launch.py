@@ -11,8 +11,8 @@ from cyclegan.config import MethodConfig, method_of
 from cyclegan.data.hub_datasets import address_of, pinned
 from cyclegan.hub.fetching import is_address
 from cyclegan.hub.repositories import COMMIT, Address, is_on_hub, list_files
-from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Run
+from cyclegan.runs.run_file import options_of
 from cyclegan.runtime import distributed
 
 

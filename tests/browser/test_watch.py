@@ -20,7 +20,7 @@ from cyclegan.pages.languages import translated
 from cyclegan.pages.watch import texts as watch_texts
 from cyclegan.pages.watch.canvas import Figure, Plan, frame_message, frame_stack, plan_message
 from cyclegan.pages.watch.curves import Plot
-from cyclegan.runs.curves import Curve
+from cyclegan.runs.history import Curve
 from cyclegan.runs.run import Run
 from tests.browser.driver import Watched, near, open_watch, pixels, sample_colour, served
 

@@ -34,8 +34,8 @@ from cyclegan.networks.reference import FileName, reference_state
 from cyclegan.networks.storage import Storage, WeightsError, load_discriminator, save_network
 from cyclegan.pages.watch.curves import plots_of
 from cyclegan.runs.convert import import_reference
-from cyclegan.runs.recipes import options_of
 from cyclegan.runs.run import Domains, Run, RunError
+from cyclegan.runs.run_file import options_of
 from cyclegan.runs.sample_archive import pack_samples, unpack_samples
 from cyclegan.runs.scores import ScoresError, best_epoch, merge, read_scores, write_scores
 

@@ -68,55 +68,35 @@ def test_a_generator_comes_back_ready_to_translate(storage: Storage, tmp_path: P
     assert network(torch.zeros(1, 3, 128, 128)).isfinite().all()
 
 
-def test_half_precision_keeps_11_bits_of_each_value() -> None:
+@pytest.mark.parametrize("storage", get_args(Storage))
+def test_weights_come_back_within_half_a_step(storage: Storage) -> None:
     state = trained_state()
-    restored = dequantize(quantize(state, "fp16"), "here")
+    stored = quantize(state, storage)
+    restored = dequantize(stored, "here")
     assert restored.keys() == state.keys()
     for name, tensor in state.items():
-        # Relative to the value, or to the smallest normal number of fp16 below it.
-        bound = 2**-11 * tensor.abs().clamp(min=2**-14)
+        if storage == "int8" and tensor.ndim == 4:
+            assert stored[name].dtype == torch.int8
+            # fp16 rounds the step itself by 2^-11, which 127 steps away from zero is another 1/16 of a step.
+            bound = 0.57 * tensor.abs().amax((1, 2, 3), keepdim=True) / 127
+        else:  # relative to the value, or to the smallest normal number of fp16 below it
+            bound = 2**-11 * tensor.abs().clamp(min=2**-14)
         assert ((restored[name] - tensor).abs() <= bound).all(), name
 
 
-def test_8_bits_keep_each_weight_within_half_a_step_of_its_channel() -> None:
-    state = trained_state()
-    stored = quantize(state, "int8")
-    restored = dequantize(stored, "here")
-    assert restored.keys() == state.keys()
-    convolutions = [name for name, tensor in state.items() if tensor.ndim == 4]
-    assert all(stored[name].dtype == torch.int8 for name in convolutions)
-    for name in convolutions:
-        step = state[name].abs().amax((1, 2, 3), keepdim=True) / 127
-        # fp16 rounds the step itself by 2^-11, which 127 steps away from zero is another 1/16 of a step.
-        assert ((restored[name] - state[name]).abs() <= 0.57 * step).all(), name
-
-
-def test_fewer_bits_take_less_space(tmp_path: Path) -> None:
-    config = GeneratorConfig("unet_128", width=32, norm="batch")
-    sizes = {}
-    for storage in get_args(Storage):
-        save_network(tmp_path / storage, config, trained_state(config), storage)
-        sizes[storage] = (tmp_path / storage / "model.safetensors").stat().st_size
-    assert sizes["int8"] / sizes["fp16"] == pytest.approx(0.5, abs=0.02)
-
-
 @pytest.mark.parametrize("storage", get_args(Storage))
-@pytest.mark.parametrize("weights", [1, 2**15])
-def test_an_empty_channel_and_the_largest_values_survive(weights: int, storage: Storage) -> None:
-    values = torch.tensor([0.0, 60_000.0]).reshape(2, 1, 1, 1).expand(2, weights, 1, 2)
-    state = {"weight": values, "count": torch.tensor(7)}
-    stored = quantize(state, storage)
-    assert storage == "fp16" or (stored["weight.scale"] > 0).all(), "0 / 0 is no weight"
-    restored = dequantize(stored, "here")
-    assert torch.equal(restored["count"], state["count"])
-    torch.testing.assert_close(restored["weight"], state["weight"], rtol=2**-10, atol=0)
+def test_an_empty_channel_and_the_largest_values_survive(storage: Storage) -> None:
+    weight = torch.tensor([0.0, 60_000.0]).reshape(2, 1, 1, 1).expand(2, 3, 1, 2)
+    restored = dequantize(quantize({"weight": weight, "count": torch.tensor(7)}, storage), "here")
+    assert torch.equal(restored["count"], torch.tensor(7))
+    torch.testing.assert_close(restored["weight"], weight, rtol=2**-10, atol=0)
 
 
 @pytest.mark.parametrize("value", [70_000.0, float("inf"), float("nan")])
 @pytest.mark.parametrize("storage", get_args(Storage))
 def test_values_that_cannot_be_stored_are_refused_before_anything_is_written(storage: Storage, value: float) -> None:
-    weight = torch.zeros(1, 64, 32, 32)  # enough for 4 bits
-    weight[0, 5, 6, 7] = value if storage == "fp16" else 127 * value
+    weight = torch.zeros(1, 2, 3, 3)
+    weight[0, 1, 2, 1] = value if storage == "fp16" else 127 * value
     with pytest.raises(WeightsError, match=r"weight .*65504"):
         quantize({"weight": weight}, storage)
 
@@ -124,14 +104,6 @@ def test_values_that_cannot_be_stored_are_refused_before_anything_is_written(sto
 def test_running_statistics_beyond_half_precision_do_not_stop_a_run() -> None:
     stored = quantize({"model.2.running_var": torch.tensor([1e9])}, "fp16")
     assert stored["model.2.running_var"].item() == 65504
-
-
-def test_channels_last_weights_are_stored(tmp_path: Path) -> None:
-    network = build_generator(CONFIG).to(memory_format=torch.channels_last)
-    save_network(tmp_path, CONFIG, network.state_dict())
-    loaded = load_generator(tmp_path)[1].state_dict()
-    for name, tensor in network.state_dict().items():
-        torch.testing.assert_close(loaded[name], tensor, rtol=1e-3, atol=1e-4)
 
 
 def first(state: State) -> str:
@@ -150,36 +122,13 @@ def set_first(value: Callable[[Tensor], Tensor]) -> Callable[[State], None]:
     [
         (lambda state: state.pop(first(state)), "lacks 1 tensors"),
         (lambda state: state.update(extra=torch.zeros(1)), "has 1 tensors that its config.json does not know.*extra"),
-        (
-            lambda state: state.update({"extra.scale": torch.zeros(1)}),
-            "has 1 tensors that its config.json does not know.*extra.scale",
-        ),
-        (
-            lambda state: state.update({f"{first(state)}.scale": torch.zeros(1)}),
-            "has 1 tensors that its config.json does not know.*scale",
-        ),
+        (lambda state: state.update({f"{first(state)}.scale": torch.zeros(1)}), "does not know.*scale"),
         (set_first(lambda tensor: tensor[:-1].clone()), r"has shape \[.*config.json says \["),
         (set_first(lambda tensor: torch.full_like(tensor, float("nan"))), "not finite"),
-        (set_first(lambda tensor: torch.full_like(tensor, float("inf"))), "not finite"),
         (set_first(lambda tensor: tensor.to(torch.int8)), "int8 but has no fitting .*scale"),
-        (set_first(lambda tensor: tensor.to(torch.uint8)), "has torch.uint8"),
         (set_first(lambda tensor: torch.tensor(1, dtype=torch.int8)), "int8 but has no fitting .*scale"),
         (set_first(lambda tensor: tensor.to(torch.int64)), "has torch.int64, not torch.float32"),
         (set_first(lambda tensor: tensor.to(torch.uint8).view(torch.float4_e2m1fn_x2)), "has torch.float4"),
-    ],
-    ids=[
-        "lacking",
-        "extra",
-        "stray scale",
-        "needless scale",
-        "shape",
-        "nan",
-        "inf",
-        "no scale",
-        "bytes",
-        "scalar",
-        "integers",
-        "floats of 4 bits",
     ],
 )
 def test_weights_that_do_not_fit_are_refused(change: Callable[[State], object], reason: str, folder: Path) -> None:
@@ -188,18 +137,11 @@ def test_weights_that_do_not_fit_are_refused(change: Callable[[State], object], 
 
 
 @pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[: len(content) // 2],
-        lambda content: b"",
-        lambda content: pickle.dumps({"weight": [0.0]}),
-        lambda content: b"PK\x03\x04" + content,
-    ],
-    ids=["truncated", "empty", "pickle", "archive"],
+    "content", [b"", pickle.dumps({"weight": [0.0]}), b"PK\x03\x04"], ids=["truncated", "pickle", "zip"]
 )
-def test_a_damaged_or_foreign_file_is_refused(damage: Callable[[bytes], bytes], folder: Path) -> None:
+def test_a_damaged_or_foreign_file_is_refused(content: bytes, folder: Path) -> None:
     path = folder / "model.safetensors"
-    path.write_bytes(damage(path.read_bytes()))
+    path.write_bytes(content or path.read_bytes()[:-1])
     assert_refused(folder, "is damaged")
 
 
@@ -210,18 +152,19 @@ def test_a_missing_file_is_named(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"), [({"ngf": 64}, "ngf"), ({"norm": "layer"}, "norm"), ({"width": 0}, "width is 0")]
+    ("change", "reason"),
+    [
+        ({"ngf": 64}, "config.json is .*ngf"),
+        ({"norm": "layer"}, "config.json is .*norm"),
+        ({"width": 0}, "config.json is .*width is 0"),
+        ({"norm": "instance"}, "model.safetensors lacks .* tensors"),
+    ],
 )
 def test_a_config_that_does_not_fit_is_refused(change: dict[str, object], reason: str, folder: Path) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert_refused(folder, reason, "config.json")
-
-
-def test_weights_of_another_network_are_refused(folder: Path) -> None:
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"norm": "instance"}))
-    assert_refused(folder, "lacks .* tensors")
+    with pytest.raises((WeightsError, ConfigError), match=reason):
+        load_generator(folder)
 
 
 def test_the_weights_are_written_last(tmp_path: Path) -> None:

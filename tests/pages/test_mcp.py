@@ -46,7 +46,7 @@ async def use(url: str, image: Image.Image) -> dict[str, Sequence[Any]]:
         tools = {tool.name.rpartition("gradio_")[2]: tool for tool in (await session.list_tools()).tools}
         assert tools.keys() == {*calls, "batch"}  # which Gradio can hand no files
         assert "Translate an image" in str(tools["translate"].description)
-        made = {}
+        made: dict[str, Sequence[Any]] = {}
         for name, arguments in calls.items():
             result = await session.call_tool(tools[name].name, arguments)
             assert not result.isError, (name, result.content)

@@ -26,7 +26,7 @@ from cyclegan.pages.models import Models, Route
 from cyclegan.pages.watch.curves import curves_of, plots_of
 from cyclegan.pages.watch.follow import stamps
 from cyclegan.pages.watch.page import FRAME_PIXELS
-from cyclegan.runs.curves import Curve
+from cyclegan.runs.history import Curve
 from cyclegan.runs.run import Run
 from tests.conftest import TINY_GAN, make_photo, make_run
 

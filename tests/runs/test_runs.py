@@ -16,18 +16,23 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.config import ConfigError, CycleGANConfig, Direction, Pix2PixConfig
+from cyclegan.config import ConfigError, CycleGANConfig, Direction, Method, MethodConfig, Pix2PixConfig
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import Domains, Run, RunError
 from cyclegan.runs.scores import ScoresError, read_scores
 from tests.conftest import TINY_CYCLEGAN, TINY_PIX2PIX, make_run
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    config = Pix2PixConfig(dataset="facades", generator=replace(TINY_PIX2PIX, width=1), epochs=3, decay_epochs=0)
+    return make_run(tmp_path_factory.mktemp("made") / "run", config, epochs=(1, 3), sample_epochs=3)
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(made: Run, tmp_path: Path) -> Run:
     """A pix2pix run of three epochs, of which the first and the last are kept."""
-    config = Pix2PixConfig(dataset="facades", generator=TINY_PIX2PIX, epochs=3, decay_epochs=0)
-    return make_run(tmp_path / "facades-pix2pix", config, epochs=(1, 3), sample_epochs=3)
+    return Run.open(shutil.copytree(made.folder, tmp_path / "facades-pix2pix"))
 
 
 def rewrite(run: Run, change: Callable[[dict[str, Any]], object]) -> None:
@@ -38,15 +43,16 @@ def rewrite(run: Run, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "config",
-    [CycleGANConfig(dataset="facades", lambda_identity=0), Pix2PixConfig(dataset="facades", direction="ab")],
+    ("method", "config"),
+    [
+        ("cyclegan", CycleGANConfig(dataset="facades", lambda_identity=0)),
+        ("pix2pix", Pix2PixConfig(dataset="facades", direction="ab")),
+    ],
 )
-def test_a_run_comes_back_as_it_was_written(config: CycleGANConfig | Pix2PixConfig, tmp_path: Path) -> None:
-    method = "cyclegan" if isinstance(config, CycleGANConfig) else "pix2pix"
-    run = Run(tmp_path, method, Domains("photo", "Plan B"), config, {"ab": "dataset"}, "98a1f3a")  # type: ignore[arg-type]
+def test_a_run_comes_back_as_it_was_written(method: Method, config: MethodConfig, tmp_path: Path) -> None:
+    run = Run(tmp_path, method, Domains("photo", "Plan B"), config, {"ab": "dataset"}, "98a1f3a")
     run.write()
-    assert Run.open(tmp_path) == run
-    assert Run.open(str(tmp_path)) == run
+    assert Run.open(tmp_path) == Run.open(str(tmp_path)) == run
 
 
 def test_the_format_on_disk_is_the_published_one(run: Run) -> None:
@@ -87,12 +93,6 @@ def test_a_folder_that_is_no_run_is_refused(name: str, reason: str, tmp_path: Pa
         Run.open(tmp_path / name)
 
 
-def test_a_run_json_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "run.json").mkdir()
-    with pytest.raises(RunError, match=r"run\.json cannot be read: "):
-        Run.open(tmp_path)
-
-
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"run"', b"\xff\x00", b"[" * 100_000])
 def test_a_damaged_run_json_is_refused(content: bytes, run: Run) -> None:
     (run.folder / "run.json").write_bytes(content)
@@ -116,14 +116,11 @@ def test_another_format_is_refused(number: object, run: Run) -> None:
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        (lambda content: content.update(author="me"), "author"),
         (lambda content: content.pop("domains"), "domains"),
         (lambda content: content["domains"].update(c="sketch"), "domains.c"),
         (lambda content: content["domains"].update(a="../../etc"), "domain name '../../etc' has a slash"),
-        (lambda content: content["domains"].update(a="labels"), "both domains are called 'labels'"),
         (lambda content: content.update(method="cut"), "method"),
         (lambda content: content.update(samples={"ba": "mine"}), "samples.ba"),
-        (lambda content: content.update(revision=7), "revision"),
         (lambda content: content.update(only="a"), "only"),
         (lambda content: content["config"].update(dataset=1), "dataset"),
     ],
@@ -154,47 +151,28 @@ def test_a_cyclegan_of_one_generator_translates_one_way(only: Direction, weights
         run.direction_to(run.domain(only[0]))
 
 
-def test_an_unknown_target_is_answered_with_the_choices(weights: Path) -> None:
+def test_what_a_run_does_not_have_is_answered_with_the_choices(run: Run, weights: Path) -> None:
     with pytest.raises(
         RunError, match="facades-cyclegan does not translate to 'b'; it translates to 'labels', 'photo'"
     ):
         Run.open(weights / "facades-cyclegan").direction_to("b")
-    with pytest.raises(RunError, match="facades-pix2pix does not translate to 'labels'; it translates to 'photo'"):
-        Run.open(weights / "facades-pix2pix").direction_to("labels")
-
-
-def test_an_unknown_epoch_is_answered_with_the_choices(run: Run) -> None:
     with pytest.raises(RunError, match="facades-pix2pix has no epoch 2; it has 1, 3"):
         run.check_epoch(2)
-
-
-def test_no_epoch_means_the_last(run: Run) -> None:
     assert (run.check_epoch(None), run.check_epoch(1)) == (3, 1)
-
-
-def test_a_run_without_snapshots_says_so(run: Run) -> None:
     shutil.rmtree(run.folder / "snapshots")
-    assert run.epochs == ()
     with pytest.raises(RunError, match="no snapshots yet; train it further"):
         run.check_epoch(None)
 
 
-def test_epochs_are_those_that_are_complete(weights: Path, tmp_path: Path) -> None:
+def test_epochs_are_those_that_are_complete_in_ascending_order(weights: Path, tmp_path: Path) -> None:
     run = Run.open(shutil.copytree(weights / "facades-cyclegan", tmp_path / "run"))
     assert run.epochs == (1, 3, 5)
     (run.snapshot_folder(3, "ba") / "model.safetensors").unlink()
-    for name in ("notes", "7.partial", ".tmp-0009", "1²", "7", "00001"):
+    for name in ("notes", "7.partial", ".tmp-0009", "1²", "7", "00001", "12000", "0009", "0008"):
         shutil.copytree(run.snapshot_folder(1, "ab").parent, run.folder / "snapshots" / name)
     (run.folder / "snapshots" / "0004").touch()
-    assert Run.open(run.folder).epochs == (1, 5)
-
-
-def test_epochs_ascend_in_whatever_order_the_disk_lists_them(run: Run) -> None:
-    for epoch in (90 * step % 97 + 4 for step in range(1, 60)):
-        run.snapshot_folder(epoch, "ba").mkdir(parents=True)
-        (run.snapshot_folder(epoch, "ba") / "model.safetensors").touch()
-    assert len(run.epochs) == 61
-    assert list(run.epochs) == sorted(run.epochs)
+    assert Run.open(run.folder).epochs == (1, 5, 8, 9, 12000)
+    assert run.load_generator(12000, "ba")
 
 
 def test_a_folder_that_is_moved_while_its_epochs_are_read_has_fewer_of_them(run: Run) -> None:
@@ -216,12 +194,6 @@ def test_a_folder_that_is_moved_while_its_epochs_are_read_has_fewer_of_them(run:
         mover.join()
 
 
-def test_epochs_beyond_four_digits_come_last(run: Run) -> None:
-    shutil.copytree(run.folder / "snapshots" / "0001", run.folder / "snapshots" / "12000")
-    assert run.epochs == (1, 3, 12000)
-    assert run.load_generator(12000, "ba")
-
-
 def test_a_generator_comes_back_from_its_epoch(run: Run) -> None:
     first, last = (
         torch.cat([each.flatten() for each in run.load_generator(epoch, "ba").parameters() if each.ndim == 4])
@@ -235,9 +207,6 @@ def test_history_comes_back(run: Run) -> None:
     assert [record["epoch"] for record in run.history()] == [1, 2, 3]
     run.write_history([{"epoch": 1, "losses": {"gan": 0.25}}])
     assert run.history() == [{"epoch": 1, "losses": {"gan": 0.25}}]
-
-
-def test_a_run_without_history_has_none(run: Run) -> None:
     (run.folder / "history.jsonl").unlink()
     assert run.history() == []
 
@@ -266,12 +235,9 @@ def test_a_damaged_line_in_the_middle_is_named(damaged: bytes, run: Run) -> None
 @pytest.mark.parametrize(
     "lines",
     [
-        [{"epoch": 10**30}], [{"epoch": 10**6 + 1}], [{"epoch": 0}], [{"epoch": "1"}], [{"epoch": 1.5}],
-        [{"epoch": 1, "losses": 3}], [{"epoch": 1, "losses": {"gan": "low"}}],
-        [{"epoch": 1, "losses": {"gan": 10**400}}],
-        [{"epoch": 1, "seconds": float("nan")}], [{"epoch": 1, "losses": {"x" * 101: 1}}],
-        [{"epoch": 1, "losses": {str(name): 1 for name in range(101)}}],
-        [{"epoch": 1}, {"epoch": 1}],
+        [{"epoch": 10**6 + 1}], [{"epoch": 0}], [{"epoch": 1.5}], [{"epoch": 1, "losses": {"gan": "low"}}],
+        [{"epoch": 1, "losses": {"gan": 10**400}}], [{"epoch": 1, "seconds": float("nan")}],
+        [{"epoch": 1, "losses": {"x" * 101: 1}}], [{"epoch": 1}, {"epoch": 1}],
         [{"epoch": epoch, "losses": {str(epoch): 1}} for epoch in range(1, 102)],
     ],
 )  # fmt: skip
@@ -315,8 +281,5 @@ def test_samples_are_listed_by_epoch(run: Run) -> None:
     assert run.sample_epochs == (1, 2, 3)
     with Image.open(run.sample_path(2)) as sheet:
         assert (sheet.format, sheet.size) == ("WEBP", (2048, 256))
-
-
-def test_a_run_without_samples_lists_none(run: Run) -> None:
     shutil.rmtree(run.folder / "samples")
-    assert run.sample_epochs == ()
+    assert not run.sample_epochs

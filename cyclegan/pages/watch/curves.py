@@ -10,7 +10,7 @@ from typing import Any
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import domain_name
 from cyclegan.pages.watch import texts as watch_texts
-from cyclegan.runs.curves import Curve, loss_curves
+from cyclegan.runs.history import Curve, loss_curves
 from cyclegan.runs.run import Run, RunError
 
 log = logging.getLogger(__name__)

@@ -1,17 +1,23 @@
-"""Options of a run in `run.json`: those that differ from the defaults, and those of other versions, kept unchanged."""
+"""The content of `run.json`: the options that differ from the defaults, and those of other versions, kept unchanged."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
-from cyclegan.config import ConfigError, TrainingConfig
+from cyclegan.config import ConfigError, Direction, Method, MethodConfig, TrainingConfig
 from cyclegan.config.storage import reader, refusal
 
+FORMAT = 2
+"""Of `run.json`: 1 held every option; 2 holds those that differ from the defaults."""
+LONGEST_NAME = 40
+"""Characters in the name of a domain: it stands on buttons."""
+SampleInputs = Literal["drawn", "dataset", "noise"]
 Options = dict[tuple[str, ...], Any]
 """Options by their names: ("generator", "width")."""
 
@@ -33,7 +39,44 @@ NETWORKS = ("generator", "discriminator")
 NEEDED = (("dataset",), ("direction",))
 """Options that say what a run is, besides its networks."""
 
+NO_DIFFERENCE = frozenset({"dataset", "snapshot_epochs", "checkpoint_steps"})
+"""Options that make no other training: what it is trained on, and which epochs are kept."""
+
 C = TypeVar("C", bound=TrainingConfig)
+
+
+@dataclass(frozen=True)
+class Domains:
+    """What the two domains are called in public: on the page, in programs, and in the names of files."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    a: str
+    b: str
+
+    def __post_init__(self) -> None:
+        for name in (self.a, self.b):
+            if not name.strip() or len(name) > LONGEST_NAME:
+                raise ConfigError(f"domain name {name!r} has {len(name)} characters; it must have 1 to {LONGEST_NAME}")
+            if not name.isprintable() or set(name) & set("/\\"):
+                raise ConfigError(f"domain name {name!r} has a slash or a control character; leave it out")
+        if self.a == self.b:
+            raise ConfigError(f"both domains are called {self.a!r}; give them different names")
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """The content of `run.json`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    format: int
+    method: Method
+    domains: Domains
+    samples: dict[Direction, SampleInputs]
+    revision: str | None
+    config: dict[str, Any]
+    only: Direction | None = None
 
 
 def read_options(kind: type[C], options: Mapping[str, Any], source: str) -> tuple[C, Options]:
@@ -100,6 +143,25 @@ def nested(options: Options) -> dict[str, Any]:
             inner = inner.setdefault(group, {})
         inner[name] = value
     return found
+
+
+def options_of(config: MethodConfig) -> str:
+    """Return the options of train.py that differ from the method's defaults, as they are typed; "" if none does."""
+    words: list[str] = []
+    defaults = flat(asdict(type(config)(dataset=config.dataset)))
+    for key, value in flat(asdict(config)).items():
+        if key[0] in NO_DIFFERENCE or defaults[key] == value:
+            continue
+        group, dot, last = ".".join(key).replace("_", "-").rpartition(".")
+        if isinstance(value, bool):
+            words.append(f"--{group}{dot}{'' if value else 'no-'}{last}")
+        else:
+            words += [f"--{group}{dot}{last}", *map(_word, value if isinstance(value, list | tuple) else [value])]
+    return shlex.join(words)
+
+
+def _word(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
 def _defaults(kind: type[TrainingConfig]) -> Options:
