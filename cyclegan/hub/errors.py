@@ -84,6 +84,9 @@ def in_words(error: BaseException, repository: str, *, writing: bool = False) ->
     log.debug("%s", repository, exc_info=error)
     while error.__cause__ and not isinstance(error, httpx.HTTPError):  # uploads wrap it, in threads twice
         error = error.__cause__
+    if isinstance(error, RuntimeError) and str(error).endswith("the client has been closed."):
+        # One thread's failed connection makes huggingface_hub close the client that its other threads send with.
+        error = httpx.TransportError(str(error))
     status, wait, said = 0, 0.0, " ".join(str(error).split())
     kind = next((rule for rule in _KINDS if isinstance(error, rule[0])), None)
     temporary = isinstance(error, _UNREACHABLE)

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import torch
 from huggingface_hub import constants
+from huggingface_hub.utils import httpx
 
 from cyclegan import Translator
 from cyclegan.config import CycleGANConfig
@@ -308,6 +309,15 @@ def test_a_full_disk(published: LoopbackHub, monkeypatch: pytest.MonkeyPatch) ->
     assert published.count("GET /large/") == 1, "nothing was fetched but the samples before"
     message = str(in_words(PermissionError(errno.EACCES, "Permission denied", "/secret/path"), "owner/name"))
     assert "owner/name cannot be kept here (Permission denied)" in message and "/secret" not in message
+
+
+def test_a_client_that_another_thread_closed_is_tried_again() -> None:
+    client = httpx.Client()
+    client.close()
+    with pytest.raises(RuntimeError) as closed:
+        client.get("http://127.0.0.1:9/")
+    error = in_words(closed.value, "owner/name", writing=True)
+    assert error.fault == "network" and error.wait is not None
 
 
 def test_what_a_killed_fetch_left_is_deleted(published: LoopbackHub) -> None:
