@@ -4,13 +4,15 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cyclegan.data.archives import ArchiveError, extract
 from cyclegan.data.downloads import Archive, DownloadError, complete_folder, data_root, download
+from cyclegan.data.openmoji import pair_emoji
+from cyclegan.images.io import ImageError
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +24,17 @@ IDX_FILE = "train-images-idx3-ubyte"
 
 @dataclass(frozen=True)
 class NamedDataset:
-    """`domains` are the public names of a and b; `archives` are in the order in which to try them, and each holds
-    `content`."""
+    """`domains` are the public names of a and b; `archives` are in the order in which to try them.
+
+    If domain b has an archive of its own, `pair(a, b, folder)` writes the dataset of both to `folder`.
+    """
 
     domains: tuple[str, str]
     archives: tuple[Archive, ...]
     content: str = "its folders train, test, ..."
+    """What the folder of the dataset must hold, for one who unpacks the archive by hand."""
+    archive_b: Archive | None = None
+    pair: Callable[[Path, Path, Path], None] | None = None
 
 
 _HOST = "efrosgans.eecs.berkeley.edu"
@@ -53,6 +60,11 @@ def _paired(name: str) -> tuple[Archive, ...]:
     return (Archive(f"https://{_HOST}/pix2pix/datasets/{name}.tar.gz"),)
 
 
+def _openmoji(style: str) -> Archive:
+    """One style of OpenMoji's release: CODE.png of 618x618 pixels. Its checksum is not published."""
+    return Archive(f"https://github.com/hfg-gmuend/openmoji/releases/download/17.0.0/openmoji-618x618-{style}.zip")
+
+
 def _unpaired(name: str) -> tuple[Archive, ...]:
     """CycleGAN's archives: trainA/, trainB/, testA/, testB/."""
     size, sha256 = _ZIPS[name]
@@ -67,6 +79,9 @@ DATASETS: dict[str, NamedDataset] = {
     "edges2shoes": NamedDataset(("edges", "shoes"), _paired("edges2shoes")),
     "edges2handbags": NamedDataset(("edges", "handbags"), _paired("edges2handbags")),
     "night2day": NamedDataset(("night", "day"), _paired("night2day")),
+    "openmoji": NamedDataset(
+        ("emoji", "drawing"), (_openmoji("color"),), archive_b=_openmoji("black"), pair=pair_emoji
+    ),
     "horse2zebra": NamedDataset(("horse", "zebra"), _unpaired("horse2zebra")),
     "apple2orange": NamedDataset(("apple", "orange"), _unpaired("apple2orange")),
     "summer2winter_yosemite": NamedDataset(("summer", "winter"), _unpaired("summer2winter_yosemite")),
@@ -102,25 +117,41 @@ def fetch(name: str, root: Path | None = None) -> Path:
             "The path of a folder of your own images works too"
         )
     dataset, folder = DATASETS[name], data_root(root) / name
-    by_hand = f"or unpack {dataset.archives[0].url} yourself, so that {folder} holds {dataset.content}"
+    by_hand = f", or unpack {dataset.archives[0].url} yourself, so that {folder} holds {dataset.content}"
+    if dataset.pair:
+        by_hand = ""  # an archive alone is not the dataset
     try:
-        return complete_folder(folder, lambda work: _obtain(_mirrors(dataset), work))
+        return complete_folder(folder, lambda work: _bring(dataset, work))
     except ArchiveError as error:
         raise DownloadError(
             f"dataset {name!r} cannot be downloaded:\n{error}\nTry again later: what arrived of a broken transfer is "
-            f"kept. Or set CYCLEGAN_MIRROR to the URL of a folder with the archive, {by_hand}"
+            f"kept. Or set CYCLEGAN_MIRROR to the URL of a folder with the archive{by_hand}"
         ) from None
     except OSError as error:  # a disk's: those of the network have become ArchiveError
         raise DownloadError(
             f"dataset {name!r} cannot be stored: {error}. Free some space, or set CYCLEGAN_DATASETS to "
-            f"another folder, {by_hand}"
+            f"another folder{by_hand}"
         ) from error
 
 
-def _obtain(mirrors: Sequence[Archive], work: Path) -> Path:
+def _bring(dataset: NamedDataset, work: Path) -> Path:
+    """Return the folder of the dataset, complete, in `work`. Raises ArchiveError."""
+    content = _obtain(_mirrors(dataset.archives), work, work / "unpacked")
+    if dataset.pair is None or dataset.archive_b is None:
+        return content
+    content_b = _obtain(_mirrors((dataset.archive_b,)), work, work / "unpacked_b")
+    paired = work / "paired"
+    shutil.rmtree(paired, ignore_errors=True)
+    try:
+        dataset.pair(content, content_b, paired)
+    except (FileNotFoundError, ImageError) as error:
+        raise ArchiveError(f"the images of the two archives do not fit together: {error}") from error
+    return paired
+
+
+def _obtain(mirrors: Sequence[Archive], work: Path, unpacked: Path) -> Path:
     """Return a folder with what the first good mirror has. Raises ArchiveError, with all reasons, if none is."""
     failures = []
-    unpacked = work / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)  # by a process that was killed
     for archive in mirrors:
         # The parts of different mirrors are never mixed: they may be different files.
@@ -138,11 +169,11 @@ def _obtain(mirrors: Sequence[Archive], work: Path) -> Path:
     raise ArchiveError("\n".join(failures))
 
 
-def _mirrors(dataset: NamedDataset) -> list[Archive]:
+def _mirrors(archives: tuple[Archive, ...]) -> list[Archive]:
     near = os.environ.get("CYCLEGAN_MIRROR")
     if not near:
-        return list(dataset.archives)
+        return list(archives)
     if urlsplit(near).scheme not in ("http", "https"):
         raise DownloadError(f"CYCLEGAN_MIRROR is {near!r}; it must be a folder's http:// or https:// URL")
-    local = [replace(each, url=f"{near.rstrip('/')}/{each.filename}") for each in dataset.archives]
-    return list(dict.fromkeys([*local, *dataset.archives]))
+    local = [replace(each, url=f"{near.rstrip('/')}/{each.filename}") for each in archives]
+    return list(dict.fromkeys([*local, *archives]))

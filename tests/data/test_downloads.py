@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import train
 from cyclegan.data import archives, downloads
@@ -238,8 +238,8 @@ def test_every_dataset_has_archives_of_its_name_and_every_zip_is_verified(name: 
         if archive.filename == f"{IDX_FILE}.gz":
             assert archive.md5
             continue
-        assert archive.filename in (f"{name}.tar.gz", f"{name}.zip")
-        if archive.filename.endswith(".zip"):
+        assert archive.filename in (f"{name}.tar.gz", f"{name}.zip", f"{name}-618x618-color.zip")
+        if archive.filename == f"{name}.zip":
             assert archive.size
             assert archive.sha256
             assert len(bytes.fromhex(archive.sha256)) == 32
@@ -265,6 +265,43 @@ def test_a_plain_gan_trains_on_the_one_file_that_it_needs_or_says_why_not(
     folder = tmp_path / "fashion-mnist"
     assert {path: path.read_bytes() for path in folder.iterdir()} == {folder / f"{IDX_FILE}.gz": content}
     assert requests(mirrors)[1:] == [(path, None), (path, "bytes=100-")]
+
+
+def draw_emoji(fill: str) -> bytes:
+    """A square with a black outline on a transparent background, as PNG."""
+    image = Image.new("RGBA", (200, 200))
+    ImageDraw.Draw(image).rectangle((30, 30, 170, 170), fill=fill, outline="black", width=6)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_openmoji_becomes_pairs_of_emoji_and_drawing_with_and_without_dabs(
+    mirrors: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = [f"1F6{number:02}" for number in range(20)]
+    left_out = ["1F44B-1F3FD", "1F1E6-1F1F6", "1F3F4-E0067-E007F", "E045"]
+    color = {f"{code}.png": draw_emoji("red") for code in codes + left_out}
+    black = {f"{code}.png": draw_emoji("white") for code in codes[1:]}
+    archives = [Archive(f"{mirrors.url}/owner/{style}/resolve/main/{style}.zip") for style in ("color", "black")]
+    dataset = replace(DATASETS["openmoji"], archives=(archives[0],), archive_b=archives[1])
+    monkeypatch.setitem(DATASETS, "openmoji", dataset)
+    mirrors.publish("owner/color", {"color.zip": zip_of(color)})
+    mirrors.publish("owner/black", {"black.zip": zip_of(black)})
+    with pytest.raises(DownloadError, match="do not fit together"):
+        fetch("openmoji", tmp_path)
+    mirrors.publish("owner/black", {"black.zip": zip_of({f"{codes[0]}.png": draw_emoji("white")} | black)})
+    fetch("openmoji", tmp_path / "again")
+    folder = tmp_path / "again" / "openmoji"
+    kept = {split: sorted(path.name for path in (folder / split).iterdir()) for split in ("train", "val")}
+    assert len(kept["train"]) == 2 * 19 and len(kept["val"]) == 2
+    assert not any(code in name for code in left_out for names in kept.values() for name in names)
+    for version, dabbed in (("plain", False), ("dabs", True)):
+        pair = Image.open(folder / "train" / f"{codes[0]}-{version}.png")
+        emoji, drawing = pair.crop((0, 0, 128, 128)), pair.crop((128, 0, 256, 128))
+        assert emoji.getpixel((64, 64)) == (255, 0, 0) and emoji.getpixel((2, 2)) == (255, 255, 255)
+        colors = {color for _, color in drawing.getcolors(1 << 14) or [] if isinstance(color, tuple)}
+        assert ((255, 0, 0) in colors) == dabbed, "a dab has the colour that the emoji has there"
 
 
 def test_the_root_is_the_argument_or_the_environment_or_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
