@@ -240,7 +240,7 @@ def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None
         say(f"{folder}: {split}")
         batches = Batches(split, run.config)
         shown = [way for way in run.directions if way in (run.samples or run.directions)]
-        inputs, kinds = choose_inputs(held_out(folder, split, run.config), shown)
+        inputs, kinds = choose_inputs(held_out(folder, split, run.config), shown, run.config.image_size)
     trainer = Trainer(replace(run, samples=kinds), batches, inputs, device=device, compiled=machine.compile)
     say(f"training on {device} in {str(trainer.updates.dtype).removeprefix('torch.')}")
     return trainer

@@ -131,6 +131,12 @@ class TranslationConfig(TrainingConfig):
     smoothed edges as fake (CartoonGAN, Chen et al. 2018, equation 3: 1); 0 turns it off."""
 
     @property
+    def image_size(self) -> int:
+        """Side in pixels at which images have the scale that the generators were trained on: 256, or `crop_size` if
+        the images were smaller than that."""
+        return min(self.crop_size, 256) if self.load_size < 256 else 256
+
+    @property
     def crops(self) -> bool:
         """Whether all training images have the size of the crop."""
         return "crop" in self.preprocess

@@ -104,10 +104,10 @@ def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
 
 
 def choose_inputs(
-    split: Split, directions: Sequence[Direction]
+    split: Split, directions: Sequence[Direction], size: int = SAMPLE_SIZE
 ) -> tuple[dict[Direction, list[Image.Image]], dict[Direction, SampleInputs]]:
     """Fixed inputs for each direction, and what they are: the drawn facades for label maps in their palette, which
-    can be published with the run; otherwise eight images of the split, evenly spread."""
+    can be published with the run; otherwise eight images of the split, evenly spread, of `size` pixels a side."""
     inputs: dict[Direction, list[Image.Image]] = {}
     kinds: dict[Direction, SampleInputs] = {}
     for direction in directions:
@@ -117,5 +117,5 @@ def choose_inputs(
             inputs[direction] = example_facades()
         else:
             kinds[direction] = "dataset"
-            inputs[direction] = load_inputs(sources, EXAMPLES, SAMPLE_SIZE)
+            inputs[direction] = load_inputs(sources, EXAMPLES, size)
     return inputs, kinds

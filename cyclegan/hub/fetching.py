@@ -20,6 +20,7 @@ from cyclegan.hub.repositories import Address, Listing, Transfer, get_file, list
 from cyclegan.hub.source import WEIGHTS, HubSource, without_paths
 from cyclegan.networks.build import build_generator
 from cyclegan.networks.storage import read_architecture
+from cyclegan.runs.examples import LARGEST_EXAMPLE, example_files
 from cyclegan.runs.run import Run
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
 from cyclegan.runs.sample_archive import unpack_samples
@@ -95,6 +96,8 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
     if with_samples and SAMPLE_ARCHIVE not in names:
         samples = sorted(filter(_SAMPLE.fullmatch, listing.files))
         names.update(samples[:: -(-len(samples) // MOST_SAMPLES) or 1])
+    limits = LIMITS | dict.fromkeys(example_files(listing.files), LARGEST_EXAMPLE)
+    names.update(example_files(listing.files))
     transfer.total += sum(listing.files[name].size for name in names - {"run.json"})
     first = [weights[source.epochs[0], each].replace(WEIGHTS, "config.json") for each in run.directions]
     with ThreadPoolExecutor(8, "hub-files") as pool:
@@ -105,7 +108,7 @@ def _open_listed(listing: Listing, transfer: Transfer, with_samples: bool) -> Ru
                 listing,
                 name,
                 small.get(name, transfer),
-                limit=CONFIG_BYTES if name in small else LIMITS.get(name, RECORD_BYTES),
+                limit=CONFIG_BYTES if name in small else limits.get(name, RECORD_BYTES),
             ),
             [*small, *names - {"run.json"}],
         )

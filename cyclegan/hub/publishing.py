@@ -15,6 +15,7 @@ from huggingface_hub.utils import disable_progress_bars
 from cyclegan.hub.cards import CARD, LICENSE, is_untouched, write_card
 from cyclegan.hub.errors import HubError
 from cyclegan.hub.uploads import RETRY_DELAYS, Content, Head, Repository, commit, head_of, read_text, retried
+from cyclegan.runs.examples import LARGEST_EXAMPLE, example_files
 from cyclegan.runs.redaction import public, redact
 from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.sample_archive import NAME as SAMPLE_ARCHIVE
@@ -40,8 +41,8 @@ class Publication:
 
 
 def contents(run: Run) -> dict[str, Content]:
-    """What of a run's folder is published, by path: configuration, history, metrics, samples, whole snapshots and
-    discriminators, and nothing else that lies there."""
+    """What of a run's folder is published, by path: configuration, history, metrics, samples, examples, whole
+    snapshots and discriminators, and nothing else that lies there."""
     # As bytes: the training may replace them meanwhile.
     files: dict[str, Content] = {"run.json": public(run).to_json()}
     if (run.folder / "metrics.json").exists():
@@ -54,11 +55,16 @@ def contents(run: Run) -> dict[str, Content]:
         replaced += [folder / "config.json", folder / "model.safetensors"]
     files |= {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in replaced}
     paths = [run.sample_path(epoch) for epoch in run.sample_epochs]
+    below = (path.relative_to(run.folder).as_posix() for path in (run.folder / "examples").glob("**/*"))
+    examples = [run.folder / name for name in example_files(below)]
+    for path in examples:
+        if (size := path.stat().st_size) > LARGEST_EXAMPLE:
+            raise RunError(f"{path} has {size:,} bytes; an example has {LARGEST_EXAMPLE:,} at most: make it smaller")
     for epoch in run.epochs:
         for direction in run.directions:
             folder = run.snapshot_folder(epoch, direction)
             paths += [folder / "config.json", folder / "model.safetensors"]
-    return files | {path.relative_to(run.folder).as_posix(): path for path in paths}
+    return files | {path.relative_to(run.folder).as_posix(): path for path in [*examples, *paths]}
 
 
 def publish(run: Run, repository: Repository, *, license: str = LICENSE) -> Publication:
@@ -168,5 +174,5 @@ def _redacted(path: Path) -> bytes:
 def _is_ours(path: str) -> bool:
     """Whether a file of a repository is part of a published run."""
     return path in ("run.json", "history.jsonl", "metrics.json", SAMPLE_ARCHIVE) or path.startswith(
-        ("samples/", "snapshots/", "discriminators/", "card/")
+        ("examples/", "samples/", "snapshots/", "discriminators/", "card/")
     )

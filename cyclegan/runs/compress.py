@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -53,6 +54,8 @@ def compress(source: Run, out: Path, *, epochs: Sequence[int] = (), storage: Sto
         samples = {direction: source.samples[direction] for direction in rows}
         copy = public(replace(source, folder=folder, samples=samples))
         copy.write()
+        if (source.folder / "examples").is_dir():
+            shutil.copytree(source.folder / "examples", folder / "examples")
         records = source.history()
         if storage == "fp16":  # as trained: the figures are those of these weights
             if scores := read_scores(source.folder):

@@ -51,8 +51,14 @@ def render(
                 else:
                     x = to_device(encode(given, seen)[None], device, dtype)
                     picture = decode(network(x)[0], made, given)
-                sheet.paste(picture, (column * SAMPLE_SIZE, row * SAMPLE_SIZE))
+                sheet.paste(_enlarge(picture), (column * SAMPLE_SIZE, row * SAMPLE_SIZE))
     return sheet
+
+
+def _enlarge(picture: Image.Image) -> Image.Image:
+    """The picture of a run that was trained on small images, at the size of a sample's."""
+    size = (SAMPLE_SIZE, SAMPLE_SIZE)
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _tile(images: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from cyclegan.hub.errors import HubError
 from cyclegan.hub.fetching import open_run
 from cyclegan.hub.publishing import BackgroundPublisher, Publication, contents, publish
 from cyclegan.hub.uploads import open_repository
+from cyclegan.runs.examples import example_images
 from cyclegan.runs.run import Run
 from cyclegan.translate.translator import Translator
 from tests.conftest import TINY_GAN, TINY_PIX2PIX, add_discriminators, make_run, wait_until
@@ -78,6 +79,25 @@ def test_what_is_published_comes_back_byte_for_byte(run: Run, hub: LoopbackHub, 
     assert b"stays at home" not in back.values()
     assert Run.open(tmp_path / "back").epochs == (1, 2)
     assert all(asked.token is None for asked in hub.requests if asked.cdn)  # no token for another host
+
+
+def test_examples_are_published_with_their_notice_and_open_with_the_run(
+    run: Run, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run.folder / "examples" / "b"
+    folder.mkdir(parents=True)
+    for name in ("1-house.png", "2.webp", "list.txt", ".hidden.png"):
+        (folder / name).write_bytes(name.encode())
+    assert main(["publish", str(run.folder), NAME]) == 0
+    assert not [name for name in published(hub).files if name.startswith("examples/")], "nobody said that they are free"
+    (run.folder / "examples" / "LICENSE.md").write_text("CC0")
+    assert main(["publish", str(run.folder), NAME]) == 0
+    opened = open_run(NAME).folder
+    assert example_images(opened, "b") == [opened / "examples" / "b" / name for name in ("1-house.png", "2.webp")]
+    assert example_images(opened, "a") == [] and (opened / "examples" / "LICENSE.md").read_text() == "CC0"
+    (folder / "3.png").write_bytes(bytes(2**20 + 1))
+    assert main(["publish", str(run.folder), NAME]) == 2
+    assert "3.png has 1,048,577 bytes; an example has 1,048,576 at most" in capsys.readouterr().err
 
 
 def test_again_only_what_is_new_is_uploaded(run: Run, hub: LoopbackHub, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.config import Direction
+from cyclegan.config import CycleGANConfig, Direction
 from cyclegan.data.choice import choose_inputs
 from cyclegan.data.datasets import Source, Split, find_split
 from cyclegan.facades.labels import draw_facade, example_facades
@@ -64,6 +64,18 @@ def test_a_sheet_has_a_row_for_each_direction_and_a_column_for_each_input() -> N
             picture = np.asarray(cut(sheet, row, column)).astype(int)
             assert np.abs(picture - np.asarray(expected)).max() <= 1
     assert not np.asarray(cut(sheet, 1, 2)).any()
+
+
+def test_a_run_of_small_images_is_sampled_at_their_size_and_shown_enlarged() -> None:
+    assert CycleGANConfig(dataset="x", load_size=128, crop_size=64).image_size == 64
+    assert CycleGANConfig(dataset="x", load_size=286, crop_size=128).image_size == 256, "crops of large images"
+    network = build_generator(TINY_CYCLEGAN)
+    photo = make_photo(1).resize((64, 64))
+    sheet = render({"ab": network}, {"ab": [photo]}, RGB, CPU, torch.float32)
+    with torch.no_grad():
+        expected = to_image(network(to_tensor(photo)[None])[0]).resize((256, 256), Image.Resampling.LANCZOS)
+    assert sheet.size == (256, 256)
+    assert np.abs(np.asarray(sheet).astype(int) - np.asarray(expected)).max() <= 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
