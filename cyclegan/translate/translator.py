@@ -20,10 +20,10 @@ from torch import nn
 from cyclegan.config import SIZE_MULTIPLE, SMALLEST_SIZE, Direction, Method, Precision
 from cyclegan.hub.fetching import open_run
 from cyclegan.images.encodings import Encoding, decode, encode
-from cyclegan.images.io import ImageError, check_pixels, open_image, to_rgb
+from cyclegan.images.io import ImageError, check_pixels, open_image, to_image, to_rgb
 from cyclegan.networks.build import for_translation
 from cyclegan.networks.packing import pack
-from cyclegan.runs.run import Run
+from cyclegan.runs.run import Run, RunError
 from cyclegan.runs.scores import best_epoch
 from cyclegan.runtime.devices import choose_precision, pick_device
 from cyclegan.runtime.files import last_change
@@ -156,6 +156,22 @@ class Translator:
             x = encode(padded, seen)[None].to(self.device, self.dtype, memory_format=torch.channels_last)
             y = _run(network, x, dropout_seed)
         return decode(y[0, :, : rgb.height, : rgb.width], made, rgb)
+
+    def sample(self, count: int = 64, *, seed: int = 0, epoch: int | None = None) -> list[Image.Image]:
+        """Return `count` images that a plain GAN generates from noise; a seed always gives the same images.
+
+        `epoch` is one of `epochs`, or None for the last. Raises RunError if the run translates images instead of
+        generating them, or has no such epoch, and WeightsError or HubError as `translate` does.
+        """
+        if self.run.translates:
+            raise RunError(f"{self.name} translates images and generates none from noise; use translate")
+        if count < 1:
+            raise ValueError(f"count is {count}; it must be 1 or more")
+        network = self._load(self.run.check_epoch(epoch), "ab")
+        noise = np.random.default_rng(seed).standard_normal((count, self.run.generator.in_channels), dtype=np.float32)
+        with torch.inference_mode():
+            images = network(torch.from_numpy(noise).to(self.device, self.dtype))
+        return [to_image(image.expand(3, -1, -1)) for image in images]
 
     def is_small(self, width: int, height: int) -> bool:
         """Whether several images of that size may be computed at the same time."""
