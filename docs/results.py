@@ -1,4 +1,4 @@
-"""Write the README's table of results from what evaluations found of the shipped runs: `python -m docs.results`."""
+"""Write the results in docs/training.md from the evaluations of the shipped runs: `python -m docs.results`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cyclegan.runs.run import Run
 from cyclegan.runs.scores import CHOSEN_ON, read_scores
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "training.md"
 BEGIN, END = "<!-- results: made by python -m docs.results -->\n", "<!-- end of results -->\n"
 ARROWS = {"lower": "↓", "higher": "↑"}
 
@@ -84,18 +85,17 @@ def cell(figures: Mapping[str, Any], measure: Measure) -> str:
     return f"{said} ({low} to {high})"
 
 
-def with_results(readme: str, text: str) -> str:
-    """The README with this text between the two marks. Raises ValueError where they are not there."""
-    before, begin, rest = readme.partition(BEGIN)
+def with_results(page: str, text: str) -> str:
+    """Return the page with this text between the two marks. Raises ValueError if they are missing."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"README.md lacks the line {(END if begin else BEGIN).strip()}; put both marks back")
+        raise ValueError(f"{PAGE.name} lacks the line {(END if begin else BEGIN).strip()}; put both marks back")
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def main() -> None:
-    path = ROOT / "README.md"
-    path.write_text(with_results(path.read_text(encoding="utf-8"), results(ROOT / "weights")), encoding="utf-8")
+    PAGE.write_text(with_results(PAGE.read_text(encoding="utf-8"), results(ROOT / "weights")), encoding="utf-8")
 
 
 if __name__ == "__main__":

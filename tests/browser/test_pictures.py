@@ -100,4 +100,5 @@ def test_the_readme_shows_the_app(name: str, request: pytest.FixtureRequest) -> 
     with Image.open(path) as image:
         assert image.format == "WEBP" and image.size == (1280, 900)
     assert path.stat().st_size < MOST_BYTES
-    assert f"docs/{path.name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/app.md")]
+    assert any(f"({folder}{path.name})" in page for folder, page in zip(("docs/", ""), pages, strict=True))

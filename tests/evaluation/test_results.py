@@ -1,4 +1,4 @@
-"""The README's table of results: made of what evaluations found, and never stale."""
+"""The tables of results in docs/training.md: made of what evaluations found, and never stale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import read_scores, write_scores
-from docs.results import ROOT, results, widest, with_results
+from docs.results import PAGE, ROOT, results, widest, with_results
 
 FIGURES: dict[str, dict[str, Any]] = {
     "values": {"l1": 0.25, "lpips": None, "pixel_accuracy": 0.5, "class_accuracy": 0.25, "mean_iou": 0.125},
@@ -62,21 +62,21 @@ def test_without_a_choice_the_last_epoch_is_shown(evaluated: Path) -> None:
 
 
 def test_only_what_is_between_the_marks_is_replaced() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    once = with_results(readme, "| new |")
+    page = PAGE.read_text(encoding="utf-8")
+    once = with_results(page, "| new |")
     assert "| new |" in once
-    assert with_results(once, "| other |") == with_results(readme, "| other |")
+    assert with_results(once, "| other |") == with_results(page, "| other |")
     assert [line for line in once.splitlines() if line.startswith("#")] == [
-        line for line in readme.splitlines() if line.startswith("#")
+        line for line in page.splitlines() if line.startswith("#")
     ]
     with pytest.raises(ValueError, match="lacks the line <!-- end of results -->"):
-        with_results(readme.replace("<!-- end of results -->", ""), "")
+        with_results(page.replace("<!-- end of results -->", ""), "")
 
 
-def test_the_readme_shows_what_the_shipped_runs_were_measured_at() -> None:
+def test_the_documentation_shows_what_the_shipped_runs_were_measured_at() -> None:
     """Run python -m docs.results after evaluating a shipped run."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_results(readme, results(ROOT / "weights")) == readme
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_results(page, results(ROOT / "weights")) == page
 
 
 def test_the_shipped_runs_are_evaluated_at_all_their_epochs() -> None:
