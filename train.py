@@ -16,9 +16,26 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from cyclegan.config import METHODS, ConfigError, Direction, GANConfig, MethodConfig, TranslationConfig, method_of
+from cyclegan.config import (
+    METHODS,
+    ConfigError,
+    Direction,
+    GANConfig,
+    MethodConfig,
+    Pix2PixConfig,
+    TranslationConfig,
+    method_of,
+)
 from cyclegan.data.batches import Batches
-from cyclegan.data.choice import check_classes, choose_inputs, find_dataset, held_out, known_datasets, name_domains
+from cyclegan.data.choice import (
+    check_classes,
+    choose_inputs,
+    describe_direction,
+    find_dataset,
+    held_out,
+    known_datasets,
+    name_domains,
+)
 from cyclegan.data.datasets import DatasetError, Split, find_split
 from cyclegan.data.downloads import DownloadError
 from cyclegan.data.hub_datasets import pinned
@@ -38,7 +55,15 @@ from cyclegan.runtime.memory import keep_freed_memory
 from cyclegan.runtime.signals import stop_signals
 from cyclegan.training.checkpoint import check_free, create, exclusive, find_checkpoint, resume
 from cyclegan.training.data_parallel import check_processes
-from cyclegan.training.launch import default_out, further_command, is_begun, revision, settled_dataset, settled_source
+from cyclegan.training.launch import (
+    default_out,
+    explain_resume,
+    further_command,
+    is_begun,
+    revision,
+    settled_dataset,
+    settled_source,
+)
 from cyclegan.training.plan import describe
 from cyclegan.training.progress import Progress
 from cyclegan.training.reference_options import explain
@@ -131,6 +156,8 @@ def run(arguments: Sequence[str]) -> int:
     if hint := explain(arguments):
         raise ConfigError(f"{hint}; docs/recipes.md has all of the reference's options")
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
+        if refusal := explain_resume(arguments):
+            raise ConfigError(refusal)
         return run_resume(tyro.cli(Resume, args=arguments, prog="train.py"))
     return run_new(*parse(arguments))
 
@@ -238,6 +265,8 @@ def prepare(run: Run, folder: Path, machine: Machine, split: Split | None = None
     else:
         split = split or find_split(folder, mode=run.config.dataset_mode)
         say(f"{folder}: {split}")
+        if isinstance(run.config, Pix2PixConfig):
+            say(describe_direction(run.config.direction, run.domains, split))
         batches = Batches(split, run.config)
         shown = [way for way in run.directions if way in (run.samples or run.directions)]
         inputs, kinds = choose_inputs(held_out(folder, split, run.config), shown, run.config.image_size)

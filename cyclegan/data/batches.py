@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -25,16 +25,16 @@ from cyclegan.config import (
     Domain,
     MethodConfig,
     Pix2PixConfig,
-    smallest_judged,
 )
-from cyclegan.data.datasets import ALL_LOOKED_AT, DatasetError, Source, Split, some
+from cyclegan.data.datasets import ALL_LOOKED_AT, DatasetError, Source, Split
+from cyclegan.data.sizes import Size, check_sizes, warn_of_shapes
 from cyclegan.images.encodings import Pixels, encode, encodings
+from cyclegan.images.files import SAMPLE, evenly, warn_of_dark
 from cyclegan.images.io import ImageError, open_image
 from cyclegan.runtime import distributed
 
 log = logging.getLogger(__name__)
 
-Size = tuple[int, int]
 TRIES = 100
 """Images in a row that may be bad where not all were looked at."""
 
@@ -70,18 +70,26 @@ class Batches:
         self._stored: dict[Source, Pixels] = {}
         self._room = physical_memory() // 4 // distributed.place().local_size
         self._passed_over: set[str] = set()
+        self._shapes: dict[Source, Size] = {}
         files: dict[Path, dict[Source, None]] = {}
         for source in (*self.split.a, *self.split.b):
             files.setdefault(source.path, {})[source] = None
         self.waits = len(files) > ALL_LOOKED_AT
         """Whether images are read as they are wanted."""
         if not self.waits:
-            self._check_sizes(self._read(files))
+            check_sizes(self._read(files), self.split, config)
         elif config.batch_size > 1 and not config.crops:
             raise DatasetError(
                 f"of more than {ALL_LOOKED_AT} files the sizes are not looked at before, and preprocess "
                 f"{config.preprocess} crops none: use --batch-size 1, or --preprocess resize_and_crop"
             )
+        else:
+            for source in (*evenly(self.split.a, SAMPLE), *evenly(self.split.b, SAMPLE)):
+                with suppress(ImageError):  # which is named when its turn comes
+                    self._pixels(source)
+        warn_of_shapes(self._shapes, self.split if self.paired else None)
+        for sources in (self.split.a, self.split.b):
+            warn_of_dark([source.path for source in sources])
 
     @property
     def fingerprint(self) -> str:
@@ -154,6 +162,7 @@ class Batches:
         return pixels
 
     def _resize(self, source: Source, image: Image.Image) -> Pixels:
+        self._shapes[source] = image.size
         size, crop = target_size(image.size, self.config), self.config.crop_size
         if self.config.crops and min(size) < crop:
             scaled = "" if size == image.size else f", scaled {size[0]}x{size[1]}"
@@ -190,34 +199,6 @@ class Batches:
         kept = sum(pixels.nbytes for pixels in self._stored.values())
         log.info("%.0f of %.0f MB of images are kept in memory", kept / 1e6, total / 1e6)
         return sizes
-
-    def _check_sizes(self, sizes: dict[Source, Size]) -> None:
-        """Raise DatasetError where images that meet in a pair or in a batch differ in size."""
-        config, a, b = self.config, self.split.a, self.split.b
-        smallest = smallest_judged(config.discriminator)
-        small = [source.path.name for source, size in sizes.items() if not config.crops and min(size) < smallest]
-        if small:
-            raise DatasetError(
-                f"{len(small)} images are less than {smallest} pixels wide or high after preprocess "
-                f"{config.preprocess}, too small for the discriminator: {some(small)}; use --preprocess "
-                "resize_and_crop, or --discriminator.architecture pixel"
-            )
-        said = {source: f"{source.path.name} {width}x{height}" for source, (width, height) in sizes.items()}
-        pairs = zip(a, b, strict=True) if self.paired else ()
-        apart = [f"{said[one]} and {said[other]}" for one, other in pairs if sizes[one] != sizes[other]]
-        if apart:
-            raise DatasetError(
-                f"{len(apart)} pairs have images of two sizes: {some(apart)}; use --preprocess resize_and_crop"
-            )
-        for sources in (a, b) if config.batch_size > 1 and not config.crops else ():
-            usual = Counter(sizes[source] for source in sources).most_common(1)[0][0]
-            others = [said[source] for source in sources if sizes[source] != usual]
-            if others:
-                raise DatasetError(
-                    f"batches of {config.batch_size} need images of one size, and preprocess {config.preprocess} crops "
-                    f"none: most are {usual[0]}x{usual[1]} pixels, but {len(others)} of {len(sources)} are not: "
-                    f"{some(others)}; use --batch-size 1, or --preprocess resize_and_crop"
-                )
 
 
 def epoch_order(images: int, config: MethodConfig, epoch: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from typing import get_args
 from PIL import Image
 
 from cyclegan.config import ConfigError, CycleGANConfig, Direction, GANConfig, MethodConfig, Palette, Pix2PixConfig
-from cyclegan.data.datasets import DatasetError, Split, find_split, load_inputs
+from cyclegan.data.datasets import DatasetError, Split, domain_folders, find_split, load_inputs
 from cyclegan.data.downloads import data_root
 from cyclegan.data.hub_datasets import fetch_from_hub, folder_of
 from cyclegan.data.named_datasets import DATASETS, NOISE, fetch
@@ -85,6 +85,15 @@ def name_domains(split: Split | None, config: MethodConfig, names: tuple[str, st
     return Domains(a, b)
 
 
+def describe_direction(direction: Direction, domains: Domains, split: Split) -> str:
+    """Say which images pix2pix translates to which, and how to reverse that."""
+    places = {"side-by-side pairs": ("left half", "right half"), "two folders": ("A", "B")}
+    a, b = places.get(split.layout, (".jpg", ".png"))
+    named = {"a": f"{domains.a} ({a})", "b": f"{domains.b} ({b})"}
+    source, target = direction
+    return f"translates {named[source]} to {named[target]}; --direction {target}{source} reverses it"
+
+
 def check_classes(split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
     """Raise ConfigError if the generator makes label maps of a palette that those of domain b do not have."""
     classes = config.generator.classes
@@ -98,7 +107,7 @@ def check_classes(split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
 def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
     """The split whose images are translated after every epoch: val, else test, else the training images."""
     for name in ("val", "test"):
-        if (folder / name).is_dir() or (folder / f"{name}A").is_dir():
+        if (folder / name).is_dir() or domain_folders(folder, name):
             return find_split(folder, name, config.dataset_mode)
     return train
 

@@ -12,11 +12,12 @@ from PIL import Image
 
 from cyclegan.config import DatasetMode, Direction, Domain
 from cyclegan.data.choice import find_folder
-from cyclegan.data.datasets import DatasetError, Source, Split, evenly, find_split
+from cyclegan.data.datasets import DatasetError, Source, Split, domain_folders, find_split
 from cyclegan.data.hub_datasets import pinned
 from cyclegan.evaluation.metrics import Interval
 from cyclegan.facades.labels import Array, label_palette
 from cyclegan.images.encodings import Encoding
+from cyclegan.images.files import evenly, warn
 from cyclegan.runs.run import Run
 from cyclegan.runs.scores import CHOSEN_ON
 
@@ -216,8 +217,14 @@ def plan(
     colorizes = {run.encodings["b"] == "chroma" for run in runs}
     if len(colorizes) > 1:
         raise ComparisonError("colorization reads its images otherwise than other runs; compare it apart from them")
-    mode: DatasetMode = "colorization" if colorizes == {True} else "unaligned"
+    aligned = any(run.config.dataset_mode == "aligned" for run in runs)
+    mode: DatasetMode = "colorization" if colorizes == {True} else "aligned" if aligned else "unaligned"
     judged = _find_split(folder, split, mode)
+    if judged.layout == "two folders" and judged.paired and not aligned:
+        warn(
+            f"{judged.a[0].path.parent} and {judged.b[0].path.parent} hold files of the same names, which are measured "
+            "as pairs; if they are none, rename the files of one folder"
+        )
     targets: list[Target] = []
     palettes = {
         letter: label_palette(sources[0].load()) for letter, sources in zip(DOMAINS, (judged.a, judged.b), strict=True)
@@ -270,7 +277,7 @@ def _find_split(folder: Path, name: str, mode: DatasetMode) -> Split:
     except DatasetError as error:
         others = []
         for other in ("train", "val", "test"):
-            if other != name and ((folder / other).is_dir() or (folder / f"{other}A").is_dir()):
+            if other != name and ((folder / other).is_dir() or domain_folders(folder, other)):
                 others.append(f"--split {other}")
         if not others:
             raise

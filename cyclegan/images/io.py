@@ -8,7 +8,7 @@ import warnings
 import zlib
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +16,10 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"})
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif", ".ppm", ".pgm", ".avif"}
+)
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF")
 """What is decoded, as Pillow calls it: it knows fifty more, some of which start other programs (EPS: Ghostscript)."""
 MAX_MEGAPIXELS = 40
 MAX_PIXELS = MAX_MEGAPIXELS * 10**6
@@ -28,6 +30,9 @@ panoramas of phones have 16,000 pixels."""
 MAX_SCANS = 100
 """Most scans of a JPEG that is decoded: each goes over all pixels. Cameras and programs write 1 to 20."""
 _EIGHT_BITS = [round(level / 257) for level in range(2**16)]
+DARK = 64
+"""An image with no level above this one, of 255, is nearly black: 12 bits in a file of 16 end at 16, 14 bits at 64,
+class ids at the number of classes."""
 
 Fault = Literal["format", "size", "empty", "missing", "damaged", "float"]
 """What can be wrong with a file that should be an image."""
@@ -40,6 +45,20 @@ class ImageError(ValueError):
         """`fault` says the same to who tells it in other words; None where the image by itself is in order."""
         super().__init__(message)
         self.fault = fault
+
+
+class Levels(NamedTuple):
+    """The lowest and the highest value in a file that is read as nearly black."""
+
+    low: int
+    high: int
+    deep: bool
+    """Whether the file has 16 bits or more."""
+
+    def __str__(self) -> str:
+        if self.deep:
+            return f"values {self.low} to {self.high}, read as 0 to 65535: stretch them to that range and save it again"
+        return f"values {self.low} to {self.high} of 255, as class ids have: give each class a colour of its own"
 
 
 class _Quiet:
@@ -94,6 +113,17 @@ def open_image(source: Path | BinaryIO, name: str | None = None) -> Image.Image:
         raise ImageError(f"{name} is damaged or incomplete and cannot be read", "damaged") from error
 
 
+def dark_levels(image: Image.Image) -> Levels | None:
+    """Return the values of an image from `open_image` if it is nearly black, 255 (to ignore) aside; else None."""
+    if raw := image.info.get("levels"):
+        low, high = raw
+        return Levels(low, high, True) if high - low > 0 and high <= 257 * DARK else None
+    used = {index % 256 for index, count in enumerate(image.histogram()) if count} - {255}
+    if used and max(used) <= DARK and used != {0}:
+        return Levels(min(used), max(used), False)
+    return None
+
+
 def claimed_size(path: Path) -> tuple[int, int] | None:
     """Width and height of an image file, before EXIF turns it, as its head says; None where it cannot be read."""
     try:
@@ -133,7 +163,10 @@ def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)
     if image.mode == "I" or image.mode.startswith("I;16"):
-        image = image.convert("I").point(_EIGHT_BITS, "L")
+        image = image.convert("I")
+        levels = image.getextrema()
+        image = image.point(_EIGHT_BITS, "L")
+        image.info["levels"] = levels
         image.info.pop("transparency", None)  # one of 16 bits
     elif image.mode == "F":
         raise ImageError(f"{name} holds floating-point values; save it with 8 or 16 bits a channel", "float")

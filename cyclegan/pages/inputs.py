@@ -16,7 +16,7 @@ from gradio.data_classes import ImageData
 from PIL import Image
 
 from cyclegan.facades.labels import class_indices, colorize, label_palette
-from cyclegan.images.io import ImageError, open_image
+from cyclegan.images.io import ImageError, dark_levels, open_image
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
 from cyclegan.pages.languages import Text
@@ -88,12 +88,14 @@ def prepare(image: Image.Image | None, route: Route, *, max_pixels: int = TRANSL
     """Shrink what is too large, clean the colours of label maps. Raises Refusal where there is no picture."""
     if image is None:
         raise Refusal(texts.NO_IMAGE)
-    before = image
+    before, levels = image, dark_levels(image)
     image = shrink(image, max_pixels)
     notes = [shrunk_note(before, image)] if image.size != before.size else []
+    if levels:
+        notes.append(texts.NEARLY_BLACK.format(low=levels.low, high=levels.high))
     palette = label_palette(image)
     wrong_way = (route.from_labels and palette is None) or (route.to_labels and palette is not None)
-    if wrong_way:
+    if wrong_way and not levels:
         notes.append(texts.LOOKS_LIKE_PHOTO if palette is None else texts.LOOKS_LIKE_LABELS)
     elif palette is not None and route.from_labels:
         exact = colorize(class_indices(image, palette))

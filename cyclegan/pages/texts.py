@@ -128,6 +128,11 @@ LOOKS_LIKE_PHOTO = Text(
     "라벨 맵이 아니라 사진인 것 같습니다.",
     "这看起来是照片，而不是标签图。",
 )
+NEARLY_BLACK = Text(
+    "Your picture is nearly black: its values are {low} to {high}. If these are class ids, give each class its colour.",
+    "이미지가 거의 검은색입니다. 값의 범위는 {low}~{high}입니다. 클래스 번호라면 클래스마다 색을 지정해 주세요.",
+    "图片几乎全黑，数值范围为 {low} 到 {high}。如果这些是类别编号，请为每个类别指定颜色。",
+)
 LOOKS_LIKE_LABELS = Text(
     "This looks like a label map, not a photo.",
     "사진이 아니라 라벨 맵인 것 같습니다.",

@@ -20,6 +20,7 @@ from cyclegan.runs.run_file import check_known
 from cyclegan.runtime import distributed
 from cyclegan.runtime.files import new_folder, sweep_strays, write_atomically
 from cyclegan.training.ema import EMA
+from cyclegan.training.launch import further_command
 from cyclegan.training.objectives import Objective
 from cyclegan.training.progress import Progress
 from cyclegan.training.updates import Updates
@@ -163,7 +164,7 @@ def resume(trainer: Training) -> None:
     except ChangedDataError:
         raise RunError(
             f"the training images are not those that {trainer.run.folder} began with: names or their number differ; "
-            "put them back, or start a new run"
+            f"put them back, or start a new run from its networks: {further_command(trainer.run)}"
         ) from None
     except Exception as error:  # torch.load raises whatever a damaged file makes it meet
         raise RunError(f"{path} cannot be loaded ({type(error).__name__}: {str(error).splitlines()[0]})") from error

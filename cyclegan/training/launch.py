@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from cyclegan.config import MethodConfig, method_of
+from cyclegan.config import METHODS, MethodConfig, method_of
 from cyclegan.data.hub_datasets import address_of, pinned
 from cyclegan.hub.fetching import is_address
 from cyclegan.hub.repositories import COMMIT, Address, is_on_hub, list_files
 from cyclegan.runs.run import Run
-from cyclegan.runs.run_file import options_of
+from cyclegan.runs.run_file import flat, options_of
 from cyclegan.runtime import distributed
 
 
@@ -67,6 +68,26 @@ def further_command(run: Run) -> str:
     method = [] if run.method == "cyclegan" else [run.method]
     words = ["python", "train.py", *method, "--dataset", run.config.dataset]
     return f"{shlex.join(words)} {options_of(replace(run.config, init_from=str(run.folder.resolve())))}"
+
+
+def explain_resume(arguments: Sequence[str]) -> str | None:
+    """Return why options of a method do not go with --resume, and the command for a new run; None if there are none."""
+    words = [argument.partition("=")[0] for argument in arguments]
+    options = {
+        f"--{'.'.join(key).replace('_', '-')}" for kind in METHODS.values() for key in flat(asdict(kind(dataset="any")))
+    }
+    wanted = [word for word in words if word in options - {"--dataset"}]
+    if not wanted:
+        return None
+    place = words.index("--resume")
+    name = arguments[place].partition("=")[2]
+    after = place + 1 if name else place + 2
+    name = name or next(iter(arguments[place + 1 :]), "")
+    others = [*arguments[:place], *arguments[after:]]
+    return (
+        f"a run keeps its options, so --resume does not take {' and '.join(wanted)}; to train its networks with other "
+        f"options, start a new run: {further_command(Run.open(name))} {shlex.join(others)}"
+    )
 
 
 def revision() -> str | None:

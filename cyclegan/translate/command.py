@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections import Counter, deque
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from cyclegan.config import ConfigError, Precision
 from cyclegan.hub.errors import HubError
+from cyclegan.images.files import SUFFIXES, list_files, warn_of_dark
 from cyclegan.images.io import IMAGE_SUFFIXES, ImageError, claimed_size, to_png
 from cyclegan.networks.storage import WeightsError
 from cyclegan.runs.run import RunError
@@ -46,7 +46,7 @@ class TranslateFolder:
     images: Annotated[Path, tyro.conf.Positional]
     """Folder of the images, or one image."""
     out: Annotated[Path, tyro.conf.Positional]
-    """Folder for the translations; made where it is missing."""
+    """Folder for the translations, made where it is missing; for one image also a file, such as photo.png."""
     to: str | None = None
     """What to translate to, such as photo; needed where the run knows two directions."""
     epoch: int | None = None
@@ -87,26 +87,50 @@ def find_images(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise ImageError(f"{folder} is neither a folder nor an image")
-    found = []
-    for inside, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = (Path(inside, name) for name in sorted(names) if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    if not found:
-        raise ImageError(f"{folder} holds no images; put {', '.join(sorted(IMAGE_SUFFIXES))} files there")
-    return found
+    if found := list_files(folder):
+        return found
+    raise ImageError(f"{folder} holds no images; put {', '.join(SUFFIXES)} files there")
 
 
 def destinations(paths: Sequence[Path], folder: Path, out: Path) -> dict[Path, Path]:
     """Where the translation of each image goes: the same place and stem below `out`, .png; files that differ in nothing
-    but the suffix keep theirs, as house.jpg.png."""
+    but the suffix keep theirs, as house.jpg.png. One image may go to a file, if `out` has the suffix of an image."""
+    if _is_one_file(folder, out):
+        return {folder: out}
     root = folder.parent if folder.is_file() else folder
     places = {path: path.relative_to(root) for path in paths}
-    same = Counter(str(place.with_suffix("")).casefold() for place in places.values())
-    return {
-        path: out / (place.with_suffix(".png") if same[str(place.with_suffix("")).casefold()] == 1 else f"{place}.png")
-        for path, place in places.items()
-    }
+    found = {path: place.with_suffix(".png") for path, place in places.items()}
+    short = set(paths)
+    while short:  # the whole name of one may be the stem of another
+        count = Counter(str(place).casefold() for place in found.values())
+        clashing = {path for path in short if count[str(found[path]).casefold()] > 1}
+        if not clashing:
+            break
+        short -= clashing
+        found |= {path: Path(f"{places[path]}.png") for path in clashing}
+    return {path: out / place for path, place in found.items()}
+
+
+def _is_one_file(images: Path, out: Path) -> bool:
+    return images.is_file() and not out.is_dir() and out.suffix.lower() in IMAGE_SUFFIXES
+
+
+def check_writes(wanted: Mapping[Path, Path], *, overwrite: bool) -> None:
+    """Raise ConfigError if a translation would replace an input, or with `overwrite` an image beside one."""
+    folders = {path.parent.resolve() for path in wanted}
+    for path, destination in wanted.items():
+        if not destination.exists():
+            continue
+        if destination.is_dir():
+            raise ConfigError(f"{destination} is a folder; give another for the translations")
+        is_input = destination.samefile(path)
+        if is_input or (overwrite and destination.parent.resolve() in folders):
+            what = "the input" if is_input else "an image beside the input, perhaps its label map"
+            free = path.with_name(f"{path.stem}-translated.png")
+            raise ConfigError(
+                f"{destination} is {what}, and would be overwritten; give another folder, or for one image a file that "
+                f"is not there, such as {free}"
+            )
 
 
 def translate_all(
@@ -208,7 +232,11 @@ def _threads(count: int, cores: int) -> ThreadPoolExecutor:
 
 def _write(picture: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, to_png(picture))
+    if path.suffix.lower() == ".png":
+        write_atomically(path, to_png(picture))
+        return
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    write_atomically(path, lambda file: picture.save(file, kind, quality=95))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -240,14 +268,19 @@ def _run(command: TranslateFolder) -> int:
     to = command.to or targets[0]
     translator.source_of(to)
     translator.run.check_epoch(command.epoch)
-    if command.images.resolve() in (command.out.resolve(), *command.out.resolve().parents):
+    if command.images.is_dir() and command.images.resolve() in (command.out.resolve(), *command.out.resolve().parents):
         raise ConfigError(f"{command.out} lies in {command.images}: translations would be translated; choose another")
     wanted = destinations(find_images(command.images), command.images, command.out)
+    check_writes(wanted, overwrite=command.overwrite)
+    warn_of_dark(list(wanted))
     own = dict(distributed.own_items(list(wanted.items())))
-    command.out.mkdir(parents=True, exist_ok=True)
+    out = command.out.parent if _is_one_file(command.images, command.out) else command.out
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file; give a folder, or for one image a file with the suffix of an image")
+    out.mkdir(parents=True, exist_ok=True)
     first = distributed.is_first()
     if first:
-        sweep_strays(command.out)
+        sweep_strays(out)
     distributed.wait_for_all()
     bar = tqdm(total=len(own), unit="img", dynamic_ncols=True, disable=None if first else True)
     with bar, stop_signals() as received:

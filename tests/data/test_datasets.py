@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from cyclegan.data.datasets import DatasetError, find_split, load_inputs
+from cyclegan.config import DatasetMode
+from cyclegan.data.datasets import DatasetError, find_split, list_images, load_inputs
 from tests.conftest import make_folder, make_two_folders
 
 
@@ -72,36 +75,87 @@ def test_inputs_are_spread_evenly_over_the_split(count: int, chosen: list[int], 
 
 
 @pytest.mark.parametrize(
-    ("names", "size", "split", "message"),
+    ("names", "size", "mode", "message"),
     [
-        ([], (0, 0), "train", r"holds no images; put .*\.jpg.* files there$"),
-        (["train/1.png"], (64, 32), "val", "no split val: neither val/ nor valA/ and valB/"),
-        (["cats/1.png", "dogs/1.png"], (9, 9), "train", "or name one of its folders that hold some: cats, dogs$"),
-        (["trainA/1.png"], (9, 9), "train", "trainB is missing; unpaired datasets need both"),
-        (["1.png"], (60, 32), "train", r"1\.png is 60x32 pixels.*twice as wide.*two folders, trainA and trainB"),
-        (
-            ["1.jpg", "2.jpg", "1.png", "3.png"],
-            (9, 9),
-            "train",
-            r"2 photos .* 2 have no partner .*: 2, 3; add or remove",
-        ),
+        ([], (0, 0), "unaligned", r"holds no images; put .*\.jpg.* files there$"),
+        (["cats/1.png", "dogs/1.png", "emus/1.png"], (9, 9), "unaligned", "folders that hold some: cats, dogs, emus$"),
+        (["a cat/1.png", "b/1.png"], (9, 9), "unaligned", "domains: mv '.*/a cat' .*/trainA && mv .*/b .*/trainB$"),
+        (["trainA/1.png"], (9, 9), "unaligned", "trainB is missing; unpaired datasets need both"),
+        (["1.png"], (60, 32), "unaligned", r"60x32 pixels.*twice as wide.*--dataset-mode aligned.*trainA and trainB"),
+        (["1.png"], (32, 32), "aligned", "32x32 pixels.*above the height"),
+        (["1.png"], (61, 32), "aligned", "an odd width has no halves"),
+        (["1.png"], (32, 64), "aligned", "above the other, cut them into two folders, trainA and trainB, under the sa"),
+        (["1.jpg", "2.jpg", "1.png", "3.png"], (9, 9), "aligned", "2 photos .* 2 have no partner .*: 2, 3; add or r"),
     ],
 )
 def test_a_folder_that_is_no_dataset_is_told_why(
-    names: list[str], size: tuple[int, int], split: str, message: str, tmp_path: Path
+    names: list[str], size: tuple[int, int], mode: DatasetMode, message: str, tmp_path: Path
 ) -> None:
     for name in names:
         make_folder((tmp_path / name).parent, [Path(name).name], size)
     with pytest.raises(DatasetError, match=message):
-        find_split(tmp_path, split)
+        find_split(tmp_path, mode=mode)
+    with pytest.raises(DatasetError, match="no split val: neither val/ nor valA/ and valB/"):
+        find_split(tmp_path, "val")
     with pytest.raises(DatasetError, match="nowhere is not a folder; give a known name or the path"):
         find_split(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("layout", ["trainA", "train/A", "A/train", "A"])
+def test_folders_of_domains_are_found_as_people_lay_them_out(layout: str, tmp_path: Path) -> None:
+    """junyanz/pytorch-CycleGAN-and-pix2pix#700, #464: its own scripts take A/train, and write trainA."""
+    for domain in "AB":
+        folder = tmp_path / layout.replace("A", domain)
+        make_folder(folder / "cats", ["1.jpg"])
+        make_folder(folder, ["2.jpg"])
+    split = find_split(tmp_path)
+    assert (str(split), split.paired) == ("two folders, 2 images in A and 2 in B", True)
+
+
+@pytest.mark.parametrize("names", [(["house", "house_1"], ["house_B", "house_1_B"]), (["x_A", "x_B"], ["x_A", "x_B"])])
+def test_partners_are_matched_by_name(names: tuple[list[str], list[str]], tmp_path: Path) -> None:
+    """junyanz/pytorch-CycleGAN-and-pix2pix#971: house_B.png comes after house_1_B.png."""
+    make_folder(tmp_path / "trainA", [f"{name}.jpg" for name in names[0]])
+    make_folder(tmp_path / "trainB", [f"{name}.JPG" for name in names[1]])
+    split = find_split(tmp_path)
+    assert split.paired and [source.path.stem for source in split.b] == names[1]
+
+
+def test_what_is_left_out_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_folder(tmp_path, ["1.JPG", "1.jpg", "1.png", "2.jpg", "2.png", "2.webp"])
+    (tmp_path / "2.heic").touch()
+    make_folder(tmp_path / "more", ["3.jpg"])
+    assert str(find_split(tmp_path)) == "2 photos and label maps of the same stem"
+    frames = [Image.new("RGB", (9, 9), (shade, 0, 0)) for shade in (0, 90, 180)]
+    make_folder(tmp_path / "trainA", ["0.avif", "1.ppm"])
+    for suffix in ("gif", "tif"):
+        frames[0].save(tmp_path / "trainA" / f"many.{suffix}", save_all=True, append_images=frames[1:])
+    assert len(list_images(tmp_path / "trainA")) == 4
+    for said, logged in zip(
+        (
+            "1 files are not read: 2.heic; convert",
+            "images in more are not read; move",
+            "2 images are left out, .* 1.jpg, 2.webp; rename",
+            r"2 files have several frames, .*: many.gif \(3\), many.tif \(3\); 4 frames are left out",
+        ),
+        caplog.messages,
+        strict=True,
+    ):
+        assert re.search(said, logged)
+
+
+def test_wide_pairs_are_halved_where_pairs_are_demanded(tmp_path: Path) -> None:
+    split = find_split(make_folder(tmp_path, ["1.png"], (320, 120)), mode="aligned")
+    assert (split.a[0].load().size, split.b[0].load().size) == ((160, 120), (160, 120))
 
 
 def test_files_that_are_no_images_are_passed_over_or_named(tmp_path: Path) -> None:
     make_folder(tmp_path / "train", ["1.png", "2.jpg"], (64, 32))
     (tmp_path / "train" / "README.md").touch()
     (tmp_path / "train" / "3.png").mkdir()
+    (tmp_path / "train" / "._1.png").write_bytes(b"what macOS writes beside each file on other disks")
+    (tmp_path / "train" / "__MACOSX").mkdir()
+    (tmp_path / "train" / "__MACOSX" / "1.png").touch()
     assert str(find_split(tmp_path)) == "2 side-by-side pairs"
     (tmp_path / "train" / "4.png").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"4\.png cannot be read as an image .*; remove or replace it"):

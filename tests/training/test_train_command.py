@@ -22,7 +22,7 @@ from cyclegan.runs.samples import SAMPLE_SIZE
 from cyclegan.training.checkpoint import exclusive
 from cyclegan.training.reference_options import NAMES, NOT_NEEDED
 from cyclegan.translate.translator import Translator
-from tests.conftest import make_pairs, make_photo, wait_until
+from tests.conftest import make_folder, make_pairs, make_photo, wait_until
 from tests.forks import ROOT, Program
 
 TINY = {
@@ -350,3 +350,29 @@ def test_a_run_without_a_checkpoint_is_left_as_it_is(weights: Path, capsys: pyte
     assert train.main(["--resume", str(folder)]) == 2
     assert "checkpoint.pt is missing: published and converted runs have none" in capsys.readouterr().err
     assert sorted(folder.iterdir()) == before
+
+
+def test_other_options_for_a_run_get_the_command_that_starts_a_new_one(
+    weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = weights / "facades-pix2pix"
+    assert train.main(["--resume", str(folder), "--epochs", "20", "--learning-rate=1e-4"]) == 2
+    message = capsys.readouterr().err
+    assert "a run keeps its options, so --resume does not take --epochs and --learning-rate" in message
+    command = shlex.split(message.partition("start a new run: ")[2])
+    assert command[:3] == ["python", "train.py", "pix2pix"] and command[-3:] == [
+        "--epochs",
+        "20",
+        "--learning-rate=1e-4",
+    ]
+    config, _ = train.parse(command[2:])
+    assert (config.epochs, config.learning_rate, config.init_from) == (20, 1e-4, str(folder))
+
+
+def test_pix2pix_says_which_half_it_translates_to_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = make_folder(tmp_path / "set" / "train", ["1.png", "2.png"], (512, 256)).parent
+    command = ["pix2pix", "--dataset", str(dataset), "--domain-names", "house", "plan", "--dry-run"]
+    small = ["--generator.width", "4", "--discriminator.width", "4", "--device", "cpu"]
+    assert train.main([*command, *small]) == 0
+    said = capsys.readouterr().err
+    assert "translates plan (right half) to house (left half); --direction ab reverses it" in said

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from cyclegan.images.io import open_image
-from cyclegan.translate.command import main, translate_all
+from cyclegan.translate.command import destinations, main, translate_all
 from cyclegan.translate.translator import Translator
 from tests.conftest import make_photo
 from tests.forks import Program
@@ -124,9 +124,42 @@ def test_a_bad_file_stops_nothing_and_a_second_start_goes_on(
     assert "5 translated, 0 there already, 0 failed" in capsys.readouterr().err
 
 
-def test_one_image_is_enough(weights: Path, photos: Path, tmp_path: Path) -> None:
-    assert translate(weights, photos / "b.jpg", tmp_path / "out") == 0
-    assert set(made(tmp_path / "out")) == {"b.png"}
+@pytest.mark.parametrize(
+    ("out", "expected"), [("out", "out/b.png"), ("new/b.webp", "new/b.webp"), ("b2.jpg", "b2.jpg"), ("my photos", "")]
+)
+def test_one_image_is_enough(out: str, expected: str, weights: Path, photos: Path, tmp_path: Path) -> None:
+    """Into a folder, its own as well, or to a file."""
+    assert translate(weights, photos / "b.jpg", tmp_path / out) == 0
+    assert open_image(tmp_path / (expected or "my photos/b.png")).size == (40, 40)
+
+
+@pytest.mark.parametrize(
+    ("images", "out", "more"),
+    [
+        ("old/twice.png", "old", []),
+        ("old/twice.png", "old", ["--overwrite"]),
+        ("old/twice.png", "old/twice.png", ["--overwrite"]),
+        ("old/twice.jpg", "old", ["--overwrite"]),
+    ],
+)
+def test_no_input_or_label_map_is_overwritten(
+    images: str, out: str, more: list[str], weights: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in photos.glob("old/*.*")}
+    assert translate(weights, photos / images, photos / out, *more) == 2
+    assert "would be overwritten; give another folder" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in photos.glob("old/*.*")} == before
+
+
+def test_no_two_translations_have_one_name(tmp_path: Path) -> None:
+    names = ["house.jpg", "house.png", "house.jpg.png", "garden.jpg"]
+    places = destinations([tmp_path / name for name in names], tmp_path, tmp_path / "out")
+    assert [path.name for path in places.values()] == [
+        "house.jpg.png",
+        "house.png.png",
+        "house.jpg.png.png",
+        "garden.png",
+    ]
 
 
 @pytest.mark.parametrize(
