@@ -167,9 +167,11 @@ def serve(layout: Layout, settings: Settings) -> None:
             mcp_server=settings.mcp,
             inbrowser=settings.browser and not settings.window and has_screen(),
             prevent_thread_lock=True,
+            quiet=True,  # it advises share=True, which this command has not
         )
     except OSError:  # taken since it was checked
         raise _unusable(settings.host, settings.port, "the address is in use") from None
+    print(f"* Running on local URL:  {blocks.local_url.rstrip('/')}", flush=True)
     threading.Thread(target=keep_swept, args=(blocks, folder, keep, 3600 * settings.keep_hours), daemon=True).start()
     if not GPU_PER_CALL:
         # In the background: the page opens with pictures from disk, and needs the networks only at the first click.

@@ -154,7 +154,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(arguments: Sequence[str]) -> int:
     """Do what the command line says."""
     if hint := explain(arguments):
-        raise ConfigError(f"{hint}; docs/recipes.md has all of the reference's options")
+        raise ConfigError(f"{hint}; docs/recipes.md has more of them")
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
         if refusal := explain_resume(arguments):
             raise ConfigError(refusal)

@@ -107,7 +107,8 @@ def check_classes(split: Split, config: CycleGANConfig | Pix2PixConfig) -> None:
 def held_out(folder: Path, train: Split, config: MethodConfig) -> Split:
     """The split whose images are translated after every epoch: val, else test, else the training images."""
     for name in ("val", "test"):
-        if (folder / name).is_dir() or domain_folders(folder, name):
+        folders = domain_folders(folder, name)
+        if all(each.is_dir() for each in folders) if folders else (folder / name).is_dir():
             return find_split(folder, name, config.dataset_mode)
     return train
 

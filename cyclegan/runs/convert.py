@@ -167,7 +167,7 @@ def _import(command: Convert, files: Sequence[Path], out: Path) -> str:
         dropout=command.dropout,
     )
     routes = " and ".join(f"{run.domain(source)} -> {run.domain(target)}" for source, target in run.directions)
-    return f"{run.method}, {describe(run.generator)}, epoch {run.epochs[-1]}, {routes}"
+    return f"{run.method}, {describe(run.generator)}, epoch {run.epochs[-1]}, {routes}; stored in half precision"
 
 
 def _export(command: Convert, runs: Sequence[Path], out: Path) -> str:
@@ -199,6 +199,8 @@ def _epoch(files: Sequence[Path]) -> int:
     stated = {epoch for epoch in (FileName.of(path).epoch for path in files) if epoch is not None}
     if len(stated) > 1:
         raise ConfigError(f"the files are of epochs {sorted(stated)}; give two of one epoch, or say which with --epoch")
+    if not stated and any(path.stem.startswith("iter_") for path in files):
+        raise ConfigError(f"{files[0].name} names an iteration and no epoch; say which epoch it is of with --epoch")
     return stated.pop() if stated else LATEST_EPOCH
 
 

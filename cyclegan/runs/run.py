@@ -101,6 +101,8 @@ class Run:
             text = read_small(path, CONFIG_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             missing = "it has no run.json" if folder.is_dir() else "there is no such folder"
+            if inside := sorted(str(each.parent) for each in folder.glob("*/run.json")):
+                missing += f"; runs in it are {', '.join(inside)}"
             raise RunError(f"{folder} is not a run: {missing}") from None
         except OSError as error:
             raise RunError(f"{path} cannot be read: {error.strerror or error}") from None

@@ -40,7 +40,7 @@ NAMES = {
 }
 NOT_NEEDED = {
     "--phase": "training takes the images of train",
-    "--num_threads": "a thread reads each batch while the one before is trained on",
+    "--num_threads": "reading images needs no setting (--threads counts those of the computation)",
     "--print_freq": "the progress bar shows the losses of every step, and history.jsonl keeps those of every epoch",
     "--display_id": "python app.py --run RUN shows samples and curves while the run is trained",
     "--use_wandb": "history.jsonl in the run's folder keeps the losses, and python app.py --run RUN plots them",

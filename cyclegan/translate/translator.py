@@ -127,12 +127,18 @@ class Translator:
         to 1; what it raises ends the translation.
 
         Raises RunError listing the choices where there is no such target or epoch, WeightsError where the weights
-        are damaged, HubError where they cannot be fetched, ImageError where the image cannot be used.
+        are damaged, HubError where they cannot be fetched, ImageError where the image cannot be used, TypeError
+        where it is neither image nor path.
         """
         direction = self.run.direction_to(to)
         epoch = self.run.check_epoch(best_epoch(self.run, direction) if epoch is None else epoch)
         if isinstance(image, (str, Path)):
             image = open_image(Path(image))
+        if not isinstance(image, Image.Image):
+            raise TypeError(
+                f"translate takes a PIL image or the path of a file, not {type(image).__name__}; for an array of 8-bit "
+                "RGB pixels use PIL.Image.fromarray(array)"
+            )
         check_pixels(image)
         rgb = to_rgb(image)
         seen, made = (self.run.encodings[domain] for domain in direction)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.config import DatasetMode
+from cyclegan.config import CycleGANConfig, DatasetMode
+from cyclegan.data.choice import held_out
 from cyclegan.data.datasets import DatasetError, find_split, list_images, load_inputs
 from tests.conftest import make_folder, make_two_folders
 
@@ -119,6 +120,13 @@ def test_partners_are_matched_by_name(names: tuple[list[str], list[str]], tmp_pa
     make_folder(tmp_path / "trainB", [f"{name}.JPG" for name in names[1]])
     split = find_split(tmp_path)
     assert split.paired and [source.path.stem for source in split.b] == names[1]
+
+
+def test_a_split_of_one_domain_is_no_reason_to_stop(tmp_path: Path) -> None:
+    """taesungp/contrastive-unpaired-translation#115: testA without testB."""
+    train = make_two_folders(tmp_path, 2, 2)
+    make_folder(tmp_path / "testA", ["1.png"])
+    assert held_out(tmp_path, train, CycleGANConfig(dataset="x")) is train
 
 
 def test_what_is_left_out_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

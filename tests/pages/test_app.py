@@ -135,6 +135,9 @@ class TestCommand:
         monkeypatch.setattr(app, "WEIGHTS", tmp_path)
         assert "holds no runs; train one" in self.failure(capsys)
         assert "is not a run" in self.failure(capsys, "--run", str(tmp_path))
+        (tmp_path / "one").mkdir()
+        (tmp_path / "one" / "run.json").touch()
+        assert f"runs in it are {tmp_path / 'one'}" in self.failure(capsys, "--run", str(tmp_path))
         (tmp_path / "run.json").write_text("{")
         assert "is damaged" in self.failure(capsys, "--run", str(tmp_path))
 

@@ -347,6 +347,7 @@ def test_contradictions_are_refused(resnet: Path, unet: Path, tmp_path: Path) ->
         ([fifth, sixth], {}, r"epochs \[5, 6\]; give two of one epoch, or say which with --epoch"),
         ([resnet, unet], {}, "latest_net_G_A.pth is a resnet_6blocks .*latest_net_G.pth is a unet_128"),
         ([resnet, fifth], {"method": "pix2pix"}, "pix2pix has one generator, and 2 files are given"),
+        ([saved(tmp_path / "iter_12000_net_G_A.pth", {})], {}, "names an iteration and no epoch; .* with --epoch"),
         ([resnet], {"epoch": 0}, "epoch is 0; epochs count from 1"),
         ([resnet], {"domains": ("a", "a")}, "both domains are called 'a'"),
     ]
@@ -426,7 +427,8 @@ def test_two_generators_of_a_cyclegan_make_one_run_and_come_back(
     run, out = tmp_path / "run", tmp_path / "out"
     assert main([*files, str(run), "--domains", "horse", "zebra"]) == 0
     network = "resnet_6blocks of width 2 and norm instance"
-    assert capsys.readouterr().err == f"{run}: cyclegan, {network}, epoch 5, horse -> zebra and zebra -> horse\n"
+    routes = "horse -> zebra and zebra -> horse; stored in half precision"
+    assert capsys.readouterr().err == f"{run}: cyclegan, {network}, epoch 5, {routes}\n"
     assert "only" not in json.loads((run / "run.json").read_text())
     assert main([str(run), str(out), "--export-reference"]) == 0
     names = sorted(f"{tag}_net_{name}.pth" for tag in ("5", "latest") for name in states)

@@ -147,6 +147,11 @@ def test_a_file_is_taken_too(cyclegan: Translator, tmp_path: Path) -> None:
         cyclegan.translate(tmp_path / "other.png", to="labels")
 
 
+def test_an_array_is_refused_with_the_remedy(cyclegan: Translator) -> None:
+    with pytest.raises(TypeError, match=r"takes a PIL image .* not ndarray; .*PIL\.Image\.fromarray"):
+        cyclegan.translate(np.zeros((8, 8, 3), np.uint8), to="labels")  # type: ignore[arg-type]
+
+
 def test_too_large_an_image_is_refused(cyclegan: Translator) -> None:
     with pytest.raises(ImageError, match="10000x4001 pixels; the limit is 40 megapixels"):
         cyclegan.translate(Image.new("1", (10_000, 4001)), to="photo")
