@@ -48,6 +48,17 @@ class InstanceNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
+        exporting = torch.compiler.is_exporting()
+        if not torch.is_grad_enabled() and x.dtype == torch.float32 and x.device.type == "cpu" and not exporting:
+            # Of channels-last tensors the kernels below subtract the squared mean from the mean square (PyTorch 2.15),
+            # which leaves no digits of a flat map.
+            variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
+            x = (x - mean) * torch.rsqrt(variance + 1e-5)
+            return (
+                x
+                if self.weight is None or self.bias is None
+                else torch.addcmul(self.bias.view(-1, 1, 1), x, self.weight.view(-1, 1, 1))
+            )
         if not torch.is_grad_enabled() and not _is_small(x):
             return F.group_norm(x, self.channels, self.weight, self.bias)
         images = [F.batch_norm(image, None, None, self.weight, self.bias, training=True) for image in x.split(1)]

@@ -321,6 +321,15 @@ def test_instance_norm_is_pytorchs(dtype: torch.dtype, count: int, layout: torch
     torch.testing.assert_close(gradients[0][0].double(), gradients[1][0], rtol=0, atol=5 * tolerance)
 
 
+@pytest.mark.parametrize("affine", [False, True])
+def test_instance_norm_is_exact_for_flat_maps_in_fp32(affine: bool) -> None:
+    """As label maps give: the deviation is a thousandth of the mean."""
+    x = (3 + images(1, 128, channels=5) / 1000).float().contiguous(memory_format=torch.channels_last)
+    norm = InstanceNorm(5, affine=affine)
+    with torch.inference_mode():
+        torch.testing.assert_close(norm(x).double(), F.instance_norm(x.double()), rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("architecture", ["resnet_6blocks", "unet_128"])
 def test_image_statistics_are_the_batch_statistics_of_one_image(architecture: GeneratorName) -> None:
     network = small_generator(architecture, "batch").train()
