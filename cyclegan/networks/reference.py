@@ -71,6 +71,8 @@ def reference_state(config: GeneratorConfig, network: nn.Module, source: str) ->
             if bias.any():
                 raise WeightsError(f"{source}: {name} is not 0, but the reference has no biases without a norm")
             del state[name]
+    if config.upsample == "resize":
+        raise WeightsError(f"{source} upsamples by resize-convolution; the reference has no such layer")
     if (told := infer_config(state, source, dropout=config.dropout)) != config:
         raise WeightsError(f"{source} is a {config}; the reference would take it for a {told}")
     return state
@@ -106,21 +108,21 @@ def infer_config(state: State, source: str, *, dropout: bool) -> GeneratorConfig
             norm=_infer_norm(state, first, norm),
             dropout=dropout,
             in_channels=weight.shape[1],
-            out_channels=_out_channels(state),
+            out_channels=_out_channels(state, source, depth if known is BLOCKS else None),
         )
     except ConfigError as error:
         raise WeightsError(f"{source}: {error}") from None
 
 
-def _out_channels(state: State) -> int:
-    """Channels of the image: a U-Net's outermost transposed convolution has them second, a ResNet's last one first; 0
-    where there is none."""
-    layers = [int(match[1]) for key in state if (match := re.match(r"model\.([0-9]{1,3})\.", key))]
-    name, dimension = f"model.{max(layers, default=0)}.weight", 0
-    if "model.model.3.weight" in state:
-        name, dimension = "model.model.3.weight", 1
-    weight = state.get(name)
-    return weight.shape[dimension] if weight is not None and weight.ndim == 4 else 0
+def _out_channels(state: State, source: str, blocks: int | None) -> int:
+    """Return the channels of the image: the last convolution of a ResNet has them first, that of a U-Net second.
+
+    Raises WeightsError if that layer is missing.
+    """
+    name, dimension = ("model.model.3.weight", 1) if blocks is None else (f"model.{blocks + 17}.weight", 0)
+    if name not in state:
+        raise WeightsError(f"{source} lacks {name}, the last layer; save the state_dict() of the whole generator")
+    return state[name].shape[dimension] if state[name].ndim == 4 else 0
 
 
 def describe(config: GeneratorConfig) -> str:

@@ -18,7 +18,7 @@ from cyclegan.config import ConfigError, DiscriminatorConfig, GeneratorConfig, f
 from cyclegan.networks.build import build_discriminator, build_generator
 from cyclegan.runtime.files import CONFIG_BYTES, read_small, write_atomically
 
-Storage = Literal["fp16", "int8"]
+Storage = Literal["fp32", "fp16", "int8"]
 LARGEST = torch.finfo(torch.float16).max
 STORED = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int8, torch.int64)
 """Types of the tensors that are read."""
@@ -125,7 +125,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def quantize(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
-    """Return float weights as fp16, or convolution weights as int8 with an fp16 scale for each channel of dimension 0.
+    """Return float weights as fp32 or fp16, or convolution weights as int8 with an fp16 scale for each channel of
+    dimension 0.
 
     Raises WeightsError if a weight is not finite in half precision.
     """
@@ -136,6 +137,8 @@ def quantize(state: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
             tensor = tensor.clamp(-LARGEST, LARGEST)
         if not tensor.is_floating_point():
             stored[name] = tensor.contiguous()
+        elif storage == "fp32":
+            stored[name] = tensor.float().contiguous()
         elif storage == "fp16" or tensor.ndim != 4:
             stored[name] = tensor.half().contiguous()
         else:

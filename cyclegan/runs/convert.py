@@ -59,6 +59,8 @@ class Convert:
     """Which way a file translates whose name does not say it; G_A is ab, G_B is ba."""
     epoch: int | None = None
     """Epoch of the weights; as the name of the file says unless given, 200 for latest. To export, the last one."""
+    storage: Literal["fp16", "fp32"] = "fp16"
+    """fp16: half the size, and at most a level of 255 from the original; fp32: the weights as they are."""
     dropout: bool | None = None
     """Whether a U-Net has dropout, which its weights do not show; pix2pix's has and CycleGAN's has not unless told, as
     the reference trains them. Weights of a ResNet show it."""
@@ -72,6 +74,7 @@ def import_reference(
     domains: tuple[str, str] = ("a", "b"),
     direction: Direction = "ab",
     epoch: int | None = None,
+    storage: Literal["fp16", "fp32"] = "fp16",
     dropout: bool | None = None,
 ) -> Run:
     """The run of one or two generators of the reference, made whole or not at all; options as in `Convert`.
@@ -118,7 +121,7 @@ def import_reference(
         run.write_history([])
         for each, (_, network) in read.items():
             try:
-                run.save_snapshot(epoch, {each: network})
+                run.save_snapshot(epoch, {each: network}, storage)
             except WeightsError as error:
                 raise WeightsError(f"{sources[each]}: {error}") from None
     return replace(run, folder=out)
@@ -164,10 +167,11 @@ def _import(command: Convert, files: Sequence[Path], out: Path) -> str:
         domains=command.domains,
         direction=command.direction,
         epoch=command.epoch,
+        storage=command.storage,
         dropout=command.dropout,
     )
     routes = " and ".join(f"{run.domain(source)} -> {run.domain(target)}" for source, target in run.directions)
-    return f"{run.method}, {describe(run.generator)}, epoch {run.epochs[-1]}, {routes}; stored in half precision"
+    return f"{run.method}, {describe(run.generator)}, epoch {run.epochs[-1]}, {routes}; stored in {command.storage}"
 
 
 def _export(command: Convert, runs: Sequence[Path], out: Path) -> str:

@@ -30,6 +30,7 @@ from cyclegan.config import (
 )
 from cyclegan.images.encodings import Encoding, encodings_of
 from cyclegan.networks.storage import (
+    Storage,
     WeightsError,
     load_discriminator,
     load_generator,
@@ -224,15 +225,14 @@ class Run:
     def snapshot_folder(self, epoch: int, direction: Direction) -> Path:
         return self.folder / "snapshots" / f"{epoch:04d}" / direction
 
-    def save_snapshot(self, epoch: int, generators: Mapping[Direction, nn.Module]) -> None:
-        """Keep the generators of an epoch, in half precision."""
+    def save_snapshot(self, epoch: int, generators: Mapping[Direction, nn.Module], storage: Storage = "fp16") -> None:
+        """Keep the generators of an epoch."""
         for direction, generator in generators.items():
             folder = self.snapshot_folder(epoch, direction)
-            save_network(folder, self.generator_config(direction), generator.state_dict())
+            save_network(folder, self.generator_config(direction), generator.state_dict(), storage)
 
     def load_generator(self, epoch: int, direction: Direction) -> nn.Module:
-        """The generator of an epoch, float32 on the CPU. Raises WeightsError or ConfigError where it is damaged, and
-        what its source raises where it cannot be had."""
+        """Return the generator of an epoch, float32 on the CPU. Raises WeightsError, ConfigError, or its source's."""
         if self.source:
             return self.source.load_generator(self, epoch, direction)
         return load_generator(self.snapshot_folder(epoch, direction))[1]

@@ -31,7 +31,7 @@ from cyclegan.runs.compress import compress
 from cyclegan.runs.convert import export_reference, import_reference, main
 from cyclegan.runs.run import Run, RunError
 from cyclegan.translate.translator import Translator
-from tests.conftest import make_run
+from tests.conftest import TINY_CYCLEGAN, make_run
 from tests.networks.test_networks import ARCHITECTURES, DROPOUT, State, randomize
 
 NORMS = pytest.mark.parametrize("norm", ["instance", "batch", "none"])
@@ -253,6 +253,7 @@ DEEPEST = "model.model.1.model" + ".3.model" * 5
         (changed(set_to("model.1.weight", torch.zeros(2, 5, 7, 7))), r"in_channels is 5"),
         (changed(set_to("model.²3.bias", torch.zeros(1))), "does not know: model.²3.bias"),
         (changed(set_to("model.23.weight", torch.zeros(()))), "out_channels is 0"),
+        (changed(lambda state: state.pop("model.23.weight")), r"lacks model\.23\.weight, the last layer"),
         (changed(set_to("model.model.3.weight", torch.zeros(1)), unet=True), "out_channels is 0"),
         (changed(set_to("model.1.weight", torch.zeros(300, 3, 7, 7))), "width is 300; it must be 1 to 256"),
         (changed(set_to("model.16.conv_block.1.weight", torch.zeros(1))), "has 7 blocks; this program knows .*6"),
@@ -427,7 +428,7 @@ def test_two_generators_of_a_cyclegan_make_one_run_and_come_back(
     run, out = tmp_path / "run", tmp_path / "out"
     assert main([*files, str(run), "--domains", "horse", "zebra"]) == 0
     network = "resnet_6blocks of width 2 and norm instance"
-    routes = "horse -> zebra and zebra -> horse; stored in half precision"
+    routes = "horse -> zebra and zebra -> horse; stored in fp16"
     assert capsys.readouterr().err == f"{run}: cyclegan, {network}, epoch 5, {routes}\n"
     assert "only" not in json.loads((run / "run.json").read_text())
     assert main([str(run), str(out), "--export-reference"]) == 0
@@ -457,3 +458,18 @@ def test_weights_of_colorization_make_a_colorizing_run(tmp_path: Path) -> None:
     assert run.config.dataset_mode == "colorization"
     picture = Translator.load(tmp_path / "run").translate(Image.new("RGB", (128, 128), "teal"), to="colour")
     assert picture.size == (128, 128)
+
+
+def test_weights_can_be_kept_exactly_as_they_are(tmp_path: Path) -> None:
+    state = reference_weights("resnet_6blocks", "instance")
+    path = saved(tmp_path / "latest_net_G.pth", state)
+    run = import_reference([path], tmp_path / "run", storage="fp32")
+    kept = run.load_generator(200, "ab").state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in state.items() if name in kept)
+
+
+def test_a_resize_decoder_is_not_exported(tmp_path: Path) -> None:
+    config = CycleGANConfig(dataset="x", generator=replace(TINY_CYCLEGAN, upsample="resize"))
+    run = make_run(tmp_path / "run", config, epochs=(1,), sample_epochs=1)
+    with pytest.raises(WeightsError, match="upsamples by resize-convolution; the reference has no such layer"):
+        export_reference(run, tmp_path / "out")
