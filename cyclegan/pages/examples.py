@@ -3,6 +3,7 @@ them, as real buttons with alt texts."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,16 @@ import gradio as gr
 from PIL import Image
 
 from cyclegan.facades.labels import example_facades
+from cyclegan.images.io import ImageError, open_image
 from cyclegan.pages import texts
 from cyclegan.pages.assets import component
 from cyclegan.pages.frames import data_uri, sample_epochs, sample_picture
+from cyclegan.pages.inputs import shrink
 from cyclegan.pages.languages import Language, Text
 from cyclegan.pages.models import Model, Models, Route, fingerprint
+from cyclegan.runs.examples import example_images
+
+log = logging.getLogger(__name__)
 
 THUMBNAIL_SIZE = 96
 """Side in pixels: sharp at 48 pixels on a screen of double density."""
@@ -42,10 +48,14 @@ class Examples:
 
     @classmethod
     def of(cls, models: Models) -> Examples:
-        """Label maps for the routes that were sampled with them; for the way back, the newest samples."""
+        """Return the examples that runs bring along; else label maps for the routes that were sampled with them, and
+        the newest samples for the opposite direction."""
         drawn = example_facades()
         by_route: dict[Route, Sequence[Example]] = {}
         for route in models.routes:
+            if own := _brought_along(models, route):
+                by_route[route] = own
+                continue
             painters = [model for model in models.on(route) if model.drawn_row(route) is not None]
             if not painters:
                 continue
@@ -84,6 +94,21 @@ def thumbnails(examples: Sequence[Example], language: Language) -> list[dict[str
         {"src": data_uri(example.image.resize(size, Image.Resampling.LANCZOS)), "alt": example.alt.to(language)}
         for example in examples
     ]
+
+
+def _brought_along(models: Models, route: Route) -> list[Example]:
+    """Return the examples in the folder of the first run of a route that has some; unreadable ones are left out."""
+    for model in models.on(route):
+        found = []
+        for path in example_images(model.translator.run.folder, "a" if model.direction(route) == "ab" else "b"):
+            try:
+                found.append(shrink(open_image(path)))
+            except ImageError as error:
+                log.warning("%s is left out of the examples: %s", path, error)
+        if found:
+            alts = (texts.EXAMPLE_ALT.format(number=number) for number in range(1, len(found) + 1))
+            return [Example(image, alt, column) for column, (image, alt) in enumerate(zip(found, alts, strict=True))]
+    return []
 
 
 def _best_painter(models: Sequence[Model]) -> Model:

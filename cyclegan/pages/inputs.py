@@ -89,7 +89,7 @@ def prepare(image: Image.Image | None, route: Route, *, max_pixels: int = TRANSL
     if image is None:
         raise Refusal(texts.NO_IMAGE)
     before, levels = image, dark_levels(image)
-    image = shrink(image, max_pixels)
+    image = shrink(image, min(max_pixels, route.size**2) if route.size < 256 else max_pixels)
     notes = [shrunk_note(before, image)] if image.size != before.size else []
     if levels:
         notes.append(texts.NEARLY_BLACK.format(low=levels.low, high=levels.high))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cyclegan.config import Direction, Precision
+from cyclegan.config import Direction, Precision, TranslationConfig
 from cyclegan.networks.storage import WeightsError
 from cyclegan.pages import texts
 from cyclegan.pages.errors import Refusal
@@ -39,6 +39,8 @@ class Route:
     target: str
     facades: bool = field(default=True, compare=False)
     """Whether a domain that is called labels has the colours of `facades.PALETTE`; other data have labels, too."""
+    size: int = field(default=256, compare=False)
+    """Side in pixels at which its networks know their images; larger pictures are shrunk to it if it is below 256."""
 
     @property
     def from_labels(self) -> bool:
@@ -83,7 +85,9 @@ class Model:
     @property
     def routes(self) -> tuple[Route, ...]:
         translator, facades = self.translator, self._knows_facades
-        return tuple(Route(translator.source_of(target), target, facades) for target in translator.targets)
+        config = translator.run.config
+        size = config.image_size if isinstance(config, TranslationConfig) else 256
+        return tuple(Route(translator.source_of(target), target, facades, size) for target in translator.targets)
 
     @property
     def _knows_facades(self) -> bool:

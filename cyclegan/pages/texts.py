@@ -83,9 +83,11 @@ METHOD_NAMES = {"cyclegan": "CycleGAN", "pix2pix": "pix2pix", "gan": "GAN"}
 DOMAIN_NAMES = {
     "labels": Text("Labels", "라벨", "标签"),
     "photo": Text("Photo", "사진", "照片"),
+    "drawing": Text("Drawing", "선화", "线稿"),
+    "emoji": Text("Emoji", "이모지", "表情符号"),
 }
 """Public names of the domains of the shipped runs; those of other runs are shown as they are."""
-ROUTE = Text.same("{source} -> {target}")
+ROUTE = Text.same("{source} → {target}")
 NOT_THIS_WAY = Text(
     "This {method} was trained for {routes} only.",
     "이 {method} 모델은 {routes} 방향으로만 학습되었습니다.",
@@ -123,6 +125,7 @@ SNAPPED = Text(
     "색상을 정확한 12가지 라벨 색으로 정리했습니다.",
     "颜色已校正为 12 种标准标签颜色。",
 )
+EXAMPLE_ALT = Text("Example {number}", "예시 {number}", "示例 {number}")
 LOOKS_LIKE_PHOTO = Text(
     "This looks like a photo, not a label map.",
     "라벨 맵이 아니라 사진인 것 같습니다.",

@@ -70,7 +70,7 @@ def test_everything_is_reached_by_the_tab_key_in_the_order_of_the_page(page: Pag
             break
         seen.append(name)
     wanted = [
-        "English", "한국어", "中文", "Labels -> Photo", "Remove picture", "Upload a picture",
+        "English", "한국어", "中文", "Labels → Photo", "Remove picture", "Upload a picture",
         "Label map of a drawn house front, number 1", "Label map of a drawn house front, number 8", "Translate",
         "Before and after CycleGAN", "Download PNG", "Before and after pix2pix",
     ]  # fmt: skip

@@ -141,8 +141,8 @@ def test_a_click_on_an_example_translates_it(page: Page) -> None:
 
 def test_the_other_direction_shows_cyclegan_beside_the_truth(page: Page) -> None:
     drawn = pixels(page.locator("#picture img"))
-    page.get_by_label("Photo -> Labels").click()
-    expect(page.locator("#missing")).to_contain_text("This pix2pix was trained for Labels -> Photo only.")
+    page.get_by_label("Photo → Labels").click()
+    expect(page.locator("#missing")).to_contain_text("This pix2pix was trained for Labels → Photo only.")
     expect(page.locator("#result-facades-pix2pix")).to_be_hidden()
     expect(page.locator("#result-facades-cyclegan")).to_be_visible()
     truth = page.locator("#truth img")
@@ -163,14 +163,14 @@ def test_a_pair_becomes_picture_and_truth_and_is_scored_both_ways(page: Page, tm
         expect(caption(page, run)).to_have_text(re.compile(r"L1 0\.\d{3} · SSIM -?0\.\d{3}\s*$"))
     truth, picture = pixels(page.locator("#truth img")), pixels(page.locator("#picture img"))
     assert truth["size"] == picture["size"] == [256, 256]
-    page.get_by_label("Photo -> Labels").click()
+    page.get_by_label("Photo → Labels").click()
     expect(caption(page, RUNS[0])).to_contain_text("labels right")
     assert pixels(page.locator("#truth img"))["checksum"] == picture["checksum"]
     assert pixels(page.locator("#picture img"))["checksum"] == truth["checksum"]
     before = str(page.locator("#picture img").get_attribute("src"))
     page.locator("#examples button").nth(2).click()
     expect(page.locator("#picture img")).not_to_have_attribute("src", before)
-    page.get_by_label("Labels -> Photo").click()
+    page.get_by_label("Labels → Photo").click()
     expect(page.locator("#truth")).to_be_hidden()
 
 
@@ -178,9 +178,9 @@ def test_a_photo_in_the_wrong_direction_gets_a_hint_and_a_way_out(page: Page, tm
     make_photo(4).save(tmp_path / "photo.png")
     upload(page, tmp_path / "photo.png")
     expect(page.locator("#note")).to_contain_text("This looks like a photo, not a label map.")
-    page.get_by_role("button", name="Switch to Photo -> Labels").click()
+    page.get_by_role("button", name="Switch to Photo → Labels").click()
     expect(page.locator("#note")).to_be_hidden()
-    expect(page.get_by_label("Photo -> Labels")).to_be_checked()
+    expect(page.get_by_label("Photo → Labels")).to_be_checked()
     expect(page.locator("#missing")).to_contain_text("pix2pix")
 
 

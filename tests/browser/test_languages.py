@@ -103,11 +103,11 @@ def test_who_is_refused_is_told_why_in_their_language(
 def test_the_switch_wins_over_the_browser_and_leaves_the_rest_of_the_address(browser: Browser, url: str) -> None:
     with opened(browser, f"{url}?__theme=dark", "ko-KR") as page:
         page.get_by_role("link", name="中文").click()
-        expect(page.get_by_role("radio", name="标签 -> 照片")).to_be_checked()
+        expect(page.get_by_role("radio", name="标签 → 照片")).to_be_checked()
         assert page.locator("html").get_attribute("lang") == "zh-CN"
         assert "__theme=dark" in page.url
         page.get_by_role("link", name="English").click()
-        expect(page.get_by_role("radio", name="Labels -> Photo")).to_be_checked()
+        expect(page.get_by_role("radio", name="Labels → Photo")).to_be_checked()
         assert page.locator("html").get_attribute("lang") == "en"
         page.reload()
-        expect(page.get_by_role("radio", name="Labels -> Photo")).to_be_checked()
+        expect(page.get_by_role("radio", name="Labels → Photo")).to_be_checked()

@@ -41,7 +41,7 @@ def test_many_pictures_come_back_as_a_zip_and_bad_ones_are_listed(
     open_page(page, "Many pictures")
     page.locator("#batch-files input[type=file]").set_input_files(uploads)
     expect(page.locator("#batch-files")).to_contain_text("street")
-    choose(page, "Network", "pix2pix: Labels -> Photo")
+    choose(page, "Network", "pix2pix: Labels → Photo")
     page.get_by_role("button", name="Translate all").click()
     expect(page.locator("#batch-status")).to_contain_text("Pictures translated: 2.", timeout=60_000)
     report = page.locator("#batch-report")

@@ -37,7 +37,7 @@ def expect_trip(page: Page, start: Image.Image) -> None:
 def test_the_example_has_been_there_and_back(page: Page) -> None:
     open_tab(page, "Round trip")
     expect_trip(page, example_facades()[0])
-    expect(page.locator("#journey")).to_contain_text("This pix2pix was trained for Labels -> Photo only.")
+    expect(page.locator("#journey")).to_contain_text("This pix2pix was trained for Labels → Photo only.")
 
 
 def test_it_travels_when_it_is_open_and_only_then(watched: Watched) -> None:
@@ -54,7 +54,7 @@ def test_it_travels_when_it_is_open_and_only_then(watched: Watched) -> None:
 def test_the_other_direction(page: Page, tmp_path: Path) -> None:
     make_photo(4).save(tmp_path / "photo.png")
     open_tab(page, "Round trip")
-    page.get_by_label("Photo -> Labels").click()
+    page.get_by_label("Photo → Labels").click()
     page.locator("#picture input[type=file]").set_input_files(tmp_path / "photo.png")
     captions = page.locator("#journey .stops").first.locator("figcaption")
     expect(captions).to_have_text(

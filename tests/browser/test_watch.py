@@ -100,11 +100,11 @@ def test_canvases_and_curves_are_of_the_runs_that_know_the_direction(page: Page)
     open_watch(page)
     curves = page.locator("#stack .curves figure")
     expect(curves.filter(has_text="pix2pix: losses")).to_be_visible()
-    page.get_by_label("Photo -> Labels").check()
+    page.get_by_label("Photo → Labels").check()
     expect(curves.filter(has_text="pix2pix: losses")).to_have_count(0)
     expect(curves.filter(has_text="CycleGAN: losses")).to_be_visible()
     expect(page.locator("#stack .status")).to_have_text("Pictures ready: 3", timeout=30_000)
-    expect(page.locator("#stack .note")).to_have_text("This pix2pix was trained for Labels -> Photo only.")
+    expect(page.locator("#stack .note")).to_have_text("This pix2pix was trained for Labels → Photo only.")
     assert [canvas.is_visible() for canvas in canvases(page)] == [True, False]
 
 

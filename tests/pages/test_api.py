@@ -71,7 +71,7 @@ def test_a_batch_gives_each_picture_back_under_its_name(client: Client, picture:
     [
         ("/translate", ("photo", "dalle", None), "not in the list of choices: ..CycleGAN., .pix2pix"),
         ("/translate", ("photo", "pix2pix", 4), "There is no epoch 4; choose one of: 1, 2, 5"),
-        ("/history", ("labels", "pix2pix"), "trained for Labels -> Photo only"),
+        ("/history", ("labels", "pix2pix"), "trained for Labels → Photo only"),
         ("/batch", ("photo", "pix2pix", 4), "There is no epoch 4; choose one of: 1, 2, 5"),
     ],
 )

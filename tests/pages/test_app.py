@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -23,7 +24,8 @@ from cyclegan.networks.build import build_generator
 from cyclegan.pages import texts
 from cyclegan.pages.api import find
 from cyclegan.pages.errors import explained
-from cyclegan.pages.inputs import read_picture
+from cyclegan.pages.examples import Examples
+from cyclegan.pages.inputs import prepare, read_picture
 from cyclegan.pages.layout import Layout
 from cyclegan.pages.models import Models, Route, find_runs
 from cyclegan.pages.watch import texts as watch_texts
@@ -106,7 +108,7 @@ class TestRuns:
         (tmp_path / "run" / "run.json").write_text(json.dumps(content))
         layout = Layout(Models.load([tmp_path / "run"], precision="fp32"))
         route = layout.models.routes[1]
-        assert route.label.en == "Photo -> Vincent van Gogh: night?"
+        assert route.label.en == "Photo → Vincent van Gogh: night?"
         updates = layout.show(make_photo(3), route.name)
         assert Path(updates[5]["value"]).name == "Vincent-van-Gogh-night-cyclegan-epoch-5.png"
 
@@ -179,3 +181,19 @@ class TestCommand:
 
 def test_gradio_writes_no_stub_files_into_the_package() -> None:
     assert not list((ROOT / "cyclegan").rglob("*.pyi"))
+
+
+def test_a_world_of_small_images_brings_its_examples_along(tmp_path: Path) -> None:
+    network = replace(TINY_PIX2PIX, architecture="unet_128")
+    config = Pix2PixConfig(dataset="openmoji", generator=network, load_size=128, crop_size=128)
+    run = make_run(tmp_path / "openmoji-pix2pix", config, epochs=(1,), sample_epochs=0)
+    folder = run.folder / "examples" / "b"
+    folder.mkdir(parents=True)
+    make_photo(1, 300).save(folder / "1.png")
+    (folder / "2.png").write_bytes(b"no image")
+    (folder.parent / "LICENSE.md").write_text("CC BY-SA 4.0")
+    models = Models.load([run.folder])
+    (route,) = models.routes
+    (example,) = Examples.of(models).on(route)
+    assert example.image.size == (300, 300)
+    assert prepare(example.image, route).image.size == (128, 128), "what its networks were trained on"

@@ -203,7 +203,7 @@ class TestApi:
             ([[["roof", 0, 0, 9, 9]], "CycleGAN", None], "/draw", "The classes are: background"),
             ([[], "CycleGAN", -1], "/draw", "from 0 to 999999"),
             ([None, "photo", "CycleGAN"], "/round_trip", "Choose a picture first"),
-            ([{"url": data_uri(draw_facade(3))}, "photo", "pix2pix"], "/round_trip", "Labels -> Photo only"),
+            ([{"url": data_uri(draw_facade(3))}, "photo", "pix2pix"], "/round_trip", "Labels → Photo only"),
         ],
     )  # fmt: skip
     def test_mistakes_are_explained(self, client: Client, arguments: list[Any], endpoint: str, message: str) -> None:

@@ -113,7 +113,7 @@ class TestPage:
         assert [row["title"] for row in trip["rows"]] == ["CycleGAN", "pix2pix"]
         assert [len(row["stops"]) for row in trip["rows"]] == [4, 2]
         assert "Cycle loss" in trip["rows"][0]["result"]
-        assert trip["rows"][1]["note"] == "This pix2pix was trained for Labels -> Photo only."
+        assert trip["rows"][1]["note"] == "This pix2pix was trained for Labels → Photo only."
         assert [len(row["stops"]) for row in eye["rows"]] == [3, 0]
         assert eye["rows"][1]["note"] == round_trip_texts.NO_EYE.format(title="pix2pix").en
         assert all("% pass for real" in stop["caption"] for stop in eye["rows"][0]["stops"])

@@ -60,7 +60,7 @@ class TestTranslate:
         assert translation.results[1] is None
         updates = layout.translate_page.updates(translation, TO_LABELS)
         assert updates[4]["visible"] is False
-        assert updates[-1] == "This pix2pix was trained for Labels -> Photo only."
+        assert updates[-1] == "This pix2pix was trained for Labels → Photo only."
 
     @pytest.mark.parametrize("size", [(300, 200), (64, 301)])
     def test_results_have_the_pictures_own_size(self, layout: Layout, size: tuple[int, int]) -> None:
@@ -92,8 +92,8 @@ class TestTranslate:
     @pytest.mark.parametrize(
         ("image", "direction", "hint", "remedy"),
         [
-            (make_photo(3), TO_PHOTO, texts.LOOKS_LIKE_PHOTO, "Switch to Photo -> Labels"),
-            (draw_facade(3), TO_LABELS, texts.LOOKS_LIKE_LABELS, "Switch to Labels -> Photo"),
+            (make_photo(3), TO_PHOTO, texts.LOOKS_LIKE_PHOTO, "Switch to Photo → Labels"),
+            (draw_facade(3), TO_LABELS, texts.LOOKS_LIKE_LABELS, "Switch to Labels → Photo"),
         ],
     )
     def test_a_picture_of_the_other_domain_gets_a_hint_and_a_way_out(

@@ -164,7 +164,7 @@ class TestWatch:
         assert size is not None
         width, height = map(int, size.groups())
         assert width * height <= FRAME_PIXELS
-        assert plan.figures[1].epochs == () and "Labels -> Photo only" in plan.note
+        assert plan.figures[1].epochs == () and "Labels → Photo only" in plan.note
 
     def test_the_samples_come_from_a_rough_overview_to_every_epoch(self) -> None:
         order = coarse_to_fine(range(1, 201))
