@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 # Both are read when Gradio, and with it huggingface_hub, is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # the app asks no outside host
@@ -13,9 +14,12 @@ if os.environ.get("SPACE_ID"):  # whose visitors are strangers: what they name i
 
 from cyclegan.pages.stubs import no_stubs
 from cyclegan.pages.temporary import files_in, own_folder, remove_left, sweep
+from cyclegan.runtime.proxies import bypass_proxies
 
-if __name__ == "__main__":  # Gradio reads where its files are when it is imported
+if __name__ == "__main__":  # Gradio reads where its files are, and the proxies, when it is imported
     temporary = own_folder()
+    for warning in bypass_proxies():
+        print(f"app.py: {warning}; without it the app does not reach the Hub", file=sys.stderr)
 
 with no_stubs():
     import gradio as gr
@@ -23,7 +27,6 @@ with no_stubs():
 import importlib.util
 import logging
 import socket
-import sys
 import threading
 import time
 from collections.abc import Collection, Sequence

@@ -19,6 +19,7 @@ from cyclegan.data.batches import physical_memory
 from cyclegan.data.downloads import data_root
 from cyclegan.runtime.devices import choose_precision, explain_precision, pick_device
 from cyclegan.runtime.files import cache_folder
+from cyclegan.runtime.proxies import unusable_proxies
 from cyclegan.translate.openvino import explain_backend
 
 NEEDED = ("torch", "torchvision", "gradio", "huggingface-hub", "safetensors", "pillow", "numpy", "pydantic")
@@ -63,6 +64,8 @@ def hub_state() -> str:
     from huggingface_hub.utils import httpx
 
     login = "logged in" if get_token() else "not logged in (hf auth login, or HF_TOKEN; needed to publish)"
+    if proxies := unusable_proxies():
+        return f"{constants.ENDPOINT} cannot be reached: {'; '.join(proxies.values())}"
     try:
         answer = get_session().get(f"{constants.ENDPOINT}/api/models?limit=1", timeout=HUB_SECONDS)
         answer.raise_for_status()

@@ -11,6 +11,8 @@ from typing import Literal
 from huggingface_hub import constants, errors
 from huggingface_hub.utils import httpx, parse_ratelimit_headers
 
+from cyclegan.runtime.proxies import unusable_proxies
+
 log = logging.getLogger(__name__)
 
 LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
@@ -84,6 +86,8 @@ def in_words(error: BaseException, repository: str, *, writing: bool = False) ->
     log.debug("%s", repository, exc_info=error)
     while error.__cause__ and not isinstance(error, httpx.HTTPError):  # uploads wrap it, in threads twice
         error = error.__cause__
+    if isinstance(error, ImportError | ValueError) and (wrong := unusable_proxies()):
+        return HubError("network", repository, next(iter(wrong.values())))
     if isinstance(error, RuntimeError) and str(error).endswith("the client has been closed."):
         # One thread's failed connection makes huggingface_hub close the client that its other threads send with.
         error = httpx.TransportError(str(error))

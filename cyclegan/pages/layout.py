@@ -112,13 +112,13 @@ class Layout:
                 with gr.Tab(translate_texts.TAB.to(self.language), id="translate"):
                     cache = Path(self.blocks.GRADIO_CACHE)
                     self.translate_page = TranslatePage(self.translations, self.language, cache)
-                with gr.Tab(watch_texts.TAB.to(self.language), id="watch"):
-                    self.watch_page = WatchPage(self.models, self.examples, self.language)
                 self.draw_page: DrawPage | None = None
                 route = drawable(self.models)
                 if route:
                     with gr.Tab(draw_texts.TAB.to(self.language), id="draw", elem_id="draw"):
                         self.draw_page = DrawPage(self.models, self.examples, route, self.language)
+                with gr.Tab(watch_texts.TAB.to(self.language), id="watch"):
+                    self.watch_page = WatchPage(self.models, self.examples, self.language)
                 with gr.Tab(round_trip_texts.TAB.to(self.language), id="round-trip"):
                     examples = self.examples.on(self.models.routes[0])
                     first = examples[0].image if examples else None

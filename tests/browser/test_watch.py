@@ -221,6 +221,27 @@ def test_frames_of_an_earlier_picture_are_dropped_and_missing_ones_asked_for(bro
         assert page.evaluate("window.fired") == 4
 
 
+def test_it_opens_with_the_best_epoch_of_each_until_the_slider_is_touched(browser: Browser) -> None:
+    figures = (Figure("CycleGAN", (1, 2, 3), best=2), Figure("pix2pix", (1, 2, 3), best=3))
+    red = data_uri(Image.new("RGB", (8, 8), "red"), exact=True)
+    stack = frame_stack(Plan("first", figures, plots=((), ())), translated(watch_texts.LABELS, "en"), ["gif"])
+    with browser.new_context() as context:
+        page = context.new_page()
+        mount(page, stack)
+        for model, epoch in ((0, 3), (1, 1), (0, 2), (1, 3), (0, 1), (1, 2)):
+            page.evaluate("(message) => window.send(message)", frame_message("first", Frame(model, epoch, red)))
+        expect(page.locator(".status")).to_have_text("Pictures ready: 6")
+        shown = page.locator("canvas")
+        expect(shown.nth(0)).to_have_attribute("data-epoch", "2")
+        expect(shown.nth(1)).to_have_attribute("data-epoch", "3")
+        expect(page.locator("figcaption")).to_have_text(
+            ["CycleGAN ★ best epoch · Epoch 2", "pix2pix ★ best epoch · Epoch 3"]
+        )
+        page.get_by_role("slider", name="Epoch of training").press("ArrowLeft")
+        expect(shown.nth(0)).to_have_attribute("data-epoch", "1")
+        expect(shown.nth(1)).to_have_attribute("data-epoch", "1")
+
+
 def test_a_gif_of_all_epochs_is_saved_with_one_click(page: Page, tmp_path: Path) -> None:
     open_watch(page)
     with page.expect_download(timeout=60_000) as download:

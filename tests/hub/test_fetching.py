@@ -35,6 +35,7 @@ from cyclegan.hub.repositories import Cancelled, Transfer
 from cyclegan.runs.convert import export_reference
 from cyclegan.runs.run import Run
 from cyclegan.runs.sample_archive import NAME, pack_samples
+from cyclegan.runtime import proxies
 from tests.conftest import HUB_HOME, TINY_CYCLEGAN, make_run
 from tests.hub_server import TOKEN, LoopbackHub
 
@@ -318,6 +319,14 @@ def test_a_client_that_another_thread_closed_is_tried_again() -> None:
         client.get("http://127.0.0.1:9/")
     error = in_words(closed.value, "owner/name", writing=True)
     assert error.fault == "network" and error.wait is not None
+
+
+def test_a_socks_proxy_is_named_with_its_remedy(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "find_spec", lambda name: None)
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
+    error = in_words(ImportError("Using SOCKS proxy, but the 'socksio' package is not installed"), "owner/name")
+    assert error.fault == "network"
+    assert str(error).startswith("all_proxy is socks5://127.0.0.1:9: a SOCKS proxy needs another package; run: pip ")
 
 
 def test_what_a_killed_fetch_left_is_deleted(published: LoopbackHub) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
 import socket
@@ -142,6 +143,22 @@ class TestCommand:
         assert f"runs in it are {tmp_path / 'one'}" in self.failure(capsys, "--run", str(tmp_path))
         (tmp_path / "run.json").write_text("{")
         assert "is damaged" in self.failure(capsys, "--run", str(tmp_path))
+
+    def test_no_proxy_stands_between_the_app_and_its_own_machine(self, weights: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        command = [sys.executable, "app.py", "--no-browser", "--run", str(weights / "facades-cyclegan"), "--port", port]
+        proxies = {"http_proxy": "http://127.0.0.1:9", "all_proxy": "socks://127.0.0.1:9"}
+        app_process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | proxies, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert app_process.stdout and app_process.stderr
+            assert f"127.0.0.1:{port}" in app_process.stdout.readline()
+        finally:
+            app_process.terminate()
+            _, said = app_process.communicate(timeout=60)
+        assert "all_proxy is socks://127.0.0.1:9: its scheme must be http, https or socks5" in said
 
     def test_a_port_in_use(self) -> None:
         """With the shipped runs: whatever loads them must not be inside PyTorch when the program ends."""

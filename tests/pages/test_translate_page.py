@@ -102,7 +102,9 @@ class TestTranslate:
         note, switch, *_ = layout.show(image, direction.name)
         assert note == gr.update(value=hint.en, visible=True)
         assert switch == gr.update(value=remedy, visible=True)
-        assert layout.inputs.turn_back(direction.name)[0] == remedy.removeprefix("Switch to ").lower()
+        assert layout.inputs.turn_back(direction.name)[0] == remedy.removeprefix("Switch to ").lower().replace(
+            "→", "->"
+        )
 
     def test_labels_of_other_data_get_no_hint_and_keep_their_colours(self, weights: Path, tmp_path: Path) -> None:
         """Their palette is not that of the facades, so that nothing is known of how they look."""

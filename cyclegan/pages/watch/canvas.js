@@ -25,6 +25,7 @@ let views = []; // a view per figure of the plan: its canvas, caption and the pi
 let plots = []; // of every model, as they were sent last
 let curves = []; // what is drawn of them
 let touched = false; // the visitor has moved the slider: it no longer follows the frames
+let atBest = false; // every figure shows its own best epoch, as long as nobody has chosen another
 let asked = false; // `wanted` was fired for this plan
 let askedAgain = false; // and once more: Gradio may cancel the fill together with that of the picture before
 let late = null;
@@ -32,14 +33,24 @@ let isOpen = false;
 let timer = null;
 let saving = false;
 
-function show(position) {
+/** The epoch that a figure opens with: its best one, or else the last. */
+const openingOf = (figure) => (figure.epochs.includes(figure.best) ? figure.best : figure.epochs.at(-1));
+
+function showBest() {
+  const first = plan.figures.find((figure) => figure.epochs.includes(figure.best));
+  atBest = Boolean(first);
+  show(first ? epochs.indexOf(first.best) : epochs.length - 1, atBest);
+}
+
+function show(position, best = false) {
+  atBest = best;
   slider.value = position;
   const epoch = epochs[position];
   const text = epoch === undefined ? "" : fill(labels.epoch, { epoch });
   find(".label").textContent = text;
   slider.setAttribute("aria-valuetext", text);
   jump.value = [...jump.options].some((option) => option.value === String(epoch)) ? String(epoch) : "";
-  for (const view of views) drawView(view, epoch);
+  for (const view of views) drawView(view, atBest ? openingOf(view.figure) : epoch);
   for (const curve of curves) curve.move(epoch);
 }
 
@@ -54,7 +65,8 @@ function drawView(view, epoch) {
     view.canvas.setAttribute("aria-label", fill(labels.canvas, { title: view.figure.title, epoch: shown }));
   }
   view.canvas.dataset.epoch = shown ?? "";
-  const best = shown !== undefined && shown === view.figure.best ? `★ ${labels.best}` : "";
+  const name = atBest ? `★ ${labels.best} · ${fill(labels.epoch, { epoch: shown })}` : `★ ${labels.best}`;
+  const best = shown !== undefined && shown === view.figure.best ? name : "";
   view.caption.textContent = !picture ? labels.nothing : shown === epoch ? best : fill(labels.earlier, { epoch: shown });
 }
 
@@ -115,7 +127,8 @@ function start(next) {
   drawCurves();
   slider.max = Math.max(0, epochs.length - 1);
   for (const control of [slider, play, speed, jump]) control.disabled = epochs.length < 2;
-  show(isNew || (last && !timer) ? epochs.length - 1 : Math.max(0, epochs.indexOf(epoch)));
+  if (isNew) showBest();
+  else show(last && !timer ? epochs.length - 1 : Math.max(0, epochs.indexOf(epoch)), atBest);
   for (const frame of plan.frames) add(plan.token, frame);
   ask();
 }
@@ -154,8 +167,8 @@ async function add(token, { model, epoch, src }) {
   if (token !== plan.token) return; // of an earlier picture, or the plan changed while it was decoded
   views[model].pictures.set(epoch, picture);
   ask();
-  if (plan.follow && !touched && !timer) show(epochs.indexOf(epoch));
-  else drawView(views[model], epochs[slider.value]);
+  if (plan.follow && !touched && !timer) missing().length ? show(epochs.indexOf(epoch)) : showBest();
+  else drawView(views[model], atBest ? openingOf(views[model].figure) : epochs[slider.value]);
 }
 
 function pause() {

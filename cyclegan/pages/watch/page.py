@@ -169,7 +169,7 @@ class WatchPage:
             figures=tuple(self._figure(model, route, sampled) for model in self.models.models),
             note=sentences([*notes, *self.models.missing(route)]).to(self.language),
             follow=not sampled,
-            frames=tuple(self._newest(route, example.column)) if sampled and example else (),
+            frames=tuple(self._opening(route, example.column)) if sampled and example else (),
         )
 
     def _plan_without_picture(self, route: Route | None) -> Plan:
@@ -179,7 +179,7 @@ class WatchPage:
         if route is None or not shown:
             return Plan("" if self.models.routes else "noise", figures)
         note = sentences([watch_texts.SAMPLES, *self.models.missing(route)]).to(self.language)
-        return Plan(f"samples {route.name}", figures, note, follow=False, frames=tuple(self._newest(route, None)))
+        return Plan(f"samples {route.name}", figures, note, follow=False, frames=tuple(self._opening(route, None)))
 
     def _is_sampled(self, route: Route) -> bool:
         """Whether every model of the route has drawn samples: half of a stack would be of other epochs."""
@@ -213,7 +213,8 @@ class WatchPage:
         epochs = sample_epochs(model) if sampled else run.epochs
         return Figure(model.title, epochs, run.epochs, best_epoch(run, model.direction(route)))
 
-    def _newest(self, route: Route, column: int | None) -> Iterator[Frame]:
+    def _opening(self, route: Route, column: int | None) -> Iterator[Frame]:
         for index, model in enumerate(self.models.models):
             if route in model.routes:
-                yield sample_frame(self.models, index, route, sample_epochs(model)[-1], column)
+                epochs, best = sample_epochs(model), best_epoch(model.translator.run, model.direction(route))
+                yield sample_frame(self.models, index, route, best if best in epochs else epochs[-1], column)
