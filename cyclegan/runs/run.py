@@ -96,7 +96,7 @@ class Run:
     @classmethod
     def open(cls, folder: Path | str) -> Run:
         """The run in a folder. Raises RunError or ConfigError where there is none, or one this version cannot read."""
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         path = folder / "run.json"
         try:
             text = read_small(path, CONFIG_BYTES)
@@ -126,8 +126,9 @@ class Run:
     def to_json(self) -> bytes:
         """Return the content of `run.json`."""
         config = to_write(self.config, self.unknown)
-        file = RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
-        content = asdict(file)
+        content = asdict(
+            RunFile(FORMAT, self.method, self.domains, dict(self.samples), self.revision, config, self.only)
+        )
         if self.only is None:
             del content["only"]  # what read format 1 before there was this field reads every other run still
         return (json.dumps(content, indent=2) + "\n").encode()
@@ -162,8 +163,7 @@ class Run:
         return self._architectures.get(direction) or self._forward(direction, self.config.generator)
 
     def _forward(self, direction: Direction, config: GeneratorConfig) -> GeneratorConfig:
-        """Return the generator with the channels of direction ab exchanged for those of CycleGAN's direction ba, and
-        the other way round."""
+        """Return the generator with its channels exchanged if it is CycleGAN's of direction ba."""
         return reversed_way(config) if self.method == "cyclegan" and direction == "ba" else config
 
     @property
